@@ -1,0 +1,174 @@
+#include "base/bytes.h"
+
+#include <array>
+
+namespace signet {
+namespace {
+
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kBase64Url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+std::string encode64(std::string_view in, const char* alphabet, bool padded) {
+  std::string out;
+  out.reserve((in.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < in.size(); i += 3) {
+    const size_t left = in.size() - i;
+    uint32_t group = static_cast<uint8_t>(in[i]) << 16;
+    if (left > 1) group |= static_cast<uint8_t>(in[i + 1]) << 8;
+    if (left > 2) group |= static_cast<uint8_t>(in[i + 2]);
+    out += alphabet[group >> 18];
+    out += alphabet[group >> 12 & 63];
+    if (left > 1) out += alphabet[group >> 6 & 63];
+    else if (padded) out += '=';
+    if (left > 2) out += alphabet[group & 63];
+    else if (padded) out += '=';
+  }
+  return out;
+}
+
+Result<std::string> decode64(std::string_view text, const char* alphabet, bool padded) {
+  const Error bad{ErrorCode::invalid, padded ? "not base64" : "not base64url"};
+  if (padded) {
+    if (text.size() % 4 != 0) return bad;
+    for (int i = 0; i < 2 && !text.empty() && text.back() == '='; i++) text.remove_suffix(1);
+  }
+  if (text.size() % 4 == 1) return bad;
+  std::array<int8_t, 256> value;
+  value.fill(-1);
+  for (int i = 0; i < 64; i++) value[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+  std::string out;
+  uint32_t group = 0;
+  int bits = 0;
+  for (char c : text) {
+    const int v = value[static_cast<uint8_t>(c)];
+    if (v < 0) return bad;
+    group = group << 6 | static_cast<uint32_t>(v);
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out += static_cast<char>(group >> bits & 0xff);
+    }
+  }
+  if (bits > 0 && (group & ((1u << bits) - 1)) != 0) return bad;  // one value, one spelling
+  return out;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::string to_hex(std::string_view octets) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(octets.size() * 2);
+  for (unsigned char c : octets) {
+    out += kHex[c >> 4];
+    out += kHex[c & 15];
+  }
+  return out;
+}
+
+Result<std::string> from_hex(std::string_view text) {
+  const Error bad{ErrorCode::invalid, "not hexadecimal"};
+  if (text.size() % 2 != 0) return bad;
+  std::string out;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+    if (high < 0 || low < 0) return bad;
+    out += static_cast<char>(high << 4 | low);
+  }
+  return out;
+}
+
+std::string to_base64(std::string_view octets) { return encode64(octets, kBase64, true); }
+Result<std::string> from_base64(std::string_view text) { return decode64(text, kBase64, true); }
+std::string to_base64url(std::string_view octets) { return encode64(octets, kBase64Url, false); }
+Result<std::string> from_base64url(std::string_view text) { return decode64(text, kBase64Url, false); }
+
+void append_form(std::string& to, std::string_view value) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  for (unsigned char c : value) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '*' ||
+                       c == '-' || c == '.' || c == '_';
+    if (plain) {
+      to += static_cast<char>(c);
+    } else if (c == ' ') {
+      to += '+';
+    } else {
+      to += '%';
+      to += kHex[c >> 4];
+      to += kHex[c & 15];
+    }
+  }
+}
+
+Result<std::string> from_form(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '+') {
+      out += ' ';
+    } else if (text[i] == '%') {
+      if (i + 2 >= text.size()) return Error{ErrorCode::invalid, "a % without two digits"};
+      const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
+      if (high < 0 || low < 0) return Error{ErrorCode::invalid, "a % without two hexadecimal digits"};
+      out += static_cast<char>(high << 4 | low);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+void append_u16(std::string& to, uint16_t value) {
+  for (int shift = 8; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+}
+void append_u32(std::string& to, uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+}
+void append_u64(std::string& to, uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+}
+
+uint64_t read_big_endian(std::string_view octets) {
+  SIGNET_CHECK(octets.size() <= 8);
+  uint64_t value = 0;
+  for (unsigned char c : octets) value = value << 8 | c;
+  return value;
+}
+
+bool is_equal_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  volatile uint8_t difference = 0;
+  for (size_t i = 0; i < a.size(); i++) difference = difference | static_cast<uint8_t>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<uint8_t>(text[i]);
+    size_t more = 0;
+    uint32_t point = 0, least = 0;
+    if (first < 0x80) { i++; continue; }
+    if (first >= 0xc2 && first <= 0xdf) { more = 1; point = first & 0x1f; least = 0x80; }
+    else if ((first & 0xf0) == 0xe0) { more = 2; point = first & 0x0f; least = 0x800; }
+    else if (first >= 0xf0 && first <= 0xf4) { more = 3; point = first & 0x07; least = 0x10000; }
+    else return false;
+    if (i + more >= text.size()) return false;
+    for (size_t k = 1; k <= more; k++) {
+      const auto next = static_cast<uint8_t>(text[i + k]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3f);
+    }
+    if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
+    i += more + 1;
+  }
+  return true;
+}
+
+}  // namespace signet

@@ -1,0 +1,41 @@
+// The only place where time is read (tests/tidy_test.cc). Handed down from main; tests drive their own by hand.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace signet {
+
+struct WallTime {  // microseconds since 1970-01-01 UTC; for records and what people see
+  int64_t us = 0;
+  auto operator<=>(const WallTime&) const = default;
+};
+
+struct Tick {  // microseconds of CLOCK_BOOTTIME: never goes back, counts while suspended; for deadlines
+  int64_t us = 0;
+  auto operator<=>(const Tick&) const = default;
+};
+
+class Clock {  // any thread
+ public:
+  virtual ~Clock() = default;
+  virtual WallTime wall() const = 0;
+  virtual Tick tick() const = 0;
+};
+
+class SystemClock : public Clock {
+ public:
+  WallTime wall() const override;
+  Tick tick() const override;
+};
+
+// RFC 3339 in UTC with six digits of fraction: "2026-11-22T00:41:26.000000Z".
+std::string rfc3339(WallTime time);
+// Accepts any offset and fraction (RFC 3339 section 5.6), years 1970 to 9999.
+Result<WallTime> parse_rfc3339(std::string_view text);
+
+}  // namespace signet

@@ -1,0 +1,123 @@
+// A provider is one file and one line in providers.def. Its adapter builds requests and reads replies; it does no I/O
+// (the transports do), so its test is a table. One object a configured provider; const calls from any loop.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "message/message.h"
+#include "message/outcome.h"
+
+namespace signet {
+
+struct Outbound {  // what is to be sent, opened and checked
+  Uuid message_id;
+  int attempt_no = 1;
+  Kind kind = Kind::sms;
+  Phi<std::string> recipient;  // E.164 or an address
+  Phi<std::string> subject;
+  Phi<std::string> body;
+  std::string idempotency_key;  // messageId.version.requeues
+  std::string callback_url;     // echoes messageId.attempt; empty if the adapter has no such thing
+  std::string echo() const { return message_id.text() + "." + std::to_string(attempt_no); }
+};
+
+struct HttpRequest {
+  std::string method = "POST";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+struct HttpReply {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+};
+
+struct MailRequest {
+  std::string from, to;      // envelope addresses
+  std::string data;          // RFC 5322 message, CRLF lines, not yet dot-stuffed
+  std::string envelope_id;   // ENVID if the server has DSN: messageId.attempt
+};
+// One SMTP reply line set: code, enhanced code if any ("5.1.1"), text of the first line.
+struct MailReply {
+  int code = 0;
+  std::string enhanced;
+  std::string text;
+  enum class Stage { connect, greeting, hello, tls, auth, mail, rcpt, data, final_dot } stage = Stage::connect;
+};
+
+struct CallbackRequest {  // exactly as it came
+  std::string method = "POST";
+  std::string public_url;  // configured public URL + path + query: what the provider signed
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;        // raw
+  WallTime received_at;
+};
+struct Verdict {
+  bool is_genuine = false;
+  std::string reason;  // why not: "bad signature", "no signature header", ...
+};
+struct Receipt {
+  std::optional<Uuid> message_id;  // by echo
+  int attempt_no = 0;
+  std::string provider_reference;
+  ReceiptKind kind = ReceiptKind::sent;
+  std::string provider_code;
+  std::string event_id;            // unique at this provider: a repeat has the same
+  bool is_partial = false;
+};
+
+enum class Protocol { http, smtp };
+enum class DoubtClass { idempotent, queryable, blind };
+
+struct ProviderSettings {          // one entry of `providers:`; daemon/app copies it from the configuration
+  std::string name, adapter;
+  std::map<std::string, std::string> values;  // base_url, account_sid, from, url, starttls, ... as written
+  std::map<std::string, Secret> secrets;      // auth_token (from auth_token_file), password, ...
+};
+
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual Protocol protocol() const = 0;
+  virtual bool can_send(Kind kind) const = 0;
+  virtual DoubtClass doubt_class() const = 0;
+  virtual bool has_echo() const = 0;       // receipts name messageId.attempt
+  virtual bool has_receipts() const = 0;   // else `sent` is as far as it goes
+
+  // HTTP adapters
+  virtual HttpRequest build(const Outbound& message) const;
+  virtual Outcome parse(const HttpReply& reply) const;
+  // SMTP adapters: the relay's address is the transport's; the adapter renders and judges.
+  virtual Result<MailRequest> build_mail(const Outbound& message, WallTime now) const;
+  virtual Outcome parse_mail(const MailReply& reply) const;
+  // Receipts. verify() looks at the raw bytes; receipts() only at what verified.
+  virtual Verdict verify(const CallbackRequest& request) const;
+  virtual Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const;
+};
+
+struct Setting {  // for check-config: what an adapter reads
+  std::string key;
+  bool is_required = false;
+  bool is_secret = false;  // written as <key>_file
+};
+struct AdapterInfo {
+  std::string adapter;
+  std::vector<Setting> settings;
+  Result<std::unique_ptr<Provider>> (*make)(const ProviderSettings&);
+};
+const std::vector<AdapterInfo>& adapters();  // providers.def, expanded by registry.cc
+Result<std::unique_ptr<Provider>> make_provider(const ProviderSettings& settings);
+
+}  // namespace signet

@@ -1,0 +1,1 @@
+#include "base/canonical_json.h"

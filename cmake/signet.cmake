@@ -1,6 +1,9 @@
 # One way to declare a room, so that every CMakeLists.txt reads alike.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+# Used by several rooms; what only one room uses is found in that room's CMakeLists.txt.
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
 
 # signet_library(queue SOURCES a.cc b.cc PUBLIC signet_message PRIVATE PkgConfig::HIREDIS)
 # makes the static library signet_queue; includes are written from the root ("queue/queue.h").

@@ -1,0 +1,10 @@
+# Writes OUT, a C++ file that holds the migrations listed in IN.
+set(text "#include \"store/migrate.h\"\n\nnamespace signet {\n\nconst std::vector<Migration>& migrations() {\n")
+string(APPEND text "  static const std::vector<Migration> all{\n")
+foreach(file ${IN})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} sql)
+  string(APPEND text "      {\"${name}\", R\"signet_sql(${sql})signet_sql\"},\n")
+endforeach()
+string(APPEND text "  };\n  return all;\n}\n\n}  // namespace signet\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,54 @@
+// The ledger of what providers called back, and what of it is not applied yet.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "message/message.h"
+#include "message/outcome.h"
+#include "store/entry.h"
+#include "store/pg_session.h"
+
+namespace signet {
+
+struct CallbackRow {
+  Uuid id;
+  std::string provider, event_id;
+  std::optional<Uuid> message_id;
+  int attempt_no = 0;
+  std::string provider_reference;
+  ReceiptKind kind = ReceiptKind::sent;
+  std::string provider_code;
+  bool is_partial = false;
+  std::string sealed_by, sealed;
+  WallTime received_at;
+  int tries = 0;
+};
+
+// Ledger row and its callback_due row. False: this provider already told us this event.
+Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
+// Due ones, oldest first, locked for this transaction; what others have locked is left out.
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max);
+Result<void> finish_callback(PgTransaction& tx, const Uuid& id);
+Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms);
+// By (provider, reference), for adapters without echo.
+Result<std::optional<Uuid>> find_by_reference(PgTransaction& tx, const std::string& provider,
+                                              const std::string& reference);
+Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no);
+struct ConfirmationRow {
+  Uuid id, message_id;
+  int attempt_no = 0;
+  ReceiptKind kind = ReceiptKind::sent;
+  Uuid callback_id;
+  std::string provider, provider_code;
+  bool took_effect = false;
+  WallTime at;
+};
+Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& row);
+Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id);
+Result<std::optional<std::pair<std::string, std::string>>> read_day_key(PgTransaction& tx, const std::string& day);
+Result<void> insert_day_key(PgTransaction& tx, const std::string& day, const std::string& kek_id,
+                            std::string_view wrapped);
+
+}  // namespace signet

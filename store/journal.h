@@ -1,0 +1,140 @@
+// The delivery engine's side of the store: permits and results, in batches, without blocking the loop. A permit row is
+// the right to send; a result row ends the attempt (design: engine, "The way of a message").
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/result.h"
+#include "message/message.h"
+#include "message/outcome.h"
+#include "store/entry.h"
+#include "store/pg_session.h"
+
+namespace signet {
+
+struct PermitRequest {  // of an admitted message
+  Uuid id;
+  std::string lane, provider, route_reason;
+};
+
+enum class Verdict : int16_t {
+  granted = 0,
+  nothing_due = 1,       // no due row: ended, or another daemon was first
+  not_queued = 2,        // the message is in another status
+  cancel_requested = 3,  // end it as cancelled, by a void
+  expired = 4,           // end it as failed
+  suppressed = 5,        // end it as suppressed
+  not_yet = 6,           // due_at lies ahead
+  window_closed = 7,     // send_until has passed
+  other_lane = 8,        // offer it anew in the lane of its due row
+  other_provider = 9,    // the due row names one
+  out_of_order = 10,     // the attempt before has no result that allows another
+  taken = 11,            // somebody holds this attempt
+};
+
+struct Permit {
+  Uuid id;
+  Verdict verdict = Verdict::nothing_due;
+  int attempt_no = 0;
+  Kind kind = Kind::sms;
+  Priority priority = Priority::normal;
+  std::string lane, sender, provider;  // of the due row
+  WallTime due_at, permitted_at;
+  std::optional<WallTime> send_until, expires_at;
+  Tick written_at;                     // when the statement was written: the send deadline counts from here
+  int version = 0, requeues = 0, attempts = 0, max_attempts = 0;
+  Status status = Status::queued;
+  Head head;
+  // Granted ones only: sealed, as stored.
+  std::string kek_id, wrapped_key, sealed, recipient_key, envelope_commit, approval_mac, policy_id;
+  int content_version = 0;
+};
+
+struct ResultRow {
+  Uuid id;
+  int attempt_no = 0;
+  Outcome outcome;
+  std::string provider;
+  WallTime started_at, finished_at;
+  Status status = Status::queued;  // of the message afterwards
+  std::string failure_reason;
+  bool is_counted = true, is_proven = true;
+  std::optional<WallTime> next_due;  // the next attempt's; none: the due row goes
+  std::string next_provider;         // empty: any
+  Head head;                         // the gate: the row takes effect only on this head
+  Entry entry;
+};
+
+// Ends a message that got no permit: a void takes the attempt's key, so that nobody sends.
+struct EndRow {
+  Uuid id;
+  int attempt_no = 0;
+  Status status = Status::failed;
+  std::string reason;
+  bool is_proven = false;
+  Head head;
+  Entry entry;
+};
+
+struct Batch {  // one transaction
+  std::vector<ResultRow> results;
+  std::vector<EndRow> ends;
+  std::vector<PermitRequest> permits;
+};
+struct BatchReply {
+  std::vector<Permit> permits;  // one for each request
+  std::vector<Uuid> stale;      // results and ends whose head has moved: see heads()
+};
+
+struct Present {  // a message as it stands now
+  Uuid id;
+  Status status = Status::queued;
+  Head head;
+  bool is_cancel_requested = false;
+  bool has_result = false;  // of the attempt asked about
+  bool is_proven = true;
+  int attempts = 0;
+};
+
+// One loop's. Callbacks come on it, never inside the call.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  virtual bool has_room() const = 0;  // a connection is free to take a batch
+  virtual bool is_up() const = 0;
+  // On `unavailable` it is not known whether the batch took effect: results may be written again (the gate holds),
+  // permits are settled by mine().
+  virtual void write(Batch batch, std::function<void(Result<BatchReply>)> done) = 0;
+  virtual void heads(std::vector<std::pair<Uuid, int>> attempts,
+                     std::function<void(Result<std::vector<Present>>)> done) = 0;
+  // Permits of this epoch among `ids` that have no result.
+  virtual void mine(std::vector<Uuid> ids, std::function<void(Result<std::vector<Permit>>)> done) = 0;
+  // Without Redis: what is due, not held by a permit, locked by nobody (`for update skip locked`).
+  virtual void claim_due(int count_max, std::vector<std::string> closed_lanes,
+                         std::function<void(Result<std::vector<PermitRequest>>)> done) = 0;
+  virtual void on_change(std::function<void(bool is_up)> changed) = 0;
+  // A batch was answered or the connection came up: there may be room again.
+  virtual void on_room(std::function<void()> freed) = 0;
+};
+
+struct JournalOptions {
+  PgOptions postgres;
+  int connections = 2;
+  Uuid epoch;            // this run of the daemon
+  std::string instance;
+};
+
+std::unique_ptr<Journal> make_pg_journal(Loop& loop, const Clock& clock, Random& random, Log& log,
+                                         JournalOptions options);
+
+}  // namespace signet

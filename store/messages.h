@@ -1,0 +1,129 @@
+// Messages as the API sees them: each function is one step inside the caller's transaction. The caller has locked the
+// row (lock()), built the events over its head, and commits.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "message/message.h"
+#include "message/outcome.h"
+#include "store/entry.h"
+#include "store/pg_session.h"
+
+namespace signet {
+
+struct MessageRow {
+  Uuid id;
+  Kind kind = Kind::sms;
+  DeliveryMethod delivery_method = DeliveryMethod::sms;
+  Status status = Status::pending;
+  Priority priority = Priority::normal;
+  RiskLevel risk_level = RiskLevel::normal;
+  int version = 1, requeues = 0, attempts = 0, max_attempts = 0;
+  bool is_proven = true, is_cancel_requested = false;
+  Uuid author_id, last_editor_id;
+  std::optional<Uuid> reviewer_id;
+  std::string recipient_key;  // 32 octets, or empty
+  std::string destination;
+  std::vector<std::string> tags;
+  std::string purpose, time_zone;
+  std::optional<std::string> client_reference;
+  std::optional<WallTime> expires_at, scheduled_for;
+  Head head;
+  std::string provider, provider_reference, failure_reason;
+  WallTime created_at;  // from the id
+  std::optional<WallTime> submitted_at, approved_at, last_attempt_at, sent_at, confirmed_at, next_retry_at;
+};
+
+struct SealedContent {
+  int version = 1;
+  std::string sealed, details;
+  std::string kek_id, wrapped_key;
+};
+
+struct ApprovalRow {
+  Uuid id, message_id;
+  int version = 1;
+  bool is_approved = true, is_direct = false;
+  Uuid signer_id;
+  Role signer_role = Role::reviewer;
+  std::string policy_id;
+  Digest envelope_commit{};
+  std::optional<Digest> mac;
+  std::string notes;  // sealed, or empty
+  std::optional<int64_t> review_ms;
+  WallTime at;
+};
+
+struct DueRow {
+  Uuid message_id;
+  int attempt_no = 1;
+  Priority priority = Priority::normal;
+  std::string lane, sender, provider;
+  WallTime due_at;
+  std::optional<WallTime> send_until;
+};
+
+// What else changes with the status; what is not set stays.
+struct StatusChange {
+  Uuid id;
+  Status status = Status::pending;
+  Head before;  // the gate
+  Entry entry;  // becomes the head
+  std::optional<Uuid> reviewer_id;
+  std::optional<WallTime> submitted_at, approved_at, sent_at, confirmed_at;
+  std::optional<std::string> failure_reason;
+  std::optional<bool> is_proven;
+  bool cancel_requested = false;  // sets it
+};
+
+struct MessageFilter {
+  std::optional<Uuid> author_id;                 // or
+  bool or_in_review = false;                     // also what waits for review
+  std::optional<Uuid> or_reviewer_id;            // also what this person reviewed
+  std::optional<Status> status;
+  std::optional<Kind> kind;
+  std::optional<Uuid> after_id;                  // cursor
+  bool is_oldest_first = false;
+  int count_max = 50;
+};
+
+struct AttemptRow {
+  int attempt_no = 0;
+  bool is_void = false;
+  std::string provider, instance;
+  WallTime permitted_at;
+  std::optional<OutcomeKind> outcome;
+  std::string reason, provider_reference, provider_code;
+  std::optional<WallTime> finished_at;
+};
+
+Result<void> insert_message(PgTransaction& tx, const MessageRow& row, const SealedContent& content, const Entry& entry);
+// Locks the row against other changes until the transaction ends. None: there is no such message.
+Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id);
+Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id);
+Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
+                                                     const std::string& reference);
+Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter);
+Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid& id);
+Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key);
+Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
+                      const std::string& source);
+// conflict: the head has moved.
+Result<void> change_status(PgTransaction& tx, const StatusChange& change);
+Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message
+Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& row);
+Result<void> insert_due(PgTransaction& tx, const DueRow& row);
+Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
+// Takes the permit's own key. False: somebody was granted it first.
+Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at);
+Result<void> delete_due(PgTransaction& tx, const Uuid& id);
+Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id);
+Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);
+Result<std::vector<std::string>> list_events(PgTransaction& tx, const Uuid& object_id);  // canon, in order of time
+Result<void> insert_decision(PgTransaction& tx, const Uuid& id, const Uuid& message_id, int attempt_no,
+                             const std::string& decision, const std::string& actor, const std::string& reason,
+                             WallTime at);
+
+}  // namespace signet

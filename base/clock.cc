@@ -1,1 +1,102 @@
 #include "base/clock.h"
+
+#include <ctime>
+
+#include <chrono>
+#include <cstdio>
+
+#include "base/check.h"
+
+namespace signet {
+namespace {
+
+int64_t microseconds_of(clockid_t which) {
+  timespec now{};
+  SIGNET_CHECK(::clock_gettime(which, &now) == 0);
+  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
+// Takes exactly `digits` decimal digits off the front.
+bool take_number(std::string_view& text, size_t digits, int& value) {
+  if (text.size() < digits) return false;
+  value = 0;
+  for (size_t i = 0; i < digits; i++) {
+    if (text[i] < '0' || text[i] > '9') return false;
+    value = value * 10 + (text[i] - '0');
+  }
+  text.remove_prefix(digits);
+  return true;
+}
+
+bool take(std::string_view& text, char wanted, char or_else) {
+  if (text.empty() || (text.front() != wanted && text.front() != or_else)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+bool take_fraction(std::string_view& text, int& us) {
+  us = 0;
+  if (!take(text, '.', '.')) return true;
+  int digits = 0;
+  for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; digits++, text.remove_prefix(1))
+    if (digits < 6) us = us * 10 + (text.front() - '0');
+  for (int i = digits; i < 6; i++) us *= 10;
+  return digits > 0;
+}
+
+bool take_offset(std::string_view& text, int& minutes) {
+  minutes = 0;
+  if (take(text, 'Z', 'z')) return true;
+  if (text.empty() || (text.front() != '+' && text.front() != '-')) return false;
+  const int sign = text.front() == '-' ? -1 : 1;
+  text.remove_prefix(1);
+  int h = 0, m = 0;
+  if (!take_number(text, 2, h) || !take(text, ':', ':') || !take_number(text, 2, m) || h > 23 || m > 59) return false;
+  minutes = sign * (h * 60 + m);
+  return true;
+}
+
+constexpr int64_t kSecondsADay = 86'400;
+constexpr int64_t kUsMax = 253'402'300'800'000'000 - 1;  // the last of 9999 in UTC
+
+}  // namespace
+
+WallTime SystemClock::wall() const { return {microseconds_of(CLOCK_REALTIME)}; }
+Tick SystemClock::tick() const { return {microseconds_of(CLOCK_BOOTTIME)}; }
+
+std::string rfc3339(WallTime time) {
+  using namespace std::chrono;
+  const auto at = sys_time<microseconds>(microseconds(time.us));
+  const auto day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss clock(at - day);
+  char out[64];
+  const int size = std::snprintf(out, sizeof out, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int{date.year()},
+                                 unsigned{date.month()}, unsigned{date.day()}, static_cast<int>(clock.hours().count()),
+                                 static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+                                 static_cast<int>(clock.subseconds().count()));
+  return std::string(out, static_cast<size_t>(size));
+}
+
+Result<WallTime> parse_rfc3339(std::string_view text) {
+  const Error bad{ErrorCode::invalid, "not a time of RFC 3339: write 2026-11-22T00:41:26Z"};
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, us = 0, offset = 0;
+  const bool is_whole = take_number(text, 4, year) && take(text, '-', '-') && take_number(text, 2, month) &&
+                        take(text, '-', '-') && take_number(text, 2, day) && take(text, 'T', 't') &&
+                        take_number(text, 2, hour) && take(text, ':', ':') && take_number(text, 2, minute) &&
+                        take(text, ':', ':') && take_number(text, 2, second) && take_fraction(text, us) &&
+                        take_offset(text, offset) && text.empty();
+  if (!is_whole || hour > 23 || minute > 59 || second > 60 || year < 1970) return bad;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return bad;
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  const int64_t minutes = days * 1440 + hour * 60 + minute - offset;
+  // A leap second (RFC 3339 section 5.7) ends a UTC day; it becomes the first second of the next.
+  if (second == 60 && (minutes * 60 + 60) % kSecondsADay != 0) return bad;
+  const WallTime time{(minutes * 60 + second) * 1'000'000 + us};
+  if (time.us < 0 || time.us > kUsMax) return bad;
+  return time;
+}
+
+}  // namespace signet

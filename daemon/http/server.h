@@ -25,7 +25,8 @@ namespace signet::http {
 // after the client has gone or the Server was destroyed is dropped; the Loop must outlive every copy.
 using Reply = std::function<void(Response)>;
 // Called on the pool's threads (several at once), or on the loop's if the listener is `inline_handler`. An exception
-// is answered by 500 and logged by its type (its text may quote a body).
+// is answered by 500 and logged by its type (its text may quote a body). The Log must outlive the pool's tasks; an
+// inline handler may not destroy the Server.
 using Handler = std::function<void(Request, Reply)>;
 
 struct Limits {
@@ -65,8 +66,9 @@ class Server {
 
   size_t connections() const;  // open now, all listeners
 
+  struct Impl;  // named here for its connections
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,279 @@
+#include "store/messages.h"
+
+namespace signet {
+namespace {
+
+constexpr char kColumns[] =
+    "m.id, m.kind, m.delivery_method, m.status, m.priority, m.risk_level, m.version, m.requeues, m.attempts, "
+    "m.max_attempts, m.is_proven, m.cancel_requested, m.author_id, m.last_editor_id, m.reviewer_id, m.recipient_key, "
+    "m.destination, m.tags, m.purpose, m.time_zone, m.client_reference, m.expires_at, m.scheduled_for, m.event_n, "
+    "m.event_leaf, coalesce(m.provider, ''), coalesce(m.provider_reference, ''), coalesce(m.failure_reason, ''), "
+    "m.submitted_at, m.approved_at, m.last_attempt_at, m.sent_at, m.confirmed_at, d.due_at";
+constexpr char kFrom[] = " from message m left join due d on d.message_id = m.id ";
+
+MessageRow row_of(const PgRows& rows, int i) {
+  MessageRow m;
+  int c = 0;
+  m.id = rows.uuid(i, c++);
+  m.kind = static_cast<Kind>(rows.number(i, c++));
+  m.delivery_method = static_cast<DeliveryMethod>(rows.number(i, c++));
+  m.status = static_cast<Status>(rows.number(i, c++));
+  m.priority = static_cast<Priority>(rows.number(i, c++));
+  m.risk_level = static_cast<RiskLevel>(rows.number(i, c++));
+  m.version = static_cast<int>(rows.number(i, c++));
+  m.requeues = static_cast<int>(rows.number(i, c++));
+  m.attempts = static_cast<int>(rows.number(i, c++));
+  m.max_attempts = static_cast<int>(rows.number(i, c++));
+  m.is_proven = rows.flag(i, c++);
+  m.is_cancel_requested = rows.flag(i, c++);
+  m.author_id = rows.uuid(i, c++);
+  m.last_editor_id = rows.uuid(i, c++);
+  if (!rows.is_null(i, c)) m.reviewer_id = rows.uuid(i, c);
+  c++;
+  m.recipient_key = rows.text(i, c++);
+  m.destination = rows.text(i, c++);
+  m.tags = rows.texts(i, c++);
+  m.purpose = rows.text(i, c++);
+  m.time_zone = rows.text(i, c++);
+  if (!rows.is_null(i, c)) m.client_reference = rows.text(i, c);
+  c++;
+  m.expires_at = rows.optional_time(i, c++);
+  m.scheduled_for = rows.optional_time(i, c++);
+  m.head.n = rows.number(i, c++);
+  m.head.leaf = digest_from(rows.octets(i, c++));
+  m.provider = rows.text(i, c++);
+  m.provider_reference = rows.text(i, c++);
+  m.failure_reason = rows.text(i, c++);
+  m.submitted_at = rows.optional_time(i, c++);
+  m.approved_at = rows.optional_time(i, c++);
+  m.last_attempt_at = rows.optional_time(i, c++);
+  m.sent_at = rows.optional_time(i, c++);
+  m.confirmed_at = rows.optional_time(i, c++);
+  m.next_retry_at = rows.optional_time(i, c++);
+  m.created_at = {m.id.unix_ms() * 1000};
+  return m;
+}
+
+template <class Number>
+PgValue small(Number number) {
+  return PgValue(static_cast<int32_t>(number));
+}
+
+Result<std::optional<MessageRow>> one_message(PgTransaction& tx, const std::string& sql, const Uuid& id) {
+  auto rows = tx.run(sql, {id});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<MessageRow>();
+  return std::optional(row_of(*rows, 0));
+}
+
+Result<void> done(const Result<PgRows>& rows) {
+  if (!rows) return rows.error();
+  return {};
+}
+
+}  // namespace
+
+Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const SealedContent& content, const Entry& entry) {
+  auto message = tx.run(
+      "insert into message (id, kind, delivery_method, status, priority, risk_level, max_attempts, author_id, "
+      "last_editor_id, recipient_key, destination, tags, purpose, time_zone, client_reference, expires_at, "
+      "scheduled_for, event_n, event_leaf) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+      "$16, $17, 1, $18)",
+      {m.id, small(m.kind), small(m.delivery_method), small(m.status), small(m.priority), small(m.risk_level),
+       small(m.max_attempts), m.author_id, m.last_editor_id,
+       m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
+       PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.client_reference), PgValue(m.expires_at),
+       PgValue(m.scheduled_for), PgValue::octets(view(entry.leaf))});
+  if (!message) return message.error();
+  auto sealed = tx.run(
+      "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",
+      {m.id, content.kek_id, PgValue::octets(content.wrapped_key), small(content.version),
+       PgValue::octets(content.sealed),
+       content.details.empty() ? PgValue::null() : PgValue::octets(content.details)});
+  if (!sealed) return sealed.error();
+  return insert_entry(tx, entry);
+}
+
+Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id) {
+  // The join comes after the lock: a due row read in the same statement could be older than the row that was waited for.
+  auto locked = tx.run("select from message where id = $1 for no key update", {id});
+  if (!locked) return locked.error();
+  return read_message(tx, id);
+}
+
+Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id) {
+  return one_message(tx, std::string("select ") + kColumns + kFrom + "where m.id = $1", id);
+}
+
+Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
+                                                     const std::string& reference) {
+  auto rows = tx.run("select id from message where author_id = $1 and client_reference = $2", {author_id, reference});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<Uuid>();
+  return std::optional(rows->uuid(0, 0));
+}
+
+Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter) {
+  std::vector<PgValue> values;
+  auto place = [&values](PgValue value) {
+    values.push_back(std::move(value));
+    return "$" + std::to_string(values.size());
+  };
+  std::string where = " where true";
+  std::string scope;
+  if (filter.author_id) scope = "m.author_id = " + place(*filter.author_id);
+  if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.status = 2";
+  if (filter.or_reviewer_id)
+    scope += std::string(scope.empty() ? "" : " or ") + "m.reviewer_id = " + place(*filter.or_reviewer_id);
+  if (!scope.empty()) where += " and (" + scope + ")";
+  if (filter.status) where += " and m.status = " + place(small(*filter.status));
+  if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
+  if (filter.after_id) where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " +
+                                place(*filter.after_id);
+  auto rows = tx.run(std::string("select ") + kColumns + kFrom + where + " order by m.id " +
+                         (filter.is_oldest_first ? "asc" : "desc") + " limit " + std::to_string(filter.count_max),
+                     values);
+  if (!rows) return rows.error();
+  std::vector<MessageRow> out;
+  for (int i = 0; i < rows->size(); i++) out.push_back(row_of(*rows, i));
+  return out;
+}
+
+Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run(
+      "select c.version, c.sealed, c.details, k.kek_id, k.wrapped from content c join data_key k using (message_id) "
+      "where c.message_id = $1",
+      {id});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<SealedContent>();
+  return std::optional(SealedContent{static_cast<int>(rows->number(0, 0)), rows->text(0, 1), rows->text(0, 2),
+                                     rows->text(0, 3), rows->text(0, 4)});
+}
+
+Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std::string_view sealed,
+                             const Uuid& editor_id) {
+  auto content = tx.run("update content set version = $2, sealed = $3 where message_id = $1",
+                        {id, small(version), PgValue::octets(sealed)});
+  if (!content) return content.error();
+  return done(tx.run("update message set version = $2, last_editor_id = $3 where id = $1",
+                     {id, small(version), editor_id}));
+}
+
+Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key) {
+  auto rows = tx.run("select from suppressions where recipient_key = $1", {PgValue::octets(recipient_key)});
+  if (!rows) return rows.error();
+  return rows->size() > 0;
+}
+
+Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
+                      const std::string& source) {
+  return done(tx.run("insert into suppressions (id, recipient_key, reason, source) values ($1, $2, $3, $4) "
+                     "on conflict (recipient_key) do nothing",
+                     {id, PgValue::octets(recipient_key), reason, source}));
+}
+
+Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
+  auto rows = tx.run(
+      "update message set status = $2, event_n = event_n + 1, event_leaf = $4, reviewer_id = coalesce($5, reviewer_id), "
+      "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
+      "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
+      "failure_reason = coalesce($10, failure_reason), is_proven = coalesce($11, is_proven), "
+      "cancel_requested = cancel_requested or $12, updated_at = now() where id = $1 and event_leaf = $3",
+      {c.id, small(c.status), PgValue::octets(view(c.before.leaf)), PgValue::octets(view(c.entry.leaf)),
+       c.reviewer_id ? PgValue(*c.reviewer_id) : PgValue::null(), PgValue(c.submitted_at), PgValue(c.approved_at),
+       PgValue(c.sent_at), PgValue(c.confirmed_at), PgValue(c.failure_reason), PgValue(c.is_proven),
+       PgValue(c.cancel_requested)});
+  if (!rows) return rows.error();
+  if (rows->affected() != 1) return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
+  return insert_entry(tx, c.entry);
+}
+
+Result<void> insert_entry(PgTransaction& tx, const Entry& entry) {
+  return done(tx.run("insert into audit.entry (event_id, canon, leaf, object_id) values ($1, $2, $3, $4)",
+                     {entry.event_id, PgValue::octets(entry.canon), PgValue::octets(view(entry.leaf)),
+                      entry.object_id.is_nil() ? PgValue::null() : PgValue(entry.object_id)}));
+}
+
+Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& a) {
+  return done(tx.run(
+      "insert into approval values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+      {a.id, a.message_id, small(a.version), small(a.is_approved ? 1 : 2), PgValue(a.is_direct), a.signer_id,
+       small(a.signer_role), a.policy_id, PgValue::octets(view(a.envelope_commit)),
+       a.mac ? PgValue::octets(view(*a.mac)) : PgValue::null(),
+       a.notes.empty() ? PgValue::null() : PgValue::octets(a.notes),
+       a.review_ms ? small(*a.review_ms) : PgValue::null(), a.at}));
+}
+
+Result<void> insert_due(PgTransaction& tx, const DueRow& d) {
+  return done(tx.run(
+      "insert into due values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
+       d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
+       small(shard_of(d.message_id))}));
+}
+
+Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run(
+      "select attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until from due "
+      "where message_id = $1",
+      {id});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<DueRow>();
+  return std::optional(DueRow{id, static_cast<int>(rows->number(0, 0)), static_cast<Priority>(rows->number(0, 1)),
+                              rows->text(0, 2), rows->text(0, 3), rows->text(0, 4), rows->time(0, 5),
+                              rows->optional_time(0, 6)});
+}
+
+Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at) {
+  auto rows = tx.run(
+      "insert into attempt_start (message_id, attempt_no, kind, instance, permitted_at) values ($1, $2, 2, $3, $4) "
+      "on conflict do nothing",
+      {id, small(attempt_no), instance, at});
+  if (!rows) return rows.error();
+  return rows->affected() == 1;
+}
+
+Result<void> delete_due(PgTransaction& tx, const Uuid& id) {
+  return done(tx.run("delete from due where message_id = $1", {id}));
+}
+
+Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run("select coalesce(max(attempt_no), 0)::int + 1 from attempt_start where message_id = $1", {id});
+  if (!rows) return rows.error();
+  return static_cast<int>(rows->number(0, 0));
+}
+
+Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run(
+      "select s.attempt_no, s.kind, s.provider, s.instance, s.permitted_at, r.outcome, coalesce(r.reason, ''), "
+      "coalesce(r.provider_reference, ''), coalesce(r.provider_code, ''), r.finished_at from attempt_start s "
+      "left join attempt_result r using (message_id, attempt_no) where s.message_id = $1 order by 1",
+      {id});
+  if (!rows) return rows.error();
+  std::vector<AttemptRow> out;
+  for (int i = 0; i < rows->size(); i++) {
+    AttemptRow a{static_cast<int>(rows->number(i, 0)), rows->number(i, 1) == 2, rows->text(i, 2), rows->text(i, 3),
+                 rows->time(i, 4), std::nullopt, rows->text(i, 6), rows->text(i, 7), rows->text(i, 8),
+                 rows->optional_time(i, 9)};
+    if (!rows->is_null(i, 5)) a.outcome = static_cast<OutcomeKind>(rows->number(i, 5));
+    out.push_back(std::move(a));
+  }
+  return out;
+}
+
+Result<std::vector<std::string>> list_events(PgTransaction& tx, const Uuid& object_id) {
+  auto rows = tx.run("select canon from audit.entry where object_id = $1 order by event_id", {object_id});
+  if (!rows) return rows.error();
+  std::vector<std::string> out;
+  for (int i = 0; i < rows->size(); i++) out.push_back(rows->text(i, 0));
+  return out;
+}
+
+Result<void> insert_decision(PgTransaction& tx, const Uuid& id, const Uuid& message_id, int attempt_no,
+                             const std::string& decision, const std::string& actor, const std::string& reason,
+                             WallTime at) {
+  return done(tx.run("insert into decision values ($1, $2, $3, $4, $5, $6, $7)",
+                     {id, message_id, small(attempt_no), decision, actor, reason, at}));
+}
+
+}  // namespace signet

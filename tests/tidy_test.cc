@@ -272,6 +272,7 @@ void check_vendor(const std::string& file, const Include& include, std::vector<R
 // One word of the code and what stands around it, blanks left out.
 struct Word {
   size_t line;
+  size_t end;  // its offset in the code
   std::string text;
   std::string before;  // the word or up to two signs before it
   std::string after;   // up to two signs after it
@@ -298,20 +299,43 @@ std::vector<Word> words_of(const std::string& code) {
       if (is_word(code[j])) break;
       if (!is_space(code[j])) after += code[j];
     }
-    out.push_back({line, code.substr(i, end - i), before, after});
+    out.push_back({line, end, code.substr(i, end - i), before, after});
     before = out.back().text;
     i = end;
   }
   return out;
 }
 
+// Whether the brackets that open at or after `begin` hold one argument of a call: neither none nor several, and no
+// parameter's type and name (const std::string& name).
+bool has_one_argument(const std::string& code, size_t begin) {
+  int depth = 0;
+  bool is_empty = true;
+  bool follows_word = false;  // with only blanks, & and * since
+  for (size_t i = code.find('(', begin); i < code.size(); ++i) {
+    const bool opens = code[i] == '(' || code[i] == '{' || code[i] == '[';
+    const bool closes = code[i] == ')' || code[i] == '}' || code[i] == ']';
+    if (closes && --depth == 0) break;
+    if (depth > 0 && !is_space(code[i])) is_empty = false;
+    if (depth == 1 && code[i] == ',') return false;
+    if (is_word(code[i])) {
+      if (follows_word && !is_word(code[i - 1])) return false;
+      follows_word = true;
+    } else if (!is_space(code[i]) && code[i] != '&' && code[i] != '*') {
+      follows_word = false;
+    }
+    if (opens) ++depth;
+  }
+  return !is_empty;
+}
+
 // time() of the C library: not a member (reply.time()), not another scope's (http::time()), not a declaration
-// (Millis time() const).
-bool reads_c_time(const std::vector<Word>& words, size_t i) {
+// (Millis time() const), nor a function that takes something else (time(row, column)).
+bool reads_c_time(const std::string& code, const std::vector<Word>& words, size_t i) {
   static const std::set<std::string> kNoType = {"return", "co_return", "co_yield", "co_await", "throw",
                                                 "else",   "do",        "and",      "or",       "not"};
   const Word& word = words[i];
-  if (word.text != "time" || !word.after.starts_with('(')) return false;
+  if (word.text != "time" || !word.after.starts_with('(') || !has_one_argument(code, word.end)) return false;
   if (word.before == "::") {
     const bool scope_is_named = i > 0 && words[i - 1].after == "::" && !kNoType.contains(words[i - 1].text);
     return !scope_is_named || words[i - 1].text == "std";
@@ -336,7 +360,7 @@ void check_clock(const std::string& file, const std::string& code, std::vector<R
     std::string read;
     if (kClockReads.contains(word.text)) {
       read = word.text;
-    } else if (reads_c_time(words, i)) {
+    } else if (reads_c_time(code, words, i)) {
       read = "time()";
     } else if (word.text == "now" && word.before == "::" && i > 0 &&
                (words[i - 1].text.ends_with("_clock") || clocks.contains(words[i - 1].text))) {
@@ -533,6 +557,9 @@ TEST_CASE("a clock read outside base/clock.cc is refused", "[tidy]") {
       {"base/log.cc", "auto t = ::time(nullptr);", 1, "time()"},
       {"base/log.cc", "int t() { return time (0); }", 1, "time()"},
       {"base/log.cc", "int t() { return ::time(0); }", 1, "time()"},
+      {"base/log.cc", "bool is_late = deadline > time(&t) && !done;", 1, "time()"},
+      {"base/log.cc", "bool is_late = time(static_cast<time_t*>(0)) > deadline;", 1, "time()"},
+      {"base/log.cc", "long u; auto t = time(pick(&u, 1));", 1, "time()"},
       {"store/a.cc", "timeval t; gettimeofday(&t, nullptr);", 1, "gettimeofday"},
       {"store/a.cc", "timespec t; clock_gettime(CLOCK_REALTIME, &t);", 1, "clock_gettime"},
       {"store/a.cc", "int n = 1'000; clock_gettime(CLOCK_REALTIME, &t); // it's", 1, "clock_gettime"},
@@ -555,6 +582,9 @@ TEST_CASE("what only looks like a clock read is allowed", "[tidy]") {
       {"daemon/a.cc", "auto t = clock.now(); auto u = clock_->now_ms(); auto v = Clock::now();", 0, ""},
       {"daemon/a.cc", "auto t = reply.time(); auto u = reply->time(); auto v = http::time(1);", 0, ""},
       {"daemon/a.h", "struct Row { Millis time() const; std::chrono::system_clock::time_point at; };", 0, ""},
+      {"store/a.cc", "auto t = time(row, column); auto u = time(); auto v = time({1, 2}, 3);", 0, ""},
+      {"daemon/a.h", "std::optional<WallTime> time(const std::string& name);", 0, ""},
+      {"daemon/a.h", "const Row& time(int row);", 0, ""},
       {"daemon/a.cc", "auto d = lease_time(3); auto e = time_left(4); int time = 5; use(time);", 0, ""},
       {"daemon/a.cc", "#include <time.h>\n#include <sys/time.h>\n#include <ctime>", 0, ""},
   });

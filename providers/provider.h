@@ -31,6 +31,11 @@ struct Outbound {  // what is to be sent, opened and checked
   std::string callback_url;     // echoes messageId.attempt; empty if the adapter has no such thing
   std::string echo() const { return message_id.text() + "." + std::to_string(attempt_no); }
 };
+struct Echo {
+  Uuid message_id;
+  int attempt_no = 0;
+};
+std::optional<Echo> parse_echo(std::string_view text);  // what Outbound::echo() wrote
 
 struct HttpRequest {
   std::string method = "POST";

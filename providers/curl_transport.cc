@@ -1,0 +1,428 @@
+#include "providers/curl_transport.h"
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "providers/host_cache.h"
+#include "providers/settings.h"
+
+namespace signet {
+namespace {
+
+constexpr size_t kBodyMax = 64 * 1024;
+constexpr size_t kHeadersMax = 16 * 1024;
+constexpr int64_t kConnectMs = 5000;
+constexpr long kIdleSeconds = 30;  // below the idle limits of usual servers: a connection must not die under a request
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct SlistFree {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using Slist = std::unique_ptr<curl_slist, SlistFree>;
+
+void append(Slist& list, const std::string& line) {
+  auto longer = curl_slist_append(list.get(), line.c_str());
+  SIGNET_CHECK(longer);
+  list.release();
+  list.reset(longer);
+}
+
+// Host and port that a URL connects to.
+struct Target {
+  std::string host;
+  int port = 0;
+};
+Target target_of(std::string_view url) {
+  Target target;
+  target.port = url.starts_with("https://") ? 443 : 80;
+  auto scheme = url.find("://");
+  if (scheme != url.npos) url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (auto at = url.rfind('@'); at != url.npos) url.remove_prefix(at + 1);
+  auto colon = url.find(':', url.starts_with('[') ? std::min(url.find(']'), url.size()) : 0);
+  target.host = url.substr(0, colon);
+  if (colon != url.npos) target.port = std::atoi(std::string(url.substr(colon + 1)).c_str());
+  return target;
+}
+
+class CurlTransport : public Transport {
+ public:
+  CurlTransport(Loop& loop, const Clock& clock, Log& log, std::shared_ptr<const Provider> provider,
+                const ProviderSettings& settings, TransportOptions options)
+      : loop_(loop), clock_(clock), log_(log), provider_(std::move(provider)), name_(settings.name),
+        proxy_(setting_of(settings, "proxy")), ca_file_(setting_of(settings, "ca_file")), options_(options),
+        hosts_(loop, clock), timer_(loop) {
+    static std::once_flag once;
+    std::call_once(once, [] { SIGNET_CHECK(curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK); });
+    multi_ = curl_multi_init();
+    SIGNET_CHECK(multi_);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    // The default is four times the handles at work now, so that a pause would close the connections.
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, long{options_.in_flight_max});
+  }
+
+  ~CurlTransport() override {
+    *is_alive_ = false;
+    for (auto& transfer : all_) {
+      if (transfer->is_added) curl_multi_remove_handle(multi_, transfer->easy);
+      curl_easy_cleanup(transfer->easy);
+    }
+    curl_multi_cleanup(multi_);
+  }
+
+  bool has_room() const override { return !idle_.empty() || int(all_.size()) < options_.in_flight_max; }
+
+  void send(const Outbound& message, Tick deadline, Done done) override {
+    SIGNET_CHECK(has_room());
+    if (idle_.empty()) idle_.push_back(make_transfer());
+    auto transfer = idle_.back();
+    idle_.pop_back();
+    transfer->deadline = deadline;
+    transfer->done = std::move(done);
+    transfer->request = provider_->build(message);
+    transfer->time_left_ms = options_.request_timeout_ms;
+    const auto& url = proxy_.empty() ? transfer->request.url : proxy_;
+    if (url != target_url_) {
+      target_url_ = url;
+      target_ = target_of(url);
+      is_target_numeric_ = is_numeric_host(target_.host);
+    }
+    if (is_target_numeric_) return start(transfer);
+    if (auto known = hosts_.find(target_.host)) {
+      pin(transfer, target_, *known);
+      return start(transfer);
+    }
+    auto answered = [this, transfer, target = target_, asked_at = clock_.tick(), is_alive = is_alive_](const auto& answer) {
+      if (!*is_alive) return;
+      auto waited_ms = (clock_.tick().us - asked_at.us) / 1000;
+      transfer->time_left_ms = std::max<int64_t>(transfer->time_left_ms - waited_ms, 1);
+      if (answer) {
+        pin(transfer, target, *answer);
+        return start(transfer);
+      }
+      fail(transfer, failure(OutcomeKind::retryable, "dns_failed"), answer.error().text);
+    };
+    hosts_.ask(target_.host, std::move(answered));
+  }
+
+  void round() override {
+    if (std::exchange(has_fresh_, false)) act(CURL_SOCKET_TIMEOUT, 0);
+  }
+
+ private:
+  struct Transfer {
+    CURL* easy = nullptr;
+    CurlTransport* owner = nullptr;
+    bool is_added = false;
+    Tick deadline;
+    Done done;
+    HttpRequest request;
+    HttpReply reply;
+    size_t header_octets = 0;
+    int requests = 0;  // how often libcurl began a request in this attempt
+    bool is_lapsed = false;
+    int64_t time_left_ms = 0;
+    // What the handle was told last, so that equal things are not told again.
+    int64_t timeout_ms = 0;
+    std::string url, method;
+    Headers headers;
+    Slist header_list, resolve_list;
+    char error_text[CURL_ERROR_SIZE] = "";
+  };
+  struct Watch {
+    uv_poll_t poll{};
+    curl_socket_t fd = 0;
+    CurlTransport* owner = nullptr;
+  };
+
+  Transfer* make_transfer() {
+    auto& t = all_.emplace_back(std::make_unique<Transfer>());
+    t->owner = this;
+    t->easy = curl_easy_init();
+    SIGNET_CHECK(t->easy);
+    auto set = [easy = t->easy](CURLoption option, auto value) {
+      SIGNET_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
+    };
+    set(CURLOPT_PRIVATE, t.get());
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});  // a lost HTTP/2 connection puts all its streams in doubt
+    set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+    set(CURLOPT_PROXY, proxy_.c_str());  // "" keeps libcurl from asking the environment
+    if (!ca_file_.empty()) set(CURLOPT_CAINFO, ca_file_.c_str());
+    set(CURLOPT_USERAGENT, "signetd");
+    set(CURLOPT_CONNECTTIMEOUT_MS, long(std::min(kConnectMs, options_.request_timeout_ms)));
+    set(CURLOPT_MAXAGE_CONN, kIdleSeconds);
+    set(CURLOPT_SOCKOPTFUNCTION, on_connected_socket);
+    set(CURLOPT_SOCKOPTDATA, this);
+    set(CURLOPT_PREREQFUNCTION, on_prereq);
+    set(CURLOPT_PREREQDATA, t.get());
+    set(CURLOPT_WRITEFUNCTION, on_body);
+    set(CURLOPT_WRITEDATA, t.get());
+    set(CURLOPT_HEADERFUNCTION, on_header);
+    set(CURLOPT_HEADERDATA, t.get());
+    set(CURLOPT_ERRORBUFFER, t->error_text);
+    return t.get();
+  }
+
+  void start(Transfer* t) {
+    auto set = [easy = t->easy](CURLoption option, auto value) {
+      SIGNET_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
+    };
+    t->requests = 0;
+    t->is_lapsed = false;
+    t->error_text[0] = 0;
+    if (t->timeout_ms != t->time_left_ms) set(CURLOPT_TIMEOUT_MS, long(t->timeout_ms = t->time_left_ms));
+    if (t->url != t->request.url) set(CURLOPT_URL, (t->url = t->request.url).c_str());
+    if (t->method != t->request.method) set(CURLOPT_CUSTOMREQUEST, (t->method = t->request.method).c_str());
+    if (!t->header_list || t->headers != t->request.headers) {
+      Slist list;
+      append(list, "Expect:");  // a POST is not split in two by a wait for 100 Continue
+      for (const auto& [name, value] : t->request.headers) append(list, name + ": " + value);
+      set(CURLOPT_HTTPHEADER, list.get());
+      t->header_list = std::move(list);
+      t->headers = t->request.headers;
+    }
+    set(CURLOPT_POSTFIELDSIZE, long(t->request.body.size()));
+    set(CURLOPT_POSTFIELDS, t->request.body.c_str());
+    t->is_added = true;
+    has_fresh_ = true;
+    SIGNET_CHECK(curl_multi_add_handle(multi_, t->easy) == CURLM_OK);
+  }
+
+  // Puts the addresses into the cache that all transfers share; permanent there, since ours is the cache that ages.
+  void pin(Transfer* t, const Target& target, const Addresses& addresses) {
+    auto key = target.host + ":" + std::to_string(target.port);
+    if (std::exchange(pinned_[key], addresses.generation) == addresses.generation) return;
+    Slist list;
+    append(list, key + ":" + addresses.list);
+    SIGNET_CHECK(curl_easy_setopt(t->easy, CURLOPT_RESOLVE, list.get()) == CURLE_OK);
+    t->resolve_list = std::move(list);
+  }
+
+  // Between connecting and the first request byte. The second call in one attempt is libcurl repeating a request
+  // whose connection died: the provider may have acted on the first, so that is not ours to repeat.
+  static int on_prereq(void* data, char*, char*, int, int) {
+    auto t = static_cast<Transfer*>(data);
+    if (t->requests == 0 && t->owner->clock_.tick() > t->deadline) {
+      t->is_lapsed = true;
+      return CURL_PREREQFUNC_ABORT;
+    }
+    bool is_repeat = t->requests++ > 0;
+    return is_repeat && t->owner->options_.guard_resend ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  }
+
+  static size_t on_body(char* octets, size_t, size_t size, void* data) {
+    auto& body = static_cast<Transfer*>(data)->reply.body;
+    if (body.size() + size > kBodyMax) return 0;
+    body.append(octets, size);
+    return size;
+  }
+
+  static size_t on_header(char* octets, size_t, size_t size, void* data) {
+    auto t = static_cast<Transfer*>(data);
+    std::string_view line(octets, size);
+    if (line.starts_with("HTTP/")) {  // also the one that follows a 1xx or a proxy's answer
+      t->reply.headers.clear();
+      t->header_octets = 0;
+      return size;
+    }
+    t->header_octets += size;
+    if (t->header_octets > kHeadersMax) return 0;
+    while (!line.empty() && (line.back() == '\r' || line.back() == '\n' || line.back() == ' ')) line.remove_suffix(1);
+    auto colon = line.find(':');
+    if (colon == line.npos || colon == 0) return size;
+    auto value = line.substr(colon + 1);
+    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+    auto& header = t->reply.headers.emplace_back(line.substr(0, colon), value);
+    for (char& c : header.first)
+      if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+    return size;
+  }
+
+  static int on_connected_socket(void* data, curl_socket_t fd, curlsocktype) {
+    auto limit = static_cast<unsigned>(static_cast<CurlTransport*>(data)->options_.request_timeout_ms);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
+    return CURL_SOCKOPT_OK;
+  }
+
+  // Never 0: socket_action must not be called inside libcurl's own callback, nor starve the loop.
+  static int on_timer(CURLM*, long ms, void* data) {
+    auto self = static_cast<CurlTransport*>(data);
+    if (ms < 0)
+      self->timer_.stop();
+    else
+      self->timer_.start(std::max(ms, 1L), [self] { self->act(CURL_SOCKET_TIMEOUT, 0); });
+    return 0;
+  }
+
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* data, void* socket_data) {
+    auto self = static_cast<CurlTransport*>(data);
+    auto watch = static_cast<Watch*>(socket_data);
+    if (what == CURL_POLL_REMOVE) {
+      if (!watch) return 0;
+      curl_multi_assign(self->multi_, fd, nullptr);
+      uv_poll_stop(&watch->poll);
+      uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll),
+               [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+      return 0;
+    }
+    if (!watch) {
+      watch = new Watch{{}, fd, self};
+      SIGNET_CHECK(uv_poll_init_socket(self->loop_.uv(), &watch->poll, fd) == 0);
+      watch->poll.data = watch;
+      curl_multi_assign(self->multi_, fd, watch);
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    SIGNET_CHECK(uv_poll_start(&watch->poll, events, on_ready) == 0);
+    return 0;
+  }
+
+  static void on_ready(uv_poll_t* poll, int status, int events) {
+    auto watch = static_cast<Watch*>(poll->data);
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    watch->owner->act(watch->fd, status < 0 ? CURL_CSELECT_ERR : flags);
+  }
+
+  void act(curl_socket_t fd, int flags) {
+    int running = 0, left = 0;
+    auto code = curl_multi_socket_action(multi_, fd, flags, &running);
+    SIGNET_CHECK(code == CURLM_OK || code == CURLM_BAD_SOCKET);
+    auto is_alive = is_alive_;
+    while (*is_alive) {
+      auto info = curl_multi_info_read(multi_, &left);
+      if (!info) break;
+      if (info->msg == CURLMSG_DONE) finish(info->easy_handle, info->data.result);
+    }
+  }
+
+  void finish(CURL* easy, CURLcode result) {
+    Transfer* t = nullptr;
+    long status = 0, os_error = 0;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+    curl_multi_remove_handle(multi_, easy);
+    t->is_added = false;
+    t->reply.status = int(status);
+    if (result == CURLE_OK) {
+      last_failure_.clear();
+      return end(t, provider_->parse(t->reply));
+    }
+    if (t->is_lapsed) return end(t, failure(OutcomeKind::unsent, "permit_lapsed"));
+    if (t->requests == 0)
+      return fail(t, failure(OutcomeKind::retryable, reason_before(result, os_error)), t->error_text);
+    // A refusal stands even if its text was cut off; a success does not.
+    if (status >= 400) {
+      auto refused = provider_->parse(t->reply);
+      if (refused.kind != OutcomeKind::accepted) return end(t, std::move(refused));
+    }
+    auto outcome = failure(OutcomeKind::in_doubt, reason_after(result));
+    outcome.status_code = int(status);
+    fail(t, std::move(outcome), t->error_text);
+  }
+
+  // Certainly before the first request byte.
+  static const char* reason_before(CURLcode result, long os_error) {
+    switch (result) {
+      case CURLE_COULDNT_RESOLVE_HOST:
+      case CURLE_COULDNT_RESOLVE_PROXY: return "dns_failed";
+      case CURLE_OPERATION_TIMEDOUT: return "connect_timed_out";
+      case CURLE_COULDNT_CONNECT: return os_error == ECONNREFUSED ? "connect_refused" : "connect_failed";
+      case CURLE_SSL_CONNECT_ERROR:
+      case CURLE_PEER_FAILED_VERIFICATION:
+      case CURLE_SSL_CERTPROBLEM:
+      case CURLE_SSL_CIPHER:
+      case CURLE_SSL_CACERT_BADFILE:
+      case CURLE_SSL_ISSUER_ERROR:
+      case CURLE_USE_SSL_FAILED: return "tls_failed";
+      default: return "connect_failed";
+    }
+  }
+
+  static const char* reason_after(CURLcode result) {
+    switch (result) {
+      case CURLE_OPERATION_TIMEDOUT: return "timed_out";
+      case CURLE_ABORTED_BY_CALLBACK:  // libcurl was about to repeat it
+      case CURLE_GOT_NOTHING:
+      case CURLE_SEND_ERROR:
+      case CURLE_RECV_ERROR: return "reset_after_send";
+      case CURLE_PARTIAL_FILE: return "reply_cut_off";
+      case CURLE_WRITE_ERROR: return "reply_too_large";
+      default: return "unreadable_reply";
+    }
+  }
+
+  static Outcome failure(OutcomeKind kind, const char* reason) {
+    Outcome outcome;
+    outcome.kind = kind;
+    outcome.reason = reason;
+    outcome.scope = FaultScope::provider;
+    return outcome;
+  }
+
+  // The outcome goes to its message; what libcurl or the resolver said goes to the log, once until it changes.
+  void fail(Transfer* t, Outcome outcome, std::string detail) {
+    if (last_failure_ != outcome.reason) {
+      last_failure_ = outcome.reason;
+      log_.warn("sending fails", {{"provider", name_}, {"reason", outcome.reason}, {"detail", std::move(detail)}});
+    }
+    end(t, std::move(outcome));
+  }
+
+  void end(Transfer* t, Outcome outcome) {
+    auto done = std::exchange(t->done, nullptr);
+    t->request.body.clear();
+    t->reply.headers.clear();
+    t->reply.body.clear();
+    t->reply.status = 0;
+    t->header_octets = 0;
+    idle_.push_back(t);
+    done(std::move(outcome));  // may send again, or end this transport
+  }
+
+  Loop& loop_;
+  const Clock& clock_;
+  Log& log_;
+  std::shared_ptr<const Provider> provider_;
+  std::string name_, proxy_, ca_file_;
+  TransportOptions options_;
+  HostCache hosts_;
+  Timer timer_;
+  CURLM* multi_ = nullptr;
+  std::vector<std::unique_ptr<Transfer>> all_;
+  std::vector<Transfer*> idle_;
+  std::map<std::string, uint64_t> pinned_;
+  std::string target_url_;
+  Target target_;
+  bool is_target_numeric_ = false;
+  bool has_fresh_ = false;
+  std::string last_failure_;
+  std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_curl_transport(Loop& loop, const Clock& clock, Log& log,
+                                               std::shared_ptr<const Provider> provider,
+                                               const ProviderSettings& settings, TransportOptions options) {
+  return std::make_unique<CurlTransport>(loop, clock, log, std::move(provider), settings, options);
+}
+
+}  // namespace signet

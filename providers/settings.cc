@@ -1,0 +1,39 @@
+#include "providers/settings.h"
+
+namespace signet {
+
+std::string setting_of(const ProviderSettings& settings, const std::string& key, std::string_view fallback) {
+  auto found = settings.values.find(key);
+  return found == settings.values.end() ? std::string(fallback) : found->second;
+}
+
+std::string_view secret_of(const ProviderSettings& settings, const std::string& key) {
+  auto found = settings.secrets.find(key);
+  return found == settings.secrets.end() ? std::string_view() : found->second.octets();
+}
+
+Error setting_error(const ProviderSettings& settings, std::string_view key, std::string_view text) {
+  return {ErrorCode::invalid, "provider \"" + settings.name + "\": " + std::string(key) + ": " + std::string(text)};
+}
+
+Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback) {
+  auto url = setting_of(settings, "base_url", fallback);
+  while (url.ends_with('/')) url.pop_back();
+  auto refuse = [&](std::string_view text) { return setting_error(settings, "base_url", text); };
+  bool is_clear = url.starts_with("http://");
+  if (!is_clear && !url.starts_with("https://")) return refuse("write a URL that begins with https://");
+  auto rest = std::string_view(url).substr(is_clear ? 7 : 8);
+  auto authority = rest.substr(0, rest.find('/'));
+  for (char c : rest)
+    if (c <= ' ' || c == 0x7f || static_cast<unsigned char>(c) > 0x7f || c == '?' || c == '#' || c == '@' || c == '"')
+      return refuse("write scheme, host, port and path only");
+  if (authority.empty() || authority.front() == ':') return refuse("the host is missing");
+  if (is_clear) {
+    auto host = authority.substr(0, authority.front() == '[' ? authority.find(']') + 1 : authority.find(':'));
+    if (host != "localhost" && host != "[::1]" && !host.starts_with("127."))
+      return refuse("http:// sends patients' texts in the clear and is for this machine only; write https://");
+  }
+  return url;
+}
+
+}  // namespace signet

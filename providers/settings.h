@@ -1,0 +1,20 @@
+// How adapters and transports read an entry of `providers:` and say what is wrong with it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "providers/provider.h"
+
+namespace signet {
+
+std::string setting_of(const ProviderSettings& settings, const std::string& key, std::string_view fallback = "");
+std::string_view secret_of(const ProviderSettings& settings, const std::string& key);  // empty if not given
+// `provider "twilio-main": from: is missing`
+Error setting_error(const ProviderSettings& settings, std::string_view key, std::string_view text);
+// https://, or http:// to this machine only: a patient's text does not cross a network in the clear. Without
+// query, fragment, user information and trailing slash.
+Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback);
+
+}  // namespace signet

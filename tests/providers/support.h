@@ -1,0 +1,52 @@
+// What the tests of this room share.
+#pragma once
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "providers/provider.h"
+
+namespace signet::testing {
+
+inline ProviderSettings twilio_settings() {
+  ProviderSettings settings;
+  settings.name = "twilio-main";
+  settings.adapter = "twilio";
+  settings.values = {{"base_url", "http://127.0.0.1:1"},
+                     {"account_sid", "AC00000000000000000000000000000001"},
+                     {"from", "+15005550006"}};
+  settings.secrets.emplace("auth_token", Secret("12345"));
+  return settings;
+}
+
+inline ProviderSettings smtp_settings() {
+  ProviderSettings settings;
+  settings.name = "relay";
+  settings.adapter = "smtp";
+  settings.values = {
+      {"url", "smtp://127.0.0.1:1"}, {"starttls", "off"}, {"from", "Clinic <clinic@example.org>"}};
+  return settings;
+}
+
+inline Outbound outbound(Kind kind = Kind::sms) {
+  Outbound message;
+  message.message_id = *parse_uuid("0193b3c4-0000-7000-8000-00000000abcd");
+  message.attempt_no = 2;
+  message.kind = kind;
+  message.recipient = Phi<std::string>(kind == Kind::sms ? "+15558675310" : "patient@example.net");
+  message.subject = Phi<std::string>(kind == Kind::sms ? "" : "Your results");
+  message.body = Phi<std::string>("Your results are ready.");
+  message.idempotency_key = message.message_id.text() + ".1.0";
+  message.callback_url = "https://signet.example/webhooks/main?m=" + message.echo();
+  return message;
+}
+
+inline std::string read_text(const std::string& path_from_root) {
+  std::ifstream in(std::string(SIGNET_SOURCE_DIR) + "/" + path_from_root);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+}  // namespace signet::testing

@@ -100,16 +100,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void abort();
 
  private:
-  // opening: TLS handshake. handling: a handler has the request. lingering: refused, discarding what still comes.
-  // closing: waits for its last octets to leave.
-  enum class State { opening, idle, reading, handling, lingering, closing };
+  // opening: TLS handshake. handling: a handler has the request. closing: waits for its last octets to leave, and
+  // discards what still comes.
+  enum class State { opening, idle, reading, handling, closing };
 
   void on_data(std::string_view octets);
   void read_requests();
   void enter_idle();
   void start_patience();
   void dispatch(Request request);
-  void refuse(const Refusal& why, bool linger);
+  void refuse(const Refusal& why);
   void send(const Response& response, bool close);
   void close_when_sent();
   void on_timeout();
@@ -225,7 +225,7 @@ void Connection::start_patience() {
 }
 
 void Connection::on_data(std::string_view octets) {
-  if (state_ == State::lingering || state_ == State::closing) return;
+  if (state_ == State::closing) return;
   const auto self = shared_from_this();
   parser_.append(octets);
   if (state_ == State::idle || state_ == State::reading) return read_requests();
@@ -264,7 +264,7 @@ void Connection::read_requests() {
     if (step == RequestParser::Step::send_continue) {
       stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
     } else if (step == RequestParser::Step::refused) {
-      refuse(parser_.refusal(), true);
+      refuse(parser_.refusal());
     } else {
       dispatch(parser_.take());
     }
@@ -306,16 +306,11 @@ void Connection::answer(Response response) {
   read_requests();
 }
 
-void Connection::refuse(const Refusal& why, bool linger) {
+void Connection::refuse(const Refusal& why) {
   pending_ = {parser_.request_id(), false, false, false};
   if (pending_.request_id.empty()) pending_.request_id = server_.ids.next().text();
   send(problem(why.status, why.code, why.title, why.detail, pending_.request_id), true);
-  if (!linger) return close_when_sent();
-  // Closing now, with octets unread, would make the kernel send a reset, which can overtake the answer.
-  state_ = State::lingering;
-  if (is_paused_) stream_->resume();
-  is_paused_ = false;
-  timer_.start(door_.options.limits.linger_ms, [this] { close_when_sent(); });
+  close_when_sent();
 }
 
 void Connection::send(const Response& response, bool close) {
@@ -353,8 +348,7 @@ void Connection::close_when_sent() {
 void Connection::on_timeout() {
   if (state_ == State::reading)
     return refuse({408, "REQUEST_TIMEOUT", "The request took too long to arrive",
-                   "Send it whole within " + std::to_string(door_.options.limits.request_ms) + " ms."},
-                  false);
+                   "Send it whole within " + std::to_string(door_.options.limits.request_ms) + " ms."});
   const size_t queued = stream_->queued_bytes();
   if (state_ == State::idle && queued == 0) return close_when_sent();
   if (queued > 0 && queued < queued_before_) return start_patience();

@@ -35,7 +35,6 @@ struct Limits {
   int64_t idle_ms = 60000;         // between requests, and for a client that does not take its answer: closed
   int64_t request_ms = 30000;      // from a request's first byte to its last, TLS handshake too: 408
   size_t connections = 1024;       // of this listener; more: 503
-  int64_t linger_ms = 500;         // after refusing a request that is still coming: time for the client to read why
 };
 
 struct ListenerOptions {

@@ -2,9 +2,11 @@
 // reorder hints, and is refilled from PostgreSQL.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,7 +40,15 @@ struct ClaimRequest {
 };
 
 struct ShardReport {
-  int64_t stamp = 0;  // bumped by each batch of offers; 0: the shard is empty or was lost
+  int64_t stamp = 0;    // bumped by each batch of offers; 0: the shard is empty or was lost
+  int64_t waiting = 0;  // entries in lists and schedule
+  int64_t leased = 0;
+};
+
+struct QueueOptions {  // of every implementation
+  std::string owner;   // the daemon's epoch: instance and boot id; without '@'. Leases are told apart by it
+  std::array<int, 4> weights{8, 4, 2, 1};  // of critical, high, normal, bulk; at least 1
+  int64_t aging_ms = 1000;  // a priority with work, not served for so long while others were, goes first
 };
 
 // One queue object belongs to one loop; callbacks come on it, never inside the call. A callback gets `unavailable`

@@ -165,7 +165,7 @@ class JournalLog : public Log {
     std::vector<iovec> parts;
     parts.reserve(entries.size());
     for (auto& entry : entries) parts.push_back({entry.data(), entry.size()});
-    // A journal that is gone must not silence us; standard error still leads somewhere.
+    // A journal that refuses must not silence us (one that is not there at all libsystemd passes over).
     if (sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) < 0) otherwise_.write(level, text, fields);
   }
 

@@ -114,6 +114,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void try_next_address();
   void connected(int status);
   void resolved(int status, addrinfo* found);
+  void begin_tls(std::shared_ptr<TlsContext> context, const std::string& host);
   void opened();
   void update_reading();
   void read(ssize_t size, const char* octets);
@@ -269,7 +270,7 @@ void Wire::connected(int status) {
   Address peer{};
   int size = sizeof peer;
   if (uv_tcp_getpeername(socket_, &peer.any, &size) == 0) peer_ = text_of(peer);
-  if (options_.tls) return start_tls(options_.tls, options_.tls_host);
+  if (options_.tls) return begin_tls(options_.tls, options_.tls_host);
   opened();
 }
 
@@ -283,7 +284,7 @@ void Wire::accept(uv_tcp_t* socket) {
   name_ = peer_;
   options_.connect_timeout_ms = kHandshakeMs;
   state_ = State::open;
-  if (options_.tls) start_tls(options_.tls, "");
+  if (options_.tls) begin_tls(options_.tls, "");
 }
 
 void Wire::began() {
@@ -292,7 +293,11 @@ void Wire::began() {
 
 void Wire::start_tls(std::shared_ptr<TlsContext> context, const std::string& host) {
   if (state_ == State::closed || is_finishing_) return;
-  SIGNET_CHECK(!tls_ && held_.empty() && (state_ == State::open || state_ == State::connecting));
+  SIGNET_CHECK(!tls_ && held_.empty() && state_ == State::open);
+  begin_tls(std::move(context), host);
+}
+
+void Wire::begin_tls(std::shared_ptr<TlsContext> context, const std::string& host) {
   state_ = State::handshake;
   tls_ = std::make_unique<TlsSession>(std::move(context), host);
   if (!timer_) timer_.emplace(loop_);

@@ -24,8 +24,8 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 struct StreamOptions {
   int64_t connect_timeout_ms = 5000;   // for resolving, connecting and the TLS handshake together
   int64_t user_timeout_ms = 0;         // TCP_USER_TIMEOUT; 0 leaves the kernel's
-  std::shared_ptr<TlsContext> tls;     // null: clear text until start_tls
-  std::string tls_host;                // name to verify; empty: the endpoint's host
+  std::shared_ptr<TlsContext> tls{};   // null: clear text until start_tls
+  std::string tls_host{};              // name to verify; empty: the endpoint's host
 };
 
 // Destroying a Stream closes it at once and calls nothing. After on_close nothing else is called. Handlers may destroy

@@ -48,7 +48,9 @@ struct Permit {
   int attempt_no = 0;
   Kind kind = Kind::sms;
   Priority priority = Priority::normal;
-  std::string lane, sender, provider;  // of the due row
+  std::string lane, sender;            // of the due row
+  std::string provider, route_reason;  // of the permit
+  std::string instance;                // of the daemon that holds the permit
   WallTime due_at, permitted_at;
   std::optional<WallTime> send_until, expires_at;
   Tick written_at;                     // when the statement was written: the send deadline counts from here
@@ -113,12 +115,13 @@ class Journal {
   virtual bool has_room() const = 0;  // a connection is free to take a batch
   virtual bool is_up() const = 0;
   // On `unavailable` it is not known whether the batch took effect: results may be written again (the gate holds),
-  // permits are settled by mine().
+  // permits are settled by open_permits().
   virtual void write(Batch batch, std::function<void(Result<BatchReply>)> done) = 0;
   virtual void heads(std::vector<std::pair<Uuid, int>> attempts,
                      std::function<void(Result<std::vector<Present>>)> done) = 0;
-  // Permits of this epoch among `ids` that have no result.
-  virtual void mine(std::vector<Uuid> ids, std::function<void(Result<std::vector<Permit>>)> done) = 0;
+  // Permits among `ids` that have no result: this run's own, or anybody's. Without the sealed parts.
+  virtual void open_permits(std::vector<Uuid> ids, bool only_mine,
+                            std::function<void(Result<std::vector<Permit>>)> done) = 0;
   // Without Redis: what is due, not held by a permit, locked by nobody (`for update skip locked`).
   virtual void claim_due(int count_max, std::vector<std::string> closed_lanes,
                          std::function<void(Result<std::vector<PermitRequest>>)> done) = 0;

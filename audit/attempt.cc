@@ -1,0 +1,32 @@
+#include "audit/attempt.h"
+
+#include "base/canonical_json.h"
+
+namespace signet {
+
+Digest attempt_sha256(const AttemptRecord& r) {
+  std::string out = "{\"attemptNo\":" + std::to_string(r.attempt_no);
+  auto text = [&out](std::string_view name, std::string_view value) {
+    out += ",\"";
+    out += name;
+    out += "\":";
+    append_json_string(out, value);
+  };
+  text("finishedAt", rfc3339(r.finished_at));
+  text("instance", r.instance);
+  text("lane", r.lane);
+  text("messageId", r.message_id.text());
+  text("outcome", r.outcome);
+  out += ",\"parts\":" + std::to_string(r.parts);
+  text("permittedAt", rfc3339(r.permitted_at));
+  text("provider", r.provider);
+  text("providerCode", r.provider_code);
+  text("providerReference", r.provider_reference);
+  text("reason", r.reason);
+  text("routeReason", r.route_reason);
+  text("startedAt", rfc3339(r.started_at));
+  out += ",\"statusCode\":" + std::to_string(r.status_code) + '}';
+  return sha256(out);
+}
+
+}  // namespace signet

@@ -1,0 +1,64 @@
+#include "daemon/delivery/events.h"
+
+#include "audit/attempt.h"
+#include "audit/event.h"
+
+namespace signet {
+namespace {
+
+std::string action_of(const Outcome& outcome, const Decision& decision) {
+  switch (decision.step) {
+    case Step::accepted: return "sent";
+    case Step::doubt: return "delivery_in_doubt";
+    case Step::suppress: return "suppressed";
+    case Step::expire: return "expired";
+    case Step::cancel: return "cancelled";
+    default: return outcome.kind == OutcomeKind::unsent ? "delivery_unsent" : "delivery_failed";
+  }
+}
+
+Entry finish(const Event& event, const Uuid& object_id) {
+  Entry entry;
+  entry.event_id = event.id;
+  entry.object_id = object_id;
+  entry.canon = canonical(event);
+  entry.leaf = leaf_hash(entry.canon);
+  return entry;
+}
+
+}  // namespace
+
+Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, const Decision& decision, Status status,
+                                const Head& head, WallTime started_at, WallTime finished_at) {
+  Event event;
+  event.id = ids_.next();
+  event.at = finished_at;
+  event.actor = {instance_, "daemon", "", "", ""};
+  event.action = action_of(outcome, decision);
+  event.object = {"message", permit.id.text(), head.n + 1, head.leaf};
+  event.status = name(status);
+  event.reason_code = decision.reason.empty() ? outcome.reason : decision.reason;
+  event.attempt = EventAttempt{permit.attempt_no, permit.provider, permit.permitted_at};
+  event.attempt_sha256 = attempt_sha256(
+      {permit.id, permit.attempt_no, permit.instance, permit.provider, permit.lane, permit.route_reason,
+       permit.permitted_at, name(outcome.kind), outcome.reason, outcome.provider_reference, outcome.provider_code, outcome.status_code,
+       outcome.parts, started_at, finished_at});
+  event.detail = {{"final", is_final(status)}, {"outcome", std::string(name(outcome.kind))}};
+  if (status == Status::failed) event.detail.emplace_back("proven", decision.is_proven);
+  return finish(event, permit.id);
+}
+
+Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::string& reason) {
+  Event event;
+  event.id = ids_.next();
+  event.at = clock_.wall();
+  event.actor = {instance_, "daemon", "", "", ""};
+  event.action = status == Status::cancelled ? "cancelled" : reason == "expired" ? "expired" : "suppressed";
+  event.object = {"message", permit.id.text(), permit.head.n + 1, permit.head.leaf};
+  event.status = name(status);
+  event.reason_code = reason;
+  event.detail = {{"final", true}, {"void", static_cast<int64_t>(permit.attempt_no)}};
+  return finish(event, permit.id);
+}
+
+}  // namespace signet

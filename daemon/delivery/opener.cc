@@ -1,0 +1,32 @@
+#include "daemon/delivery/opener.h"
+
+#include "base/bytes.h"
+
+namespace signet {
+
+Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit) {
+  auto fault = [](std::string text) { return Error{ErrorCode::corrupt, std::move(text)}; };
+  if (permit.sealed.empty()) return fault("the sealed envelope is missing");
+  if (permit.envelope_commit.size() != 32 || permit.approval_mac.size() != 32)
+    return fault("no approval covers this version");
+  auto key = keys.unwrap(permit.id.text(), permit.kek_id, permit.wrapped_key);
+  if (!key) return fault("the data key does not open: " + key.error().text);
+  auto packed = unseal(key->octets(), seal_binding("content", permit.id, permit.content_version, "sealed"),
+                       permit.sealed);
+  if (!packed) return fault("the envelope does not open");
+  auto unpacked = unpack(*packed);
+  if (!unpacked) return fault("the envelope does not unpack");
+  const Envelope& envelope = unpacked->envelope;
+  const Digest commit = envelope_commit(unpacked->salt, envelope);
+  if (permit.content_version != permit.version || !is_equal_constant_time(view(commit), permit.envelope_commit))
+    return fault("the envelope is not the approved one");
+  const Digest mac = approval_mac(keys.mac_key(), permit.id, permit.version, commit, permit.policy_id);
+  if (!is_equal_constant_time(view(mac), permit.approval_mac)) return fault("the approval's MAC does not verify");
+  // Suppression was asked by this key: it must be this recipient's.
+  if (!is_equal_constant_time(view(recipient_key(keys.index_key(), envelope.recipient)), permit.recipient_key))
+    return fault("the recipient key is not the recipient's");
+  if (envelope.kind != permit.kind) return fault("the kind is not the approved one");
+  return std::move(unpacked->envelope);
+}
+
+}  // namespace signet

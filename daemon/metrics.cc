@@ -1,0 +1,73 @@
+#include "daemon/metrics.h"
+
+#include <array>
+#include <utility>
+
+namespace signet {
+namespace {
+
+struct Family {
+  std::string_view name, type, help;
+};
+// Every family there is, so that a graph has its zero from the first scrape on.
+constexpr std::array kFamilies{
+    Family{"signet_alarm", "counter", "Evidence that does not verify, by reason"},
+    Family{"signet_attempts_total", "counter", "Attempts that ended, by provider and outcome"},
+    Family{"signet_callbacks_total", "counter", "Callbacks, by provider and verdict"},
+    Family{"signet_claimed_total", "counter", "Hints claimed"},
+    Family{"signet_due", "gauge", "Messages that are due now"},
+    Family{"signet_oldest_due_ms", "gauge", "How long the oldest due message has waited"},
+    Family{"signet_duplicate_total", "counter", "Messages that a provider was given twice without a decision"},
+    Family{"signet_in_flight", "gauge", "Messages between claim and acknowledgement"},
+    Family{"signet_lost_total", "counter", "Accepted messages that are neither final, visible nor due"},
+    Family{"signet_messages", "gauge", "Messages by status"},
+    Family{"signet_permits_total", "counter", "Permits asked for, by verdict"},
+    Family{"signet_postgres_up", "gauge", "1 while the delivery loops reach PostgreSQL"},
+    Family{"signet_redis_up", "gauge", "1 while the delivery loops reach Redis"},
+};
+
+}  // namespace
+
+void Metrics::add(std::string_view name, std::string_view labels, int64_t amount) {
+  std::lock_guard guard(lock_);
+  auto family = values_.find(name);
+  if (family == values_.end()) family = values_.emplace(std::string(name), decltype(family->second){}).first;
+  auto value = family->second.find(labels);
+  if (value == family->second.end()) family->second.emplace(std::string(labels), amount);
+  else value->second += amount;
+}
+
+void Metrics::set(std::string_view name, std::string_view labels, int64_t value) {
+  std::lock_guard guard(lock_);
+  values_[std::string(name)][std::string(labels)] = value;
+}
+
+int64_t Metrics::value(std::string_view name, std::string_view labels) const {
+  std::lock_guard guard(lock_);
+  const auto family = values_.find(name);
+  if (family == values_.end()) return 0;
+  const auto found = family->second.find(labels);
+  return found == family->second.end() ? 0 : found->second;
+}
+
+std::string Metrics::text() const {
+  std::lock_guard guard(lock_);
+  std::string out;
+  for (const auto& family : kFamilies) {
+    out.append("# HELP ").append(family.name).append(" ").append(family.help).append("\n# TYPE ");
+    out.append(family.name).append(" ").append(family.type).append("\n");
+    const auto found = values_.find(family.name);
+    if (found == values_.end() || found->second.empty()) {
+      out.append(family.name).append(" 0\n");
+      continue;
+    }
+    for (const auto& [labels, value] : found->second) {
+      out += family.name;
+      if (!labels.empty()) out.append("{").append(labels).append("}");
+      out.append(" ").append(std::to_string(value)).append("\n");
+    }
+  }
+  return out;
+}
+
+}  // namespace signet

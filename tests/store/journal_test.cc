@@ -1,0 +1,289 @@
+#include "store/journal.h"
+
+#include <catch2/catch.hpp>
+
+#include "audit/event.h"
+#include "tests/fakes/approved_messages.h"
+#include "tests/fakes/postgres_server.h"
+
+using namespace signet;
+
+namespace {
+
+struct Fixture {
+  SystemClock clock;
+  SystemRandom random;
+  Keyring keys = test_keys(random);
+  IdSource ids{clock, random};
+  std::unique_ptr<Log> log = make_log(LogLevel::error, LogFormat::text);
+  std::unique_ptr<PgSession> session;
+  std::unique_ptr<ApprovedMessages> messages;
+  Loop loop;
+  std::unique_ptr<Journal> journal;
+
+  Fixture() {
+    shared_postgres().clear();
+    session = shared_postgres().session();
+    messages = std::make_unique<ApprovedMessages>(*session, keys, clock, random);
+    journal = open("one");
+  }
+  std::unique_ptr<Journal> open(const std::string& instance) {
+    auto made = make_pg_journal(loop, clock, random, *log, {shared_postgres().options(), 2, ids.next(), instance});
+    made->on_change([this](bool) { loop.stop(); });
+    while (!made->is_up()) loop.run();
+    made->on_change({});
+    return made;
+  }
+  Result<BatchReply> write(Journal& to, Batch batch) {
+    std::optional<Result<BatchReply>> reply;
+    to.write(std::move(batch), [&](Result<BatchReply> got) {
+      reply = std::move(got);
+      loop.stop();
+    });
+    while (!reply) loop.run();
+    return std::move(*reply);
+  }
+  Permit permit(const Uuid& id, const std::string& lane = "sms") {
+    Batch batch;
+    batch.permits.push_back({id, lane, "twilio-main", "only"});
+    auto reply = write(*journal, std::move(batch));
+    REQUIRE(reply.ok());
+    REQUIRE(reply->permits.size() == 1);
+    return reply->permits[0];
+  }
+  ResultRow result(const Permit& p, OutcomeKind kind, Status status, std::optional<WallTime> next = {}) {
+    ResultRow row;
+    row.id = p.id;
+    row.attempt_no = p.attempt_no;
+    row.outcome.kind = kind;
+    row.outcome.reason = "tested";
+    row.provider = p.provider;
+    row.started_at = row.finished_at = clock.wall();
+    row.status = status;
+    row.next_due = next;
+    row.head = p.head;
+    row.entry = {ids.next(), p.id, "canon " + ids.next().text(), {}};
+    row.entry.leaf = leaf_hash(row.entry.canon);
+    return row;
+  }
+  std::vector<Uuid> record(const ResultRow& row) {
+    Batch batch;
+    batch.results.push_back(row);
+    auto reply = write(*journal, std::move(batch));
+    REQUIRE(reply.ok());
+    return reply->stale;
+  }
+  int64_t count(const std::string& what) { return session->run("select count(*) from " + what)->number(0, 0); }
+};
+
+Verdict verdict_of(Fixture& f, const Uuid& id) { return f.permit(id).verdict; }
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "an attempt is permitted once, whoever asks") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  const Permit first = permit(id);
+  REQUIRE(first.verdict == Verdict::granted);
+  CHECK(first.attempt_no == 1);
+  CHECK(first.head.n == 2);
+  CHECK_FALSE(first.sealed.empty());
+  CHECK(first.approval_mac.size() == 32);
+  auto other = open("two");
+  Batch batch;
+  batch.permits.push_back({id, "sms", "twilio-main", "only"});
+  auto reply = write(*other, std::move(batch));
+  REQUIRE(reply.ok());
+  CHECK(reply->permits.at(0).verdict == Verdict::taken);
+  CHECK(reply->permits.at(0).sealed.empty());
+  CHECK(count("attempt_start") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that allows it") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  const Permit first = permit(id);
+  CHECK(verdict_of(*this, id) == Verdict::taken);
+  CHECK(record(result(first, OutcomeKind::retryable, Status::queued, clock.wall())).empty());
+  const Permit second = permit(id);
+  REQUIRE(second.verdict == Verdict::granted);
+  CHECK(second.attempt_no == 2);
+  CHECK(second.attempts == 1);
+  CHECK(second.head.n == 3);
+  CHECK(record(result(second, OutcomeKind::accepted, Status::sent)).empty());
+  CHECK(verdict_of(*this, id) == Verdict::nothing_due);
+  CHECK(count("due") == 0);
+  CHECK(count("audit.entry") == 4);
+}
+
+TEST_CASE_METHOD(Fixture, "a due row that runs ahead of its results gets no permit") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  REQUIRE(session->run("update due set attempt_no = 2").ok());
+  CHECK(verdict_of(*this, id) == Verdict::out_of_order);
+}
+
+TEST_CASE_METHOD(Fixture, "a result on a head that has moved changes nothing and is named") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  const Permit first = permit(id);
+  const auto row = result(first, OutcomeKind::accepted, Status::sent);
+  CHECK(record(row).empty());
+  CHECK(record(row) == std::vector<Uuid>{id});  // the same once more, as after a lost COMMIT
+  CHECK(count("attempt_result") == 1);
+  CHECK(count("audit.entry") == 3);
+}
+
+TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
+  const WallTime past{clock.wall().us - 1000000};
+  ApprovedOptions options{sms("+61491570006", "hello")};
+  options.expires_at = past;
+  CHECK(verdict_of(*this, messages->insert(options)) == Verdict::expired);
+  options.expires_at.reset();
+
+  const Uuid later = messages->insert(options);
+  REQUIRE(session->run("update due set due_at = now() + interval '1 hour' where message_id = $1", {later}).ok());
+  CHECK(verdict_of(*this, later) == Verdict::not_yet);
+
+  const Uuid elsewhere = messages->insert(options);
+  REQUIRE(session->run("update due set lane = 'sms-2' where message_id = $1", {elsewhere}).ok());
+  const Permit moved = permit(elsewhere);
+  CHECK(moved.verdict == Verdict::other_lane);
+  CHECK(moved.lane == "sms-2");
+
+  const Uuid recalled = messages->insert(options);
+  REQUIRE(session->run("update message set cancel_requested = true where id = $1", {recalled}).ok());
+  CHECK(verdict_of(*this, recalled) == Verdict::cancel_requested);
+
+  const Uuid closed = messages->insert(options);
+  REQUIRE(session->run("update due set send_until = now() - interval '1 second' where message_id = $1", {closed}).ok());
+  CHECK(verdict_of(*this, closed) == Verdict::window_closed);
+
+  const Uuid opted_out = messages->insert({sms("+61491570156", "hello")});
+  {
+    PgTransaction tx(*session);
+    REQUIRE(suppress(tx, ids.next(), view(recipient_key(keys.index_key(), "+61491570156")), "stop", "test").ok());
+    REQUIRE(tx.commit().ok());
+  }
+  CHECK(verdict_of(*this, opted_out) == Verdict::suppressed);
+  CHECK(verdict_of(*this, ids.next()) == Verdict::nothing_due);
+  CHECK(count("attempt_start") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "an end takes the attempt's key, so that nobody sends, and leaves its event") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  Batch batch;
+  EndRow end;
+  end.id = id;
+  end.attempt_no = 1;
+  end.status = Status::failed;
+  end.reason = "expired";
+  PgTransaction tx(*session);
+  end.head = (*read_message(tx, id))->head;
+  REQUIRE(tx.commit().ok());
+  end.entry = {ids.next(), id, "canon", leaf_hash("canon")};
+  batch.ends.push_back(end);
+  auto reply = write(*journal, batch);
+  REQUIRE(reply.ok());
+  CHECK(reply->stale.empty());
+  CHECK(count("attempt_start where kind = 2") == 1);
+  CHECK(count("due") == 0);
+  CHECK(count("message where status = 8 and not is_proven") == 1);
+  reply = write(*journal, batch);  // again: the head has moved
+  CHECK(reply->stale == std::vector<Uuid>{id});
+}
+
+TEST_CASE_METHOD(Fixture, "an end does not take the key that a permit holds") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  const Permit granted = permit(id);
+  Batch batch;
+  EndRow end;
+  end.id = id;
+  end.attempt_no = 1;
+  end.status = Status::cancelled;
+  end.reason = "cancelled";
+  end.head = granted.head;
+  end.entry = {ids.next(), id, "canon", leaf_hash("canon")};
+  batch.ends.push_back(end);
+  auto reply = write(*journal, std::move(batch));
+  REQUIRE(reply.ok());
+  CHECK(reply->stale == std::vector<Uuid>{id});
+  CHECK(count("message where status = 4") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "open permits of this run are told from another's, and a recorded one is not open") {
+  const Uuid mine = messages->insert({sms("+61491570006", "a")});
+  const Uuid recorded = messages->insert({sms("+61491570006", "b")});
+  permit(mine);
+  record(result(permit(recorded), OutcomeKind::accepted, Status::sent));
+  for (const bool only_mine : {true, false})
+    for (Journal* asked : {journal.get(), open("two").release()}) {
+      std::optional<std::vector<Permit>> found;
+      asked->open_permits({mine, recorded}, only_mine, [&](Result<std::vector<Permit>> got) {
+        REQUIRE(got.ok());
+        found = std::move(*got);
+        loop.stop();
+      });
+      while (!found) loop.run();
+      const bool is_own = asked == journal.get();
+      REQUIRE(found->size() == (is_own || !only_mine ? 1u : 0u));
+      if (!found->empty()) CHECK(found->at(0).id == mine);
+      if (!is_own) delete asked;
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "without Redis what is due and held by nobody is claimed from the table") {
+  const Uuid free = messages->insert({sms("+61491570006", "a")});
+  const Uuid held = messages->insert({sms("+61491570006", "b")});
+  const Uuid paused = messages->insert({mail("anna@example.org", "s", "c"), "email"});
+  permit(held);
+  std::optional<std::vector<PermitRequest>> found;
+  journal->claim_due(10, {"email"}, [&](Result<std::vector<PermitRequest>> got) {
+    REQUIRE(got.ok());
+    found = std::move(*got);
+    loop.stop();
+  });
+  while (!found) loop.run();
+  REQUIRE(found->size() == 1);
+  CHECK(found->at(0).id == free);
+  CHECK(paused != free);
+}
+
+TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and is used again when it is back") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  session.reset();
+  bool is_down = false;
+  journal->on_change([&](bool up) {
+    is_down = !up;
+    loop.stop();
+  });
+  shared_postgres().stop_immediate();
+  while (!is_down) loop.run();
+  Batch batch;
+  batch.permits.push_back({id, "sms", "twilio-main", "only"});
+  auto reply = write(*journal, batch);
+  REQUIRE_FALSE(reply.ok());
+  CHECK(reply.error().code == ErrorCode::unavailable);
+  shared_postgres().start();
+  while (!journal->is_up()) loop.run();
+  journal->on_change({});
+  reply = write(*journal, batch);
+  REQUIRE(reply.ok());
+  CHECK(reply->permits.at(0).verdict == Verdict::granted);
+}
+
+TEST_CASE_METHOD(Fixture, "256 permits and their results go in two transactions from an empty database") {
+  std::vector<ApprovedOptions> many(256, {sms("+61491570006", "hello")});
+  const auto ids_made = messages->insert(many);
+  Batch permits;
+  for (const auto& id : ids_made) permits.permits.push_back({id, "sms", "twilio-main", "only"});
+  auto granted = write(*journal, permits);
+  REQUIRE(granted.ok());
+  REQUIRE(granted->permits.size() == 256);
+  Batch results;
+  for (const auto& p : granted->permits) {
+    REQUIRE(p.verdict == Verdict::granted);
+    results.results.push_back(result(p, OutcomeKind::accepted, Status::sent));
+  }
+  auto written = write(*journal, results);
+  REQUIRE(written.ok());
+  CHECK(written->stale.empty());
+  CHECK(count("message where status = 5") == 256);
+  CHECK(count("due") == 0);
+}

@@ -45,9 +45,7 @@ bool ends_in_version(std::string_view header) {
   return slash != std::string_view::npos && line.size() == slash + 9 && line[slash + 7] == '.';
 }
 
-Refusal malformed(std::string detail) {
-  return {400, "BAD_REQUEST", "The request is malformed", std::move(detail)};
-}
+Refusal malformed(std::string detail) { return {400, "BAD_REQUEST", "The request is malformed", std::move(detail)}; }
 
 }  // namespace
 
@@ -204,8 +202,7 @@ RequestParser::Step RequestParser::Impl::read_body() {
     used += beast_parser->put(boost::asio::buffer(input.data() + used, left), fault);
     if (fault == beast::error::need_more) {
       // What stays unread here is the head of a chunk or the trailers.
-      if (input.size() - used > header_max)
-        return refuse(malformed("Send shorter chunk extensions and trailers."));
+      if (input.size() - used > header_max) return refuse(malformed("Send shorter chunk extensions and trailers."));
       return Step::need_more;
     }
     if (fault == beast::error::body_limit)
@@ -231,9 +228,12 @@ void RequestParser::append(std::string_view octets) {
 
 RequestParser::Step RequestParser::next() {
   switch (impl_->phase) {
-    case Impl::Phase::header: return impl_->read_header();
-    case Impl::Phase::body: return impl_->read_body();
-    case Impl::Phase::refused: break;
+    case Impl::Phase::header:
+      return impl_->read_header();
+    case Impl::Phase::body:
+      return impl_->read_body();
+    case Impl::Phase::refused:
+      break;
   }
   return Step::refused;
 }

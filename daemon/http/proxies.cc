@@ -54,8 +54,8 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& blo
   for (const std::string& block : blocks) {
     const size_t slash = std::min(block.find('/'), block.size());
     const auto address = parse_address(std::string_view(block).substr(0, slash));
-    const Error bad{ErrorCode::invalid, "trusted proxy \"" + block +
-                                            "\" is no address: write it as 10.0.0.1, 10.0.0.0/8 or fd00::/8"};
+    const Error bad{ErrorCode::invalid,
+                    "trusted proxy \"" + block + "\" is no address: write it as 10.0.0.1, 10.0.0.0/8 or fd00::/8"};
     if (!address) return bad;
     Block parsed{address->address, 128};
     if (slash != block.size()) {
@@ -85,8 +85,8 @@ std::string TrustedProxies::client(std::string_view peer, std::string_view forwa
   if (!hop) return std::string(peer);
   while (!forwarded_for.empty() && is_trusted(hop->address)) {
     const size_t comma = forwarded_for.rfind(',');
-    const auto next = parse_address(
-        trim(comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1)));
+    const auto next =
+        parse_address(trim(comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1)));
     if (!next) break;  // what a trusted proxy did not write as an address is not believed
     hop = next;
     forwarded_for = comma == std::string_view::npos ? std::string_view{} : forwarded_for.substr(0, comma);

@@ -59,7 +59,10 @@ bool decode_path(std::string_view raw, std::string& to) {
   return true;
 }
 
-bool decode_query(std::string_view raw, std::vector<std::pair<std::string, std::string>>& to) {
+}  // namespace
+
+std::optional<std::vector<std::pair<std::string, std::string>>> read_form(std::string_view raw) {
+  std::vector<std::pair<std::string, std::string>> to;
   for (size_t at = 0; at < raw.size();) {
     const size_t end = std::min(raw.find('&', at), raw.size());
     const std::string_view pair = raw.substr(at, end - at);
@@ -68,14 +71,12 @@ bool decode_query(std::string_view raw, std::vector<std::pair<std::string, std::
     const size_t equals = std::min(pair.find('='), pair.size());
     auto name = from_form(pair.substr(0, equals));
     auto value = from_form(equals == pair.size() ? std::string_view{} : pair.substr(equals + 1));
-    if (!name || !value || !is_utf8(*name) || !is_utf8(*value)) return false;
-    if (has_control(*name) || value->find('\0') != std::string::npos) return false;
+    if (!name || !value || !is_utf8(*name) || !is_utf8(*value)) return std::nullopt;
+    if (has_control(*name) || value->find('\0') != std::string::npos) return std::nullopt;
     to.emplace_back(std::move(*name), std::move(*value));
   }
-  return true;
+  return to;
 }
-
-}  // namespace
 
 std::optional<std::string_view> Request::header(std::string_view name) const { return find(headers, name); }
 std::optional<std::string_view> Request::query(std::string_view name) const { return find(query_pairs, name); }
@@ -94,7 +95,11 @@ bool read_target(std::string_view target, Request& into) {
   }
   const size_t question = std::min(target.find('?'), target.size());
   if (!decode_path(target.substr(0, question), into.path)) return false;
-  return question == target.size() || decode_query(target.substr(question + 1), into.query_pairs);
+  if (question == target.size()) return true;
+  auto pairs = read_form(target.substr(question + 1));
+  if (!pairs) return false;
+  into.query_pairs = std::move(*pairs);
+  return true;
 }
 
 }  // namespace signet::http

@@ -25,4 +25,7 @@ struct Request {
   std::optional<std::string_view> query(std::string_view name) const;              // the first of that name
 };
 
+// application/x-www-form-urlencoded, in order; nothing if malformed or not UTF-8.
+std::optional<std::vector<std::pair<std::string, std::string>>> read_form(std::string_view text);
+
 }  // namespace signet::http

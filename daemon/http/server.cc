@@ -88,15 +88,19 @@ struct Server::Impl {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server::Impl& server, Door& door, uint64_t id, std::unique_ptr<Stream> stream)
-      : server_(server), door_(door), id_(id), stream_(std::move(stream)), timer_(server.loop),
+      : server_(server),
+        door_(door),
+        id_(id),
+        stream_(std::move(stream)),
+        timer_(server.loop),
         parser_(door.options.limits.header_bytes, door.options.limits.body_bytes) {
     ++door_.connections;
   }
   ~Connection() { --door_.connections; }
 
   void start();
-  void stop();                      // idle: closes; else answers first
-  void answer(Response response);   // what the handler said, on the loop
+  void stop();                     // idle: closes; else answers first
+  void answer(Response response);  // what the handler said, on the loop
   void abort();
 
  private:
@@ -134,7 +138,9 @@ namespace {
 class ReplyState {
  public:
   ReplyState(Loop& loop, std::weak_ptr<Connection> connection, std::string request_id)
-      : loop_(loop), loop_thread_(std::this_thread::get_id()), connection_(std::move(connection)),
+      : loop_(loop),
+        loop_thread_(std::this_thread::get_id()),
+        connection_(std::move(connection)),
         request_id_(std::move(request_id)) {}
   ~ReplyState() {
     if (!is_answered_.load())
@@ -191,8 +197,7 @@ void Connection::start() {
     timer_.start(door_.options.limits.request_ms, [this] { on_timeout(); });
   } else if (is_full) {
     pending_.request_id = server_.ids.next().text();
-    Response full =
-        problem(503, "OVERLOADED", "Too many connections", "Try again in a second.", pending_.request_id);
+    Response full = problem(503, "OVERLOADED", "Too many connections", "Try again in a second.", pending_.request_id);
     full.headers.emplace_back("Retry-After", "1");
     send(full, true);
     close_when_sent();
@@ -281,13 +286,11 @@ void Connection::dispatch(Request request) {
   request.listener = door_.options.name;
   pending_ = {request.request_id, request.method == "HEAD", parser_.is_http10(), parser_.is_keep_alive()};
   auto reply = std::make_shared<ReplyState>(server_.loop, weak_from_this(), request.request_id);
-  if (door_.options.inline_handler)
-    return run_handler(door_.options.handler, server_.log, std::move(request), reply);
+  if (door_.options.inline_handler) return run_handler(door_.options.handler, server_.log, std::move(request), reply);
   // The handler is copied: a task may outlive the Server.
   auto task = [handler = door_.options.handler, &log = server_.log,
-               request = std::make_shared<Request>(std::move(request)), reply] {
-    run_handler(handler, log, std::move(*request), reply);
-  };
+               request = std::make_shared<Request>(std::move(request)),
+               reply] { run_handler(handler, log, std::move(*request), reply); };
   if (server_.pool->submit(std::move(task))) return;
   Response busy = problem(503, "OVERLOADED", "Too many requests wait", "Try again in a second.", pending_.request_id);
   busy.headers.emplace_back("Retry-After", "1");
@@ -411,16 +414,14 @@ Server::~Server() {
 
 Result<int> Server::listen(const Endpoint& at, ListenerOptions options) {
   auto tls = options.tls;
-  return impl_->open(std::move(options), [&](Listener::Accept accept) {
-    return Listener::bind(impl_->loop, at, tls, std::move(accept));
-  });
+  return impl_->open(std::move(options),
+                     [&](Listener::Accept accept) { return Listener::bind(impl_->loop, at, tls, std::move(accept)); });
 }
 
 Result<int> Server::adopt(int fd, ListenerOptions options) {
   auto tls = options.tls;
-  return impl_->open(std::move(options), [&](Listener::Accept accept) {
-    return Listener::adopt(impl_->loop, fd, tls, std::move(accept));
-  });
+  return impl_->open(std::move(options),
+                     [&](Listener::Accept accept) { return Listener::adopt(impl_->loop, fd, tls, std::move(accept)); });
 }
 
 void Server::stop(int64_t deadline_ms, std::function<void()> done) {

@@ -30,20 +30,20 @@ using Reply = std::function<void(Response)>;
 using Handler = std::function<void(Request, Reply)>;
 
 struct Limits {
-  size_t header_bytes = 16384;     // request line and headers; more: 431
-  size_t body_bytes = 1048576;     // more: 413
-  int64_t idle_ms = 60000;         // between requests, and for a client that does not take its answer: closed
-  int64_t request_ms = 30000;      // from a request's first byte to its last, TLS handshake too: 408
-  size_t connections = 1024;       // of this listener; more: 503
+  size_t header_bytes = 16384;  // request line and headers; more: 431
+  size_t body_bytes = 1048576;  // more: 413
+  int64_t idle_ms = 60000;      // between requests, and for a client that does not take its answer: closed
+  int64_t request_ms = 30000;   // from a request's first byte to its last, TLS handshake too: 408
+  size_t connections = 1024;    // of this listener; more: 503
 };
 
 struct ListenerOptions {
-  std::string name;                           // "admin", "webhooks": Request::listener
+  std::string name;  // "admin", "webhooks": Request::listener
   Handler handler;
-  bool inline_handler = false;                // run the handler on the loop: it must not block
-  std::shared_ptr<TlsContext> tls;            // null: clear
+  bool inline_handler = false;      // run the handler on the loop: it must not block
+  std::shared_ptr<TlsContext> tls;  // null: clear
   Limits limits;
-  std::vector<std::string> trusted_proxies;   // "10.0.0.1", "10.0.0.0/8", "fd00::/8": whose X-Forwarded-For counts
+  std::vector<std::string> trusted_proxies;  // "10.0.0.1", "10.0.0.0/8", "fd00::/8": whose X-Forwarded-For counts
 };
 
 // Loop thread only. Destroying it closes everything at once.

@@ -19,14 +19,18 @@ std::string outcome(const std::vector<std::string_view>& pieces) {
     parser.append(piece);
     for (bool more = true; more;) {
       switch (parser.next()) {
-        case RequestParser::Step::need_more: more = false; break;
-        case RequestParser::Step::send_continue: break;
+        case RequestParser::Step::need_more:
+          more = false;
+          break;
+        case RequestParser::Step::send_continue:
+          break;
         case RequestParser::Step::request: {
           const Request request = parser.take();
           out += request.method + ' ' + request.path + ' ' + request.body + '\n';
           break;
         }
-        case RequestParser::Step::refused: return out + std::to_string(parser.refusal().status);
+        case RequestParser::Step::refused:
+          return out + std::to_string(parser.refusal().status);
       }
     }
   }
@@ -91,8 +95,7 @@ const std::vector<Case>& cases() {
        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
        "400"},
       {"TE with vertical tab", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \vchunked\r\n\r\n", "400"},
-      {"TE: CHUNKED", "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
-       "POST /x \n"},
+      {"TE: CHUNKED", "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "POST /x \n"},
       {"TE over HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
       {"CL then TE", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
       {"TE then CL", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", "400"},
@@ -187,9 +190,10 @@ TEST_CASE("a header of exactly the permitted size is taken, one octet more is no
 
 TEST_CASE("headers are joined, lower-cased, and not taken from trailers") {
   RequestParser parser(kHeaderMax, kBodyMax);
-  parser.append("POST /x?a=1&b=%C3%A4+c&a=2&flag HTTP/1.1\r\nHost: h\r\nX-One: a\r\nx-one:  b \r\nCookie: c=1\r\n"
-                "Cookie: d=2\r\nTransfer-Encoding: chunked\r\nX-Request-Id: abc-1.2_3\r\n\r\n"
-                "0\r\nAuthorization: Bearer stolen\r\nX-One: late\r\n\r\n");
+  parser.append(
+      "POST /x?a=1&b=%C3%A4+c&a=2&flag HTTP/1.1\r\nHost: h\r\nX-One: a\r\nx-one:  b \r\nCookie: c=1\r\n"
+      "Cookie: d=2\r\nTransfer-Encoding: chunked\r\nX-Request-Id: abc-1.2_3\r\n\r\n"
+      "0\r\nAuthorization: Bearer stolen\r\nX-One: late\r\n\r\n");
   REQUIRE(parser.next() == RequestParser::Step::request);
   const Request request = parser.take();
   CHECK(request.header("x-one") == "a, b");

@@ -9,8 +9,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/loop.h"
 #include "base/log.h"
+#include "base/loop.h"
 
 namespace signet::test {
 

@@ -77,8 +77,12 @@ struct Fixture {
     if (request.path == "/big") return reply(text(200, std::string(300000, request.query("c").value_or("x")[0])));
     if (request.path == "/empty") return reply(Response{204, {}, "", "", false, Response::Delivery::answer});
     if (request.path == "/headers")
-      return reply(Response{200, {{"X-Odd", "a\r\nX-Smuggled: b"}, {"Cache-Control", "max-age=60"}}, "hi", "text/html",
-                            false, Response::Delivery::answer});
+      return reply(Response{200,
+                            {{"X-Odd", "a\r\nX-Smuggled: b"}, {"Cache-Control", "max-age=60"}},
+                            "hi",
+                            "text/html",
+                            false,
+                            Response::Delivery::answer});
     if (request.path == "/reset" || request.path == "/hang") {
       Response broken;
       broken.delivery = request.path == "/reset" ? Response::Delivery::reset : Response::Delivery::hang;
@@ -182,8 +186,7 @@ TEST_CASE("a request that comes octet by octet is answered the same") {
   Fixture f;
   RawClient client(f.port);
   const std::string chunked = "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const char c : get("/slow") + chunked + "1\r\na\r\n0\r\n\r\n")
-    client.send(std::string_view(&c, 1));
+  for (const char c : get("/slow") + chunked + "1\r\na\r\n0\r\n\r\n") client.send(std::string_view(&c, 1));
   CHECK(Json::parse(client.read_response()->body)["path"] == "/slow");
   CHECK(Json::parse(client.read_response()->body)["body"] == "a");
 }
@@ -446,8 +449,7 @@ TEST_CASE("an inline handler runs on the loop and may answer at once or later") 
   std::string many;
   for (int i = 0; i < 1000; ++i) many += get("/" + std::to_string(i));
   client.send(many);
-  for (int i = 0; i < 1000; ++i)
-    REQUIRE(Json::parse(client.read_response()->body)["path"] == "/" + std::to_string(i));
+  for (int i = 0; i < 1000; ++i) REQUIRE(Json::parse(client.read_response()->body)["path"] == "/" + std::to_string(i));
   CHECK(seen == f.running.on_loop([] { return std::this_thread::get_id(); }));
   client.send(get("/keep") + get("/next"));
   while (f.running.on_loop([&] { return f.kept.empty(); })) std::this_thread::yield();

@@ -129,7 +129,8 @@ class Writer : public nlohmann::json_sax<nlohmann::json> {
 
 Result<std::string> canonicalize(std::string_view json) {
   // nlohmann skips a byte order mark, and takes a NUL for the end and what follows for nothing.
-  if (json.substr(0, 3) == "\xef\xbb\xbf") return Error{ErrorCode::invalid, "not JSON: it begins with a byte order mark"};
+  if (json.substr(0, 3) == "\xef\xbb\xbf")
+    return Error{ErrorCode::invalid, "not JSON: it begins with a byte order mark"};
   if (const size_t nul = json.find('\0'); nul != std::string_view::npos)
     return Error{ErrorCode::invalid, "not JSON, at byte " + std::to_string(nul + 1)};
   Writer writer;
@@ -143,13 +144,27 @@ void append_json_string(std::string& to, std::string_view utf8) {
   to += '"';
   for (const char c : utf8) {
     switch (c) {
-      case '"': to += "\\\""; break;
-      case '\\': to += "\\\\"; break;
-      case '\b': to += "\\b"; break;
-      case '\t': to += "\\t"; break;
-      case '\n': to += "\\n"; break;
-      case '\f': to += "\\f"; break;
-      case '\r': to += "\\r"; break;
+      case '"':
+        to += "\\\"";
+        break;
+      case '\\':
+        to += "\\\\";
+        break;
+      case '\b':
+        to += "\\b";
+        break;
+      case '\t':
+        to += "\\t";
+        break;
+      case '\n':
+        to += "\\n";
+        break;
+      case '\f':
+        to += "\\f";
+        break;
+      case '\r':
+        to += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           to += "\\u00";
@@ -168,8 +183,8 @@ std::string canonical_number(double value) {
   SIGNET_CHECK(std::isfinite(value));
   if (value == 0) return "0";  // -0 too
   char shortest[32];
-  const auto [end, failed] = std::to_chars(shortest, shortest + sizeof shortest, std::fabs(value),
-                                           std::chars_format::scientific);
+  const auto [end, failed] =
+      std::to_chars(shortest, shortest + sizeof shortest, std::fabs(value), std::chars_format::scientific);
   SIGNET_CHECK(failed == std::errc());
   const std::string_view text(shortest, static_cast<size_t>(end - shortest));  // d.ddde-dd
   const size_t e = text.find('e');

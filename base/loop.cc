@@ -40,9 +40,8 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
   std::signal(SIGPIPE, SIG_IGN);
   SIGNET_CHECK(uv_loop_init(&impl_->uv) == 0);
   impl_->uv.data = impl_.get();
-  SIGNET_CHECK(uv_async_init(&impl_->uv, &impl_->wake, [](uv_async_t* wake) {
-                 static_cast<Impl*>(wake->loop->data)->woken();
-               }) == 0);
+  SIGNET_CHECK(uv_async_init(&impl_->uv, &impl_->wake,
+                             [](uv_async_t* wake) { static_cast<Impl*>(wake->loop->data)->woken(); }) == 0);
   SIGNET_CHECK(uv_prepare_init(&impl_->uv, &impl_->round) == 0);
 }
 

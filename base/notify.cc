@@ -10,7 +10,8 @@ namespace {
 
 // One assignment a line (sd_notify(3)): a newline in the text would begin another.
 std::string one_line(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; }, ' ');
   return text;
 }
 

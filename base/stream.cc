@@ -92,9 +92,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void accept(uv_tcp_t* socket);
   void began();  // of an accepted one, when its owner has set the handlers
 
-  void set_handlers(Stream::Handlers handlers) {
-    handlers_ = std::make_shared<Stream::Handlers>(std::move(handlers));
-  }
+  void set_handlers(Stream::Handlers handlers) { handlers_ = std::make_shared<Stream::Handlers>(std::move(handlers)); }
   void write(std::string_view octets);
   size_t queued_bytes() const { return pending_.size() + out_.size() + in_flight_; }
   bool is_open() const { return state_ == State::open && !is_finishing_; }
@@ -174,8 +172,9 @@ void Wire::connect(const Endpoint& to) {
   name_ = name_of(to);
   if (options_.tls && options_.tls_host.empty()) options_.tls_host = to.host;
   timer_.emplace(loop_);
-  timer_->start(options_.connect_timeout_ms,
-                [this] { fail({ErrorCode::timeout, "connecting to " + name_ + " took too long"}); });
+  timer_->start(options_.connect_timeout_ms, [this] {
+    fail({ErrorCode::timeout, "connecting to " + name_ + " took too long"});
+  });
   if (const auto address = numeric_address(to)) {
     addresses_.push_back(*address);
     try_next_address();
@@ -301,8 +300,9 @@ void Wire::begin_tls(std::shared_ptr<TlsContext> context, const std::string& hos
   state_ = State::handshake;
   tls_ = std::make_unique<TlsSession>(std::move(context), host);
   if (!timer_) timer_.emplace(loop_);
-  timer_->start(options_.connect_timeout_ms,
-                [this] { fail({ErrorCode::timeout, "the TLS handshake with " + name_ + " took too long"}); });
+  timer_->start(options_.connect_timeout_ms, [this] {
+    fail({ErrorCode::timeout, "the TLS handshake with " + name_ + " took too long"});
+  });
   send(tls_->take_wire());
   update_reading();
 }
@@ -444,9 +444,9 @@ void Wire::read(ssize_t size, const char* octets) {
   if (size != UV_EOF) return end_of_input(error_of(static_cast<int>(size), "connection to " + name_ + " broke"));
   if (!tls_) return end_of_input({ErrorCode::io, "closed by peer"});
   // Without close_notify the end may be an attacker's (RFC 8446 section 6.1): what came may be half of a reply.
-  end_of_input({ErrorCode::unavailable, state_ == State::handshake
-                                            ? "closed by " + name_ + " during the TLS handshake"
-                                            : "connection to " + name_ + " was cut: it ended without TLS close_notify"});
+  end_of_input({ErrorCode::unavailable,
+                state_ == State::handshake ? "closed by " + name_ + " during the TLS handshake"
+                                           : "connection to " + name_ + " was cut: it ended without TLS close_notify"});
 }
 
 void Wire::take_wire_input(std::string_view octets) {
@@ -698,10 +698,9 @@ Result<std::unique_ptr<Listener>> Listener::bind(Loop& loop, const Endpoint& at,
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE;
-    const int status = uv_getaddrinfo(loop.uv(), &request, nullptr, at.host.c_str(), std::to_string(at.port).c_str(),
-                                      &hints);
-    if (status != 0)
-      return Error{ErrorCode::not_found, "cannot listen on " + name_of(at) + ": " + uv_strerror(status)};
+    const int status =
+        uv_getaddrinfo(loop.uv(), &request, nullptr, at.host.c_str(), std::to_string(at.port).c_str(), &hints);
+    if (status != 0) return Error{ErrorCode::not_found, "cannot listen on " + name_of(at) + ": " + uv_strerror(status)};
     address.emplace();
     std::memcpy(&*address, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
     uv_freeaddrinfo(request.addrinfo);

@@ -17,8 +17,12 @@
 namespace signet {
 namespace {
 
-struct FreeContext { void operator()(SSL_CTX* c) const { SSL_CTX_free(c); } };
-struct FreeSession { void operator()(SSL* s) const { SSL_free(s); } };
+struct FreeContext {
+  void operator()(SSL_CTX* c) const { SSL_CTX_free(c); }
+};
+struct FreeSession {
+  void operator()(SSL* s) const { SSL_free(s); }
+};
 
 // The first error tells the cause; OpenSSL stacks what followed from it on top.
 std::string openssl_reason() {
@@ -88,8 +92,9 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const std::string& certif
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
     return Error{ErrorCode::invalid, "cannot load the certificate from " + certificate_file + ": " + openssl_reason()};
   if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    return Error{ErrorCode::invalid, "cannot load the key from " + key_file + " (PEM, not encrypted, of the certificate " +
-                                         certificate_file + "): " + openssl_reason()};
+    return Error{ErrorCode::invalid, "cannot load the key from " + key_file +
+                                         " (PEM, not encrypted, of the certificate " + certificate_file +
+                                         "): " + openssl_reason()};
   return std::make_shared<TlsContext>(std::move(impl));
 }
 
@@ -108,8 +113,8 @@ struct TlsSession::Impl {
     const long verdict = SSL_get_verify_result(ssl.get());
     if (context->impl().verifies && verdict != X509_V_OK) {
       ERR_clear_error();
-      return {ErrorCode::unavailable, "the certificate for " + host +
-                                          " does not verify: " + X509_verify_cert_error_string(verdict)};
+      return {ErrorCode::unavailable,
+              "the certificate for " + host + " does not verify: " + X509_verify_cert_error_string(verdict)};
     }
     return {ErrorCode::unavailable, openssl_reason()};
   }
@@ -156,8 +161,7 @@ struct TlsSession::Impl {
   }
 };
 
-TlsSession::TlsSession(std::shared_ptr<TlsContext> context, const std::string& host)
-    : impl_(std::make_unique<Impl>()) {
+TlsSession::TlsSession(std::shared_ptr<TlsContext> context, const std::string& host) : impl_(std::make_unique<Impl>()) {
   auto& shared = context->impl();
   impl_->context = std::move(context);
   impl_->host = host;

@@ -35,8 +35,13 @@ TEST_CASE("what is not hexadecimal is refused") {
 }
 
 TEST_CASE("base64 gives the vectors of RFC 4648") {
-  const std::vector<Pair> table = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},           {"foo", "Zm9v"},
-                                   {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+  const std::vector<Pair> table = {{"", ""},
+                                   {"f", "Zg=="},
+                                   {"fo", "Zm8="},
+                                   {"foo", "Zm9v"},
+                                   {"foob", "Zm9vYg=="},
+                                   {"fooba", "Zm9vYmE="},
+                                   {"foobar", "Zm9vYmFy"},
                                    {"\xfb\xff", "+/8="}};
   for (const auto& [octets, text] : table) {
     CHECK(to_base64(octets) == text);
@@ -45,8 +50,8 @@ TEST_CASE("base64 gives the vectors of RFC 4648") {
 }
 
 TEST_CASE("base64 that is cut, padded wrongly, of another alphabet or of a second spelling is refused") {
-  for (const char* bad : {"Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zg==Zg==", "Zm9v\n", "Zm 9", "-_8=", "Zh==",
-                          "Zm9=", "Z=g="})
+  for (const char* bad :
+       {"Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zg==Zg==", "Zm9v\n", "Zm 9", "-_8=", "Zh==", "Zm9=", "Z=g="})
     CHECK_FALSE(from_base64(bad).ok());
 }
 

@@ -95,10 +95,11 @@ TEST_CASE("integers beyond 2^53 round as doubles do") {
 
 TEST_CASE("members are sorted by UTF-16 code units") {
   // RFC 8785 section 3.2.3: U+FB33 comes after the surrogate pair of U+1F600.
-  CHECK(canonical(R"({"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One",)"
-                  R"("\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O"})") ==
-        "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xc2\x80\":\"Control\",\"ö\":\"Latin Small Letter O\",\"€\":\"Euro "
-        "Sign\",\"😀\":\"Emoji: Grinning Face\",\"\xef\xac\xb3\":\"Hebrew Letter Dalet With Dagesh\"}");
+  CHECK(
+      canonical(R"({"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One",)"
+                R"("\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O"})") ==
+      "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xc2\x80\":\"Control\",\"ö\":\"Latin Small Letter O\",\"€\":\"Euro "
+      "Sign\",\"😀\":\"Emoji: Grinning Face\",\"\xef\xac\xb3\":\"Hebrew Letter Dalet With Dagesh\"}");
   CHECK(canonical("{\"ab\":1,\"a\":2,\"\":3,\"B\":4}") == R"({"":3,"B":4,"a":2,"ab":1})");
   CHECK(canonical("{\"\xed\x9f\xbf\":1,\"\xf4\x8f\xbf\xbf\":2,\"\xee\x80\x80\":3,\"\xf0\x90\x80\x80\":4}") ==
         "{\"\xed\x9f\xbf\":1,\"\xf0\x90\x80\x80\":4,\"\xf4\x8f\xbf\xbf\":2,\"\xee\x80\x80\":3}");
@@ -124,8 +125,10 @@ TEST_CASE("strings are escaped in the one way") {
 }
 
 TEST_CASE("what is not JSON is refused without quoting it") {
-  for (const char* bad : {"", " ", "{", "[1,]", "{\"a\":}", "{a:1}", "'a'", "01", "1.", ".5", "+1", "0x1", "nul",
-                          "true false", "[1] 2", "// c\n1", "\"\n\"", "\xef\xbb\xbf{}", "{\"a\" 1}", "[1 2]", "-"})
+  for (const char* bad :
+       {"",          " ",     "{",   "[1,]", "{\"a\":}",   "{a:1}", "'a'",     "01",     "1.",
+        ".5",        "+1",    "0x1", "nul",  "true false", "[1] 2", "// c\n1", "\"\n\"", "\xef\xbb\xbf{}",
+        "{\"a\" 1}", "[1 2]", "-"})
     refusal(bad);
   refusal(std::string_view("{}\0{}", 5));
   refusal(std::string_view("\"a\0b\"", 5));

@@ -61,8 +61,7 @@ TEST_CASE("HMAC-SHA-1 gives the vectors of RFC 2202") {
 TEST_CASE("AES-256-GCM gives case 14 of its specification") {
   Zeros nonce;
   const std::string sealed = seal(std::string(32, '\0'), "", std::string(16, '\0'), nonce);
-  CHECK(to_hex(sealed) ==
-        "000000000000000000000000cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+  CHECK(to_hex(sealed) == "000000000000000000000000cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
 }
 
 TEST_CASE("AES-256-GCM opens case 16 of its specification") {
@@ -73,9 +72,10 @@ TEST_CASE("AES-256-GCM opens case 16 of its specification") {
       "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0a"
       "bcc9f662"
       "76fc6ece0f4e1768cddf8853bb2d551b");
-  CHECK(to_hex(unseal(key, aad, sealed).value()) ==
-        "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657"
-        "ba637b39");
+  CHECK(
+      to_hex(unseal(key, aad, sealed).value()) ==
+      "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657"
+      "ba637b39");
 }
 
 TEST_CASE("what was sealed opens with the same key and the same bound data only") {

@@ -78,8 +78,13 @@ TEST_CASE("a value with spaces, quotes or nothing is quoted") {
 
 TEST_CASE("control characters and broken UTF-8 can neither forge a line nor steer a terminal") {
   CHECK(text_of(LogLevel::info, "a\n2026 error b\r\t\x1b[31m\x7f") == "info a\\n2026 error b\\r\\t\\x1b[31m\\x7f");
-  CHECK(text_of(LogLevel::info, "x", {{"v", "\xc2\x9b" "31m"}, {"w", "\xff"}, {"u", "a\\n"}, {"z", "%v{}"}}) ==
-        "info x v=\\x9b31m w=\\xff u=a\\\\n z=%v{}");
+  CHECK(text_of(LogLevel::info, "x",
+                {{"v",
+                  "\xc2\x9b"
+                  "31m"},
+                 {"w", "\xff"},
+                 {"u", "a\\n"},
+                 {"z", "%v{}"}}) == "info x v=\\x9b31m w=\\xff u=a\\\\n z=%v{}");
 }
 
 TEST_CASE("a line of JSON is one object with time, level, text and the fields as strings") {
@@ -169,5 +174,5 @@ TEST_CASE("the journal gets priority, message and fields of its own") {
   }
   CHECK(status == 0);
   CHECK_THAT(entry, Contains("PRIORITY=4\n") && Contains("SIGNET_PROVIDER=acme\n") && Contains("SIGNET_TOOK_MS=7\n"));
-  CHECK_THAT(entry, Contains(std::string("MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n", 27)));
+  CHECK_THAT(entry, Contains(std::string("MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n", 26)));
 }

@@ -65,9 +65,9 @@ struct Server {
   std::unique_ptr<Listener> listener;
   explicit Server(Loop& loop, std::shared_ptr<TlsContext> tls = nullptr, const std::string& host = "127.0.0.1")
       : listener(Listener::bind(loop, {host, 0}, std::move(tls), [this](std::unique_ptr<Stream> stream) {
-          end.stream = std::move(stream);
-          end.stream->set_handlers(end.handlers());
-        }).value()) {}
+                   end.stream = std::move(stream);
+                   end.stream->set_handlers(end.handlers());
+                 }).value()) {}
   Endpoint at(const std::string& host = "127.0.0.1") const { return {host, listener->port()}; }
 };
 
@@ -483,8 +483,8 @@ TEST_CASE("streams are destroyed at any moment of connecting without a call") {
   for (int rounds = 0; rounds < 12; rounds++) {
     End client;
     const StreamOptions options{.tls = client_tls()};
-    client.stream = Stream::connect(world.loop, server.at(rounds % 2 ? "localhost" : "127.0.0.1"), options,
-                                    client.handlers());
+    client.stream =
+        Stream::connect(world.loop, server.at(rounds % 2 ? "localhost" : "127.0.0.1"), options, client.handlers());
     client.stream->write("x");
     if (rounds > 0) world.rounds(rounds);
     client.stream.reset();
@@ -498,7 +498,8 @@ TEST_CASE("TLS talks when the certificate is good") {
   Server server(world.loop, server_tls());
   for (const char* host : {"127.0.0.1", "localhost"}) {
     End client;
-    client.stream = Stream::connect(world.loop, server.at(), {.tls = client_tls(), .tls_host = host}, client.handlers());
+    client.stream =
+        Stream::connect(world.loop, server.at(), {.tls = client_tls(), .tls_host = host}, client.handlers());
     REQUIRE(world.until([&] { return client.opened == 1; }));
     CHECK(client.stream->is_tls());
     client.stream->write("PING");

@@ -76,10 +76,10 @@ TEST_CASE("a certificate for another host, another address or of a stranger is r
     std::string ca, host, why;
   };
   const std::string good = certificates().certificate();
-  for (const auto& [ca, host, why] : {Case{good, "other.example", "hostname mismatch"},
-                                      Case{good, "127.0.0.2", "IP address mismatch"},
-                                      Case{good, "::1", "IP address mismatch"},
-                                      Case{certificates().certificate("stranger"), "localhost", "certificate"}}) {
+  for (const auto& [ca, host, why] :
+       {Case{good, "other.example", "hostname mismatch"}, Case{good, "127.0.0.2", "IP address mismatch"},
+        Case{good, "::1", "IP address mismatch"},
+        Case{certificates().certificate("stranger"), "localhost", "certificate"}}) {
     Pair pair(client_context(ca), host);
     pair.carry();
     CHECK_THAT(pair.client_error, Contains(why));

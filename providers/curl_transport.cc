@@ -106,7 +106,8 @@ class CurlTransport : public Transport {
       pin(transfer, target_, *known);
       return start(transfer);
     }
-    auto answered = [this, transfer, target = target_, asked_at = clock_.tick(), is_alive = is_alive_](const auto& answer) {
+    auto answered = [this, transfer, target = target_, asked_at = clock_.tick(),
+                     is_alive = is_alive_](const auto& answer) {
       if (!*is_alive) return;
       auto waited_ms = (clock_.tick().us - asked_at.us) / 1000;
       transfer->time_left_ms = std::max<int64_t>(transfer->time_left_ms - waited_ms, 1);

@@ -18,10 +18,10 @@ Error setting_error(const ProviderSettings& settings, std::string_view key, std:
 
 Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback) {
   auto url = setting_of(settings, "base_url", fallback);
-  while (url.ends_with('/')) url.pop_back();
   auto refuse = [&](std::string_view text) { return setting_error(settings, "base_url", text); };
   bool is_clear = url.starts_with("http://");
   if (!is_clear && !url.starts_with("https://")) return refuse("write a URL that begins with https://");
+  while (url.ends_with('/') && !url.ends_with("://")) url.pop_back();
   auto rest = std::string_view(url).substr(is_clear ? 7 : 8);
   auto authority = rest.substr(0, rest.find('/'));
   for (char c : rest)

@@ -64,7 +64,8 @@ class Queue {
   virtual void claim(const ClaimRequest& request, std::function<void(Result<std::vector<Claimed>>)> done) = 0;
   // These three act only where this owner still holds the lease; the reply counts how many did.
   virtual void ack(const std::vector<Uuid>& ids, std::function<void(Result<int64_t>)> done) = 0;
-  virtual void nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, std::function<void(Result<int64_t>)> done) = 0;
+  virtual void nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids,
+                       std::function<void(Result<int64_t>)> done) = 0;
   virtual void renew(const std::vector<Uuid>& ids, int64_t lease_ms, std::function<void(Result<int64_t>)> done) = 0;
   // Puts lapsed leases and promoted schedule back into their lists; the reply counts them.
   virtual void sweep(int shard, std::function<void(Result<int64_t>)> done) = 0;

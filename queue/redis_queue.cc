@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -25,9 +24,11 @@ std::string tag_of(int shard) {
   return {'{', 's', 'g', ':', static_cast<char>('0' + shard / 10), static_cast<char>('0' + shard % 10), '}'};
 }
 
-void append_ms(std::string& to, WallTime time) {  // a little-endian double, for Lua's struct.unpack('<d')
-  const auto bits = std::bit_cast<uint64_t>(static_cast<double>(time.us) / 1000.0);
-  for (int shift = 0; shift < 64; shift += 8) to += static_cast<char>(bits >> shift);
+void append_ms(std::string& to, WallTime time) {  // 14 digits, rounded up: nothing is due early
+  int64_t ms = std::clamp<int64_t>((time.us + 999) / 1000, 0, 99'999'999'999'999);
+  char digits[14];
+  for (size_t i = sizeof digits; i-- > 0; ms /= 10) digits[i] = static_cast<char>('0' + ms % 10);
+  to.append(digits, sizeof digits);
 }
 
 Result<int64_t> to_count(const Result<Reply>& reply) {

@@ -12,9 +12,11 @@
 --   {sg:07}:turn                          HASH of what the round robin owes each priority; only under contention
 --   {sg:07}:stamp                         counter, bumped by each batch of offers
 --
--- Ids are packed: many in one argument, 16 octets each; times beside them are packed little-endian doubles of ms.
+-- Ids are packed: many in one argument, 16 octets each; times beside them are 14 decimal digits of ms each. A number
+-- that goes into many arguments is made text once: Redis writes each with "%.17g", which costs more than the command.
 -- Callers pass at most 256 ids a call, so that no call takes much longer than a millisecond.
 
+-- While a library is loaded it sees nothing but `redis`: string, math and the rest exist only inside calls.
 local VERSION = '@SIGNET_LUA_VERSION@'
 local PRIORITIES = {'critical', 'high', 'normal', 'bulk'}
 local PRIORITY_MAX = 16384  -- hints a shard and priority
@@ -24,16 +26,17 @@ local LAPSE_MAX = 128
 local CREDIT_MAX = 256
 local LOOK_MAX = 64         -- lanes or senders looked at in one turn
 local POP_MAX = 1024        -- pops in one claim, whatever is found
-
-local sub, match, min, max, floor, ceil = string.sub, string.match, math.min, math.max, math.floor, math.ceil
+-- A hash of up to 512 short values is a list that is searched from its begin, which was half of all the time spent. One
+-- long value makes it a table.
+local LONG = 'a value of more than 64 octets, so that this hash is kept as a table and not as a list'
 
 local function now_ms()
   local time = redis.call('TIME')
-  return time[1] * 1000 + floor(time[2] / 1000)
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 local function split(packed)
-  local ids, n = {}, 0
+  local ids, n, sub = {}, 0, string.sub
   for at = 1, #packed, 16 do
     n = n + 1
     ids[n] = sub(packed, at, at + 15)
@@ -42,7 +45,11 @@ local function split(packed)
 end
 
 local function due_of(packed, n)
-  return (struct.unpack('<d', packed, n * 8 - 7))
+  return string.sub(packed, n * 14 - 13, n * 14)
+end
+
+local function text_of(ms)
+  return string.format('%.0f', ms)
 end
 
 -- Lua's stack takes about 8,000 values; an even chunk keeps pairs together.
@@ -52,21 +59,21 @@ local function variadic(command, key, values)
   if size <= 1024 then return redis.call(command, key, unpack(values)) end
   local sum = 0
   for from = 1, size, 1024 do
-    sum = sum + redis.call(command, key, unpack(values, from, min(from + 1023, size)))
+    sum = sum + redis.call(command, key, unpack(values, from, math.min(from + 1023, size)))
   end
   return sum
 end
 
 local function parts(list)
-  return match(list, '^([^:]+):([^:]+):([^:]+)$')
+  return string.match(list, '^([^:]+):([^:]+):([^:]+)$')
 end
 
 local function is_leased(where)
-  return sub(where, 1, 1) == '@'
+  return string.sub(where, 1, 1) == '@'
 end
 
 local function list_of(where)
-  return is_leased(where) and match(where, '^@[^@]*@(.*)$') or where
+  return is_leased(where) and string.match(where, '^@[^@]*@(.*)$') or where
 end
 
 local function add(tag, priority, lane, by)
@@ -75,36 +82,52 @@ local function add(tag, priority, lane, by)
 end
 
 -- Who is new begins beside the least busy one: no credit for having been away, no debt either.
-local function activate(key, member)
-  if redis.call('ZSCORE', key, member) then return end
-  local least = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', key, least[2] or 0, member)
+local function activate(key, members)
+  local scores = redis.call('ZMSCORE', key, unpack(members))
+  local least, added
+  for n, member in ipairs(members) do
+    if not scores[n] then
+      if not added then
+        least, added = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '0', {}
+      end
+      added[#added + 1] = least
+      added[#added + 1] = member
+    end
+  end
+  if added then variadic('ZADD', key, added) end
 end
 
-local function push(tag, side, list, ids)
-  local priority, lane, sender = parts(list)
-  variadic(side, tag .. ':q:' .. list, ids)
-  activate(tag .. ':active:' .. priority .. ':' .. lane, sender)
-  activate(tag .. ':active:' .. priority, lane)
+local function append(groups, name, value)
+  local group = groups[name]
+  if not group then
+    group = {}
+    groups[name] = group
+    groups[#groups + 1] = name  -- and the order of names
+  end
+  group[#group + 1] = value
+end
+
+-- `groups`: ids by list
+local function push(tag, side, groups)
+  local senders, lanes = {}, {}
+  for _, list in ipairs(groups) do
+    local priority, lane, sender = parts(list)
+    variadic(side, tag .. ':q:' .. list, groups[list])
+    append(senders, priority .. ':' .. lane, sender)
+    if #senders[priority .. ':' .. lane] == 1 then append(lanes, priority, lane) end
+  end
+  for _, name in ipairs(senders) do activate(tag .. ':active:' .. name, senders[name]) end
+  for _, name in ipairs(lanes) do activate(tag .. ':active:' .. name, lanes[name]) end
 end
 
 -- Back to the head of their lists: they were in line before those who wait there. From the last to the first, so that
 -- the first ends at the head.
 local function push_back(tag, ids, lists)
-  local groups, order = {}, {}
+  local groups = {}
   for n = #ids, 1, -1 do
-    local list = lists[n]
-    if list then
-      local group = groups[list]
-      if not group then
-        group = {}
-        groups[list] = group
-        order[#order + 1] = list
-      end
-      group[#group + 1] = ids[n]
-    end
+    if lists[n] then append(groups, lists[n], ids[n]) end
   end
-  for _, list in ipairs(order) do push(tag, 'LPUSH', list, groups[list]) end
+  push(tag, 'LPUSH', groups)
   return groups
 end
 
@@ -143,9 +166,10 @@ local function lapse(tag, now)
     end
   end
   variadic('HSET', tag .. ':own', record)
-  for list, group in pairs(push_back(tag, ids, lists)) do
+  local groups = push_back(tag, ids, lists)
+  for _, list in ipairs(groups) do
     local priority, lane = parts(list)
-    add(tag, priority, lane, #group)
+    add(tag, priority, lane, #groups[list])
   end
   return #ids
 end
@@ -162,103 +186,132 @@ local function forget(tag, id, where)
   end
 end
 
-local function offer_list(tag, now, list, ids, dues)
-  local priority, lane = parts(list)
-  local counts = redis.call('HMGET', tag .. ':count', priority, priority .. ':' .. lane)
-  local room = min(PRIORITY_MAX - (tonumber(counts[1]) or 0), LANE_MAX - (tonumber(counts[2]) or 0))
-  local known = redis.call('HMGET', tag .. ':own', unpack(ids))
-  local ready, later, record, seen = {}, {}, {}, {}
-  local taken = 0
-  for n, id in ipairs(ids) do
-    if taken >= room then break end
-    local where = known[n]
-    if not seen[id] and not (where and list_of(where) == list) then
-      if where then forget(tag, id, where) end
-      seen[id] = true
-      taken = taken + 1
-      record[taken * 2 - 1] = id
-      record[taken * 2] = list
-      local due = dues ~= '' and due_of(dues, n) or 0
-      if due <= now then
-        ready[#ready + 1] = id
-      else
-        later[#later + 1] = due
-        later[#later + 1] = id
+-- How many more a priority, or a lane of it, takes.
+local function rooms(tag, lists)
+  local room, fields = {}, {}
+  for _, list in ipairs(lists) do
+    local priority, lane = parts(list)
+    for field, most in pairs({[priority] = PRIORITY_MAX, [priority .. ':' .. lane] = LANE_MAX}) do
+      if not room[field] then
+        room[field] = most
+        fields[#fields + 1] = field
       end
     end
   end
-  if taken == 0 then return 0 end
-  variadic('HSET', tag .. ':own', record)
-  if #ready > 0 then push(tag, 'RPUSH', list, ready) end
-  variadic('ZADD', tag .. ':sched', later)
-  add(tag, priority, lane, taken)
-  return taken
+  for n, count in ipairs(redis.call('HMGET', tag .. ':count', unpack(fields))) do
+    room[fields[n]] = room[fields[n]] - (tonumber(count) or 0)
+  end
+  return room
 end
 
 -- ARGV: (list, ids, due times or '' for "all are due")...
 local function offer(keys, args)
   local tag, now = keys[1], now_ms()
   redis.call('INCR', tag .. ':stamp')
-  local taken = 0
+  local lists, all = {}, {}
   for n = 1, #args, 3 do
-    taken = taken + offer_list(tag, now, args[n], split(args[n + 1]), args[n + 2])
+    lists[#lists + 1] = args[n]
+    for _, id in ipairs(split(args[n + 1])) do all[#all + 1] = id end
   end
+  local room = rooms(tag, lists)
+  local known = redis.call('HMGET', tag .. ':own', unpack(all))
+  local ready, later, record, seen, added, taken, at = {}, {}, {'why', LONG}, {}, {}, 0, 0
+  for g, list in ipairs(lists) do
+    local priority, lane = parts(list)
+    local of_lane, dues = priority .. ':' .. lane, args[g * 3]
+    for n = 1, #args[g * 3 - 1] / 16 do
+      at = at + 1
+      local id, where = all[at], known[at]
+      if not seen[id] and room[priority] > 0 and room[of_lane] > 0 and not (where and list_of(where) == list) then
+        if where then forget(tag, id, where) end
+        seen[id] = true
+        taken = taken + 1
+        room[priority], room[of_lane] = room[priority] - 1, room[of_lane] - 1
+        added[priority], added[of_lane] = (added[priority] or 0) + 1, (added[of_lane] or 0) + 1
+        record[#record + 1] = id
+        record[#record + 1] = list
+        local due = dues ~= '' and due_of(dues, n)
+        if not due or tonumber(due) <= now then
+          append(ready, list, id)
+        else
+          later[#later + 1] = due
+          later[#later + 1] = id
+        end
+      end
+    end
+  end
+  if taken == 0 then return 0 end
+  variadic('HSET', tag .. ':own', record)
+  push(tag, 'RPUSH', ready)
+  variadic('ZADD', tag .. ':sched', later)
+  for field, by in pairs(added) do redis.call('HINCRBY', tag .. ':count', field, by) end
   return taken
 end
 
 -- claim -----------------------------------------------------------------------------------------------------------
 
--- Pops up to `want`; returns how many of them count and how many were popped.
-local function take_sender(c, priority, lane, sender, want)
-  c.pops = c.pops - 1
-  local list = priority .. ':' .. lane .. ':' .. sender
-  local ids = redis.call('LPOP', c.tag .. ':q:' .. list, want)
-  if not ids then return 0, 0 end
+-- Keeps what is popped from a list if it is recorded there. If not, it was offered for another list, or acknowledged,
+-- after this entry was made.
+local function keep(c, ids, list_at)
   local known = redis.call('HMGET', c.own, unpack(ids))
-  local mine, lease, record, seen, expiry = c.mark .. list, c.lease, c.record, c.seen, c.expiry
-  local kept, n, at = {}, 0, #record
+  local lease, record, seen, expiry, out = c.lease, c.record, c.seen, c.expiry, c.out
+  local taken, at = 0, #record
+  local list, mine, kept = nil, nil, {}
   for i = 1, #ids do
+    if list_at[i] then  -- the first of a list
+      if #kept > 0 then out[#out + 1], out[#out + 2] = list, table.concat(kept) end
+      list, kept = list_at[i], {}
+      mine = c.mark .. list
+    end
     local id = ids[i]
-    -- Recorded elsewhere: it was offered for another list, or acknowledged, after this entry was made.
     if known[i] == list and not seen[id] then
       seen[id] = true
-      n = n + 1
-      kept[n] = id
+      taken = taken + 1
+      kept[#kept + 1] = id
       record[at + 1], record[at + 2] = id, mine
       lease[at + 1], lease[at + 2] = expiry, id
       at = at + 2
     end
   end
-  local of_lane = priority .. ':' .. lane
-  c.gone[priority] = (c.gone[priority] or 0) + #ids
-  c.gone[of_lane] = (c.gone[of_lane] or 0) + #ids
-  if n > 0 then
-    c.out[#c.out + 1] = list
-    c.out[#c.out + 1] = table.concat(kept)
-  end
-  return n, #ids
+  if #kept > 0 then out[#out + 1], out[#out + 2] = list, table.concat(kept) end
+  return taken
 end
 
 local function take_lane(c, priority, lane, want)
-  local key = c.tag .. ':active:' .. priority .. ':' .. lane
+  local of_lane = priority .. ':' .. lane
+  local key = c.tag .. ':active:' .. of_lane
   local taken = 0
   while taken < want and c.pops > 0 do
-    local senders = redis.call('ZRANGE', key, 0, LOOK_MAX - 1)
+    local senders = redis.call('ZRANGE', key, 0, LOOK_MAX - 1, 'WITHSCORES')
     if #senders == 0 then
       redis.call('ZREM', c.tag .. ':active:' .. priority, lane)
       return taken
     end
-    local share = ceil((want - taken) / #senders)
-    for _, sender in ipairs(senders) do
-      local asked = min(share, want - taken)
+    local left = want - taken
+    local share = math.ceil(left * 2 / #senders)
+    local ids, list_at, scores, gone = {}, {}, {}, {}
+    for n = 1, #senders, 2 do
+      local asked = math.min(share, left)
       if asked <= 0 or c.pops <= 0 then break end
-      local kept, popped = take_sender(c, priority, lane, sender, asked)
-      taken = taken + kept
-      if popped < asked then
-        redis.call('ZREM', key, sender)
+      c.pops = c.pops - 1
+      local list = of_lane .. ':' .. senders[n]
+      local popped = redis.call('LPOP', c.tag .. ':q:' .. list, asked) or {}
+      if #popped > 0 then list_at[#ids + 1] = list end
+      for i = 1, #popped do ids[#ids + 1] = popped[i] end
+      if #popped < asked then
+        gone[#gone + 1] = senders[n]
       else
-        redis.call('ZINCRBY', key, popped, sender)
+        scores[#scores + 1] = senders[n + 1] + #popped
+        scores[#scores + 1] = senders[n]
       end
+      left = left - #popped
+    end
+    variadic('ZREM', key, gone)
+    variadic('ZADD', key, scores)
+    if #ids > 0 then
+      c.gone[priority] = (c.gone[priority] or 0) + #ids
+      c.gone[of_lane] = (c.gone[of_lane] or 0) + #ids
+      taken = taken + keep(c, ids, list_at)
     end
   end
   if taken > 0 then redis.call('ZINCRBY', c.tag .. ':active:' .. priority, taken, lane) end
@@ -279,9 +332,9 @@ local function take(c, priority, want)
   while taken < want and c.pops > 0 do
     local lanes = open_lanes(c, priority)
     if #lanes == 0 then break end
-    local share = ceil((want - taken) / #lanes)
+    local share = math.ceil((want - taken) / #lanes)
     for _, lane in ipairs(lanes) do
-      local asked = min(share, want - taken)
+      local asked = math.min(share, want - taken)
       if asked <= 0 or c.pops <= 0 then break end
       taken = taken + take_lane(c, priority, lane, asked)
     end
@@ -323,7 +376,9 @@ local function share_out(c, want, weights, aging_ms, now)
     end
   end
   for p = 4, 1, -1 do
-    if waiting[p] and left > 0 and now - served[p] >= aging_ms then spend(p, min(left, max(1, floor(want / 16)))) end
+    if waiting[p] and left > 0 and now - served[p] >= aging_ms then
+      spend(p, math.min(left, math.max(1, math.floor(want / 16))))
+    end
   end
   while left > 0 and c.pops > 0 do
     local total = 0
@@ -336,7 +391,7 @@ local function share_out(c, want, weights, aging_ms, now)
       if waiting[p] then credit[p] = credit[p] + begin * weights[p] / total end
     end
     for p = 1, 4 do
-      local asked = min(left, floor(credit[p] + 1e-6))
+      local asked = math.min(left, math.floor(credit[p] + 1e-6))
       if waiting[p] and asked > 0 then spend(p, asked) end
       if waiting[p] and (not richest or credit[p] > credit[richest]) then richest = p end
     end
@@ -345,7 +400,7 @@ local function share_out(c, want, weights, aging_ms, now)
   local state = {}
   for p = 1, 4 do
     state[#state + 1] = 'c' .. p
-    state[#state + 1] = max(-CREDIT_MAX, min(CREDIT_MAX, credit[p]))
+    state[#state + 1] = math.max(-CREDIT_MAX, math.min(CREDIT_MAX, credit[p]))
     state[#state + 1] = 't' .. p
     state[#state + 1] = served[p]
   end
@@ -360,8 +415,8 @@ local function claim(keys, args)
   promote(tag, now)
   lapse(tag, now)
   local c = {
-    tag = tag, own = tag .. ':own', mark = '@' .. args[2] .. '@', expiry = now + tonumber(args[3]), pops = POP_MAX,
-    closed = {}, closed_count = #args - 9, out = {}, record = {}, lease = {}, seen = {}, gone = {},
+    tag = tag, own = tag .. ':own', mark = '@' .. args[2] .. '@', expiry = text_of(now + tonumber(args[3])),
+    closed = {}, closed_count = #args - 9, pops = POP_MAX, out = {}, record = {}, lease = {}, seen = {}, gone = {},
   }
   for n = 10, #args do c.closed[args[n]] = true end
   local want, is_critical_only = tonumber(args[1]), args[9] == '1'
@@ -370,10 +425,10 @@ local function claim(keys, args)
     taken = take(c, 'critical', want)
     -- What critical gets ahead of the others it owes them in the next full claim.
     local credit = taken > 0 and tonumber(redis.call('HGET', tag .. ':turn', 'c1'))
-    if credit then redis.call('HSET', tag .. ':turn', 'c1', max(-CREDIT_MAX, credit - taken), 't1', now) end
+    if credit then redis.call('HSET', tag .. ':turn', 'c1', math.max(-CREDIT_MAX, credit - taken), 't1', now) end
   else
     local weights = {}
-    for p = 1, 4 do weights[p] = max(1, tonumber(args[3 + p])) end
+    for p = 1, 4 do weights[p] = math.max(1, tonumber(args[3 + p])) end
     taken = share_out(c, want, weights, tonumber(args[8]), now)
   end
   for field, by in pairs(c.gone) do redis.call('HINCRBY', tag .. ':count', field, -by) end
@@ -397,10 +452,10 @@ local function held(tag, owner, ids)
   local mine, lists, places, n, seen = {}, {}, {}, 0, {}
   for i = 1, #ids do
     local where, id = known[i], ids[i]
-    if where and not seen[id] and sub(where, 1, #mark) == mark then
+    if where and not seen[id] and string.sub(where, 1, #mark) == mark then
       seen[id] = true
       n = n + 1
-      mine[n], lists[n], places[n] = id, sub(where, #mark + 1), i
+      mine[n], lists[n], places[n] = id, string.sub(where, #mark + 1), i
     end
   end
   return mine, lists, places
@@ -439,7 +494,7 @@ end
 -- ARGV: owner, ids, lease_ms
 local function renew(keys, args)
   local mine = held(keys[1], args[1], split(args[2]))
-  local expiry, lease = now_ms() + tonumber(args[3]), {}
+  local expiry, lease = text_of(now_ms() + tonumber(args[3])), {}
   for n, id in ipairs(mine) do
     lease[n * 2 - 1] = expiry
     lease[n * 2] = id
@@ -484,10 +539,15 @@ local function clear(keys)
 end
 
 -- A server that is out of memory takes no more offers; everything else lets it get well.
-redis.register_function('sg_offer', offer)
-for name, callback in pairs({sg_claim = claim, sg_ack = ack, sg_nack_at = nack_at, sg_renew = renew, sg_sweep = sweep,
-                             sg_clear = clear}) do
-  redis.register_function{function_name = name, callback = callback, flags = {'allow-oom'}}
+local function register(name, callback, flags)
+  redis.register_function{function_name = name, callback = callback, flags = flags}
 end
-redis.register_function{function_name = 'sg_inspect', callback = inspect, flags = {'no-writes'}}
-redis.register_function{function_name = 'sg_version', callback = function() return VERSION end, flags = {'no-writes'}}
+register('sg_offer', offer, {})
+register('sg_claim', claim, {'allow-oom'})
+register('sg_ack', ack, {'allow-oom'})
+register('sg_nack_at', nack_at, {'allow-oom'})
+register('sg_renew', renew, {'allow-oom'})
+register('sg_sweep', sweep, {'allow-oom'})
+register('sg_clear', clear, {'allow-oom'})
+register('sg_inspect', inspect, {'no-writes'})
+register('sg_version', function() return VERSION end, {'no-writes'})

@@ -15,7 +15,8 @@ TEST_CASE("the library is loaded on connecting, once", "[redis]") {
 
 TEST_CASE("an older library is replaced", "[redis]") {
   RedisWorld world;
-  world.server.command({"FUNCTION", "LOAD", "#!lua name=signet\nredis.register_function('sg_version', function() return 'old' end)"});
+  world.server.command({"FUNCTION", "LOAD",
+                        "#!lua name=signet\nredis.register_function('sg_version', function() return 'old' end)"});
   CHECK(world.offer(world.hints(0, 3, Priority::normal)) == 3);
   CHECK(world.claim().size() == 3);
 }
@@ -66,7 +67,7 @@ TEST_CASE("calls in flight when the server dies end with unavailable", "[redis]"
   int unavailable = 0;
   std::vector<Hint> hints;
   for (int shard = 0; shard < kShards; shard++) hints.push_back(world.hint(id_in(shard, 1)));
-  queue.offer(hints, [&](const Result<int64_t>& result) { unavailable += result.error().code == ErrorCode::unavailable; });
+  queue.offer(hints, [&](const auto& result) { unavailable += result.error().code == ErrorCode::unavailable; });
   queue.claim({}, [&](const auto& result) { unavailable += result.error().code == ErrorCode::unavailable; });
   run_for(world.loop, 20);
   CHECK(unavailable == 0);
@@ -89,7 +90,7 @@ TEST_CASE("keys of a shard share its hash tag", "[redis]") {
   for (size_t end = 0; (end = rest.find('\n')) != std::string::npos; rest.erase(0, end + 1), count++)
     CHECK(rest.starts_with("{sg:09}:"));
   CHECK(count >= 9);
-  CHECK(keys.find("{sg:09}:q:normal:sms:ward") != std::string::npos);
+  CHECK(keys.find("{sg:09}:q:bulk:sms:ward") != std::string::npos);
 }
 
 TEST_CASE("hints whose record was evicted are dropped and may be offered again", "[redis]") {

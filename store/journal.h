@@ -27,7 +27,7 @@ struct PermitRequest {  // of an admitted message
   std::string lane, provider, route_reason;
 };
 
-enum class Verdict : int16_t {
+enum class PermitVerdict : int16_t {
   granted = 0,
   nothing_due = 1,       // no due row: ended, or another daemon was first
   not_queued = 2,        // the message is in another status
@@ -44,7 +44,7 @@ enum class Verdict : int16_t {
 
 struct Permit {
   Uuid id;
-  Verdict verdict = Verdict::nothing_due;
+  PermitVerdict verdict = PermitVerdict::nothing_due;
   int attempt_no = 0;
   Kind kind = Kind::sms;
   Priority priority = Priority::normal;

@@ -17,7 +17,7 @@ constexpr int64_t kEpochUs = 946684800000000;
 constexpr int64_t kNoTime = INT64_MIN;  // '-infinity': an absent time inside an array
 constexpr int64_t kReconnectMsMin = 50, kReconnectMsMax = 2000;
 
-// Verdicts in the order of the case below are those of Verdict. Laterals with OFFSET 0 are not flattened, so that each
+// Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that each
 // row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed").
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
@@ -230,8 +230,8 @@ Permit permit_of(const PGresult* result, int i) {
   Row row(result, i);
   Permit p;
   p.id = row.uuid();
-  p.verdict = static_cast<Verdict>(row.number());
-  if (p.verdict == Verdict::nothing_due) return p;
+  p.verdict = static_cast<PermitVerdict>(row.number());
+  if (p.verdict == PermitVerdict::nothing_due) return p;
   p.attempt_no = row.small();
   p.kind = static_cast<Kind>(row.number());
   p.priority = static_cast<Priority>(row.number());
@@ -717,7 +717,7 @@ void PgJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
     for (int i = 0; i < PQntuples(result); i++) {
       Row row(result, i);
       Permit p;
-      p.verdict = Verdict::granted;
+      p.verdict = PermitVerdict::granted;
       p.id = row.uuid();
       p.attempt_no = row.small();
       p.provider = row.text();

@@ -55,7 +55,9 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
   parts_.queue.on_bell([this](int shard) { dispatcher_.wake(shard); });
   parts_.queue.on_change([this](bool is_up) {
     parts_.metrics.set("signet_redis_up", "", is_up);
-    if (is_up) dispatcher_.wake_all();
+    if (!is_up) return;
+    dispatcher_.wake_all();
+    if (redis_up_) redis_up_();
   });
   parts_.journal.on_change([this](bool is_up) { parts_.metrics.set("signet_postgres_up", "", is_up); });
   poll_.repeat(kPollMs, [this] { dispatcher_.wake_all(); });
@@ -221,7 +223,7 @@ void Delivery::on_permit(Permit permit) {
   Flight* flight = find(permit.id);
   if (!flight) return;
   flight->permit = std::move(permit);
-  if (flight->permit.verdict != Verdict::granted) return refuse(*flight);
+  if (flight->permit.verdict != PermitVerdict::granted) return refuse(*flight);
   parts_.metrics.add("signet_permits_total", "verdict=\"granted\"");
   granted_[flight->provider].push_back(flight->id);
 }
@@ -231,11 +233,11 @@ void Delivery::refuse(Flight& flight) {
   admit_.release(flight.provider);
   flight.is_admitted = false;
   switch (flight.permit.verdict) {
-    case Verdict::cancel_requested: return end(flight, Status::cancelled, "cancelled");
-    case Verdict::expired: return end(flight, Status::failed, "expired");
-    case Verdict::suppressed: return end(flight, Status::suppressed, "opted_out");
-    case Verdict::not_yet: return finish(flight.id, flight.permit.due_at);
-    case Verdict::other_lane:
+    case PermitVerdict::cancel_requested: return end(flight, Status::cancelled, "cancelled");
+    case PermitVerdict::expired: return end(flight, Status::failed, "expired");
+    case PermitVerdict::suppressed: return end(flight, Status::suppressed, "opted_out");
+    case PermitVerdict::not_yet: return finish(flight.id, flight.permit.due_at);
+    case PermitVerdict::other_lane:
       flight.lane = flight.permit.lane;
       claimed_.push_back(flight.id);
       return;
@@ -306,7 +308,6 @@ bool Delivery::open(Flight& flight) {
 
 void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   sends_under_way_--;
-  progress_++;
   Flight* flight = find(id);
   if (!flight || flight->has_outcome) return;  // marked at the deadline of a stop
   flight->has_outcome = true;
@@ -439,7 +440,6 @@ void Delivery::fetch_overdue() {
 void Delivery::recorded(const Uuid& id) {
   Flight* flight = find(id);
   if (!flight) return;
-  progress_++;
   finish(id, flight->next_due);
 }
 
@@ -501,7 +501,7 @@ void Delivery::mark_all() {
   granted_.clear();
   const WallTime now = parts_.clock.wall();
   for (auto& [id, flight] : flights_) {
-    if (flight->has_outcome || flight->permit.verdict != Verdict::granted) continue;
+    if (flight->has_outcome || flight->permit.verdict != PermitVerdict::granted) continue;
     flight->has_outcome = true;
     flight->finished_at = now;
     if (!flight->is_sending) flight->started_at = now;

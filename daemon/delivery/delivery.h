@@ -69,7 +69,7 @@ class Delivery {  // loop thread only
 
   // Permits that nobody ended in time, of any run: recorded as in doubt (from the reconciler).
   void settle_overdue(std::vector<Uuid> ids);
-  int64_t progress() const { return progress_; }  // grows while work is done; for the watchdog
+  void on_redis_up(std::function<void()> action) { redis_up_ = std::move(action); }
   size_t in_flight() const { return flights_.size(); }
 
  private:
@@ -140,9 +140,8 @@ class Delivery {  // loop thread only
   bool is_flushing_ = false;  // the hold time is over: write what there is
   int careful_ = 0;           // rows still to be written one by one, after a batch with bad data in it
   bool is_stopping_ = false, is_hurried_ = false;
-  std::function<void()> stopped_;
+  std::function<void()> stopped_, redis_up_;
   Timer hold_, poll_, renewal_, deadline_;
-  int64_t progress_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // callbacks that come after this is gone find it gone
 };
 

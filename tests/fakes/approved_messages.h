@@ -16,7 +16,7 @@ struct ApprovedOptions {
   Envelope envelope;
   std::string lane = "sms";
   Priority priority = Priority::normal;
-  std::optional<WallTime> expires_at;
+  std::optional<WallTime> expires_at{};
   int max_attempts = 0;
 };
 

@@ -76,14 +76,14 @@ struct Fixture {
   int64_t count(const std::string& what) { return session->run("select count(*) from " + what)->number(0, 0); }
 };
 
-Verdict verdict_of(Fixture& f, const Uuid& id) { return f.permit(id).verdict; }
+PermitVerdict verdict_of(Fixture& f, const Uuid& id) { return f.permit(id).verdict; }
 
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "an attempt is permitted once, whoever asks") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   const Permit first = permit(id);
-  REQUIRE(first.verdict == Verdict::granted);
+  REQUIRE(first.verdict == PermitVerdict::granted);
   CHECK(first.attempt_no == 1);
   CHECK(first.head.n == 2);
   CHECK_FALSE(first.sealed.empty());
@@ -93,7 +93,7 @@ TEST_CASE_METHOD(Fixture, "an attempt is permitted once, whoever asks") {
   batch.permits.push_back({id, "sms", "twilio-main", "only"});
   auto reply = write(*other, std::move(batch));
   REQUIRE(reply.ok());
-  CHECK(reply->permits.at(0).verdict == Verdict::taken);
+  CHECK(reply->permits.at(0).verdict == PermitVerdict::taken);
   CHECK(reply->permits.at(0).sealed.empty());
   CHECK(count("attempt_start") == 1);
 }
@@ -101,15 +101,15 @@ TEST_CASE_METHOD(Fixture, "an attempt is permitted once, whoever asks") {
 TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that allows it") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   const Permit first = permit(id);
-  CHECK(verdict_of(*this, id) == Verdict::taken);
+  CHECK(verdict_of(*this, id) == PermitVerdict::taken);
   CHECK(record(result(first, OutcomeKind::retryable, Status::queued, clock.wall())).empty());
   const Permit second = permit(id);
-  REQUIRE(second.verdict == Verdict::granted);
+  REQUIRE(second.verdict == PermitVerdict::granted);
   CHECK(second.attempt_no == 2);
   CHECK(second.attempts == 1);
   CHECK(second.head.n == 3);
   CHECK(record(result(second, OutcomeKind::accepted, Status::sent)).empty());
-  CHECK(verdict_of(*this, id) == Verdict::nothing_due);
+  CHECK(verdict_of(*this, id) == PermitVerdict::nothing_due);
   CHECK(count("due") == 0);
   CHECK(count("audit.entry") == 4);
 }
@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that 
 TEST_CASE_METHOD(Fixture, "a due row that runs ahead of its results gets no permit") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   REQUIRE(session->run("update due set attempt_no = 2").ok());
-  CHECK(verdict_of(*this, id) == Verdict::out_of_order);
+  CHECK(verdict_of(*this, id) == PermitVerdict::out_of_order);
 }
 
 TEST_CASE_METHOD(Fixture, "a result on a head that has moved changes nothing and is named") {
@@ -134,26 +134,26 @@ TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
   const WallTime past{clock.wall().us - 1000000};
   ApprovedOptions options{sms("+61491570006", "hello")};
   options.expires_at = past;
-  CHECK(verdict_of(*this, messages->insert(options)) == Verdict::expired);
+  CHECK(verdict_of(*this, messages->insert(options)) == PermitVerdict::expired);
   options.expires_at.reset();
 
   const Uuid later = messages->insert(options);
   REQUIRE(session->run("update due set due_at = now() + interval '1 hour' where message_id = $1", {later}).ok());
-  CHECK(verdict_of(*this, later) == Verdict::not_yet);
+  CHECK(verdict_of(*this, later) == PermitVerdict::not_yet);
 
   const Uuid elsewhere = messages->insert(options);
   REQUIRE(session->run("update due set lane = 'sms-2' where message_id = $1", {elsewhere}).ok());
   const Permit moved = permit(elsewhere);
-  CHECK(moved.verdict == Verdict::other_lane);
+  CHECK(moved.verdict == PermitVerdict::other_lane);
   CHECK(moved.lane == "sms-2");
 
   const Uuid recalled = messages->insert(options);
   REQUIRE(session->run("update message set cancel_requested = true where id = $1", {recalled}).ok());
-  CHECK(verdict_of(*this, recalled) == Verdict::cancel_requested);
+  CHECK(verdict_of(*this, recalled) == PermitVerdict::cancel_requested);
 
   const Uuid closed = messages->insert(options);
   REQUIRE(session->run("update due set send_until = now() - interval '1 second' where message_id = $1", {closed}).ok());
-  CHECK(verdict_of(*this, closed) == Verdict::window_closed);
+  CHECK(verdict_of(*this, closed) == PermitVerdict::window_closed);
 
   const Uuid opted_out = messages->insert({sms("+61491570156", "hello")});
   {
@@ -161,8 +161,8 @@ TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
     REQUIRE(suppress(tx, ids.next(), view(recipient_key(keys.index_key(), "+61491570156")), "stop", "test").ok());
     REQUIRE(tx.commit().ok());
   }
-  CHECK(verdict_of(*this, opted_out) == Verdict::suppressed);
-  CHECK(verdict_of(*this, ids.next()) == Verdict::nothing_due);
+  CHECK(verdict_of(*this, opted_out) == PermitVerdict::suppressed);
+  CHECK(verdict_of(*this, ids.next()) == PermitVerdict::nothing_due);
   CHECK(count("attempt_start") == 0);
 }
 
@@ -265,7 +265,7 @@ TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and
   journal->on_change({});
   reply = write(*journal, batch);
   REQUIRE(reply.ok());
-  CHECK(reply->permits.at(0).verdict == Verdict::granted);
+  CHECK(reply->permits.at(0).verdict == PermitVerdict::granted);
 }
 
 TEST_CASE_METHOD(Fixture, "256 permits and their results go in two transactions from an empty database") {
@@ -278,7 +278,7 @@ TEST_CASE_METHOD(Fixture, "256 permits and their results go in two transactions 
   REQUIRE(granted->permits.size() == 256);
   Batch results;
   for (const auto& p : granted->permits) {
-    REQUIRE(p.verdict == Verdict::granted);
+    REQUIRE(p.verdict == PermitVerdict::granted);
     results.results.push_back(result(p, OutcomeKind::accepted, Status::sent));
   }
   auto written = write(*journal, results);

@@ -1,0 +1,313 @@
+#include "daemon/app.h"
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "base/notify.h"
+#include "base/signals.h"
+#include "daemon/api/router.h"
+#include "daemon/assembly.h"
+#include "daemon/commands/commands.h"
+#include "daemon/delivery/callbacks.h"
+#include "daemon/delivery/worker.h"
+#include "daemon/http/server.h"
+#include "store/migrate.h"
+
+namespace signet {
+namespace {
+
+constexpr int kExitConfiguration = 78;      // sysexits.h EX_CONFIG
+constexpr int64_t kServersAgainMs = 500;    // while PostgreSQL is not there or has no schema
+constexpr int64_t kRelayEveryMs = 1000;
+constexpr int64_t kReconcileEveryMs = 2000;
+constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
+constexpr size_t kRequestsQueuedMax = 1024;
+
+class App {
+ public:
+  App(const Config& config, Log& log) : config_(config), log_(log), ids_(clock_, random_) {}
+
+  Result<void> prepare();
+  int run();
+
+ private:
+  Result<void> listen();
+  Result<void> listen_at(const std::string& name, const std::string& address, int port, const Config::Tls& tls,
+                         http::Limits limits, std::vector<std::string> trusted, const api::Router& router);
+  bool try_start();  // on the starter's thread: true once PostgreSQL is there
+  void start_delivery();
+  void stop(int signal);
+  void one_loop_stopped();
+  void watch();
+  std::vector<api::Dependency> readiness();
+
+  const Config& config_;
+  Log& log_;
+  SystemClock clock_;
+  SystemRandom random_;
+  IdSource ids_;
+  Metrics metrics_;
+  Notify notify_;
+  Loop loop_;
+  std::optional<Keyring> keys_;
+  std::optional<Routes> routes_;
+  PgOptions postgres_;
+  RedisOptions redis_;
+  std::map<std::string, LoopProvider> providers_;
+  std::unique_ptr<PgPool> pool_;
+  std::unique_ptr<api::ApiServices> services_;
+  std::unique_ptr<api::Router> admin_, webhooks_;
+  std::unique_ptr<ThreadPool> threads_;
+  std::unique_ptr<http::Server> server_;
+  std::map<std::string, int> sockets_;
+
+  std::vector<std::unique_ptr<DeliveryLoop>> loops_;
+  std::atomic<bool> is_delivering_ = false, is_stopping_ = false, is_fatal_ = false;
+  std::atomic<size_t> next_loop_ = 0;
+  size_t loops_running_ = 0;
+  bool is_server_stopped_ = false;
+  std::unique_ptr<Relay> relay_;
+  std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<Callbacks> callbacks_;
+  std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, watchdog_;
+  std::vector<int64_t> beats_seen_;
+  std::string waiting_for_;
+};
+
+Result<void> App::prepare() {
+  auto keys = make_keyring(config_, random_);
+  if (!keys) return keys.error();
+  keys_.emplace(std::move(*keys));
+  auto postgres = make_postgres_options(config_);
+  if (!postgres) return postgres.error();
+  postgres_ = std::move(*postgres);
+  auto redis = make_redis_options(config_);
+  if (!redis) return redis.error();
+  redis_ = std::move(*redis);
+  auto providers = make_providers(config_);
+  if (!providers) return providers.error();
+  providers_ = std::move(*providers);
+  routes_.emplace(make_routes(config_));
+
+  pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
+  services_ = std::make_unique<api::ApiServices>(api::ApiServices{
+      *pool_, *keys_, *routes_, clock_, ids_, random_, log_, config_.instance,
+      [this](std::vector<Hint> hints) {
+        // One loop after the other, so that a single message does not wait behind another's batch.
+        if (is_delivering_ && !is_stopping_) loops_[next_loop_++ % loops_.size()]->offer_soon(std::move(hints));
+      },
+      [this] { if (is_delivering_) callbacks_worker_->wake(); }});
+  for (const auto& [name, one] : providers_) services_->providers[name] = one.provider;
+  services_->webhooks_public_url = config_.http.webhooks.public_url;
+  services_->readiness = [this] { return readiness(); };
+  services_->metrics = [this] { return metrics_.text(); };
+  services_->high_risk_quorum = config_.approval.high_risk.quorum;
+  admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
+  webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
+  threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
+  return listen();
+}
+
+Result<void> App::listen() {
+  server_ = std::make_unique<http::Server>(loop_, threads_.get(), clock_, ids_, log_);
+  sockets_ = listen_fds();
+  http::Limits limits;
+  limits.header_bytes = static_cast<size_t>(config_.http.limits.header_bytes);
+  limits.body_bytes = static_cast<size_t>(config_.http.limits.body_bytes);
+  limits.idle_ms = config_.http.limits.idle_s * int64_t{1000};
+  const auto& admin = config_.http.admin;
+  auto done = listen_at("admin", admin.address, admin.port, admin.tls, limits, admin.trusted_proxies, *admin_);
+  if (!done) return done;
+  const auto& webhooks = config_.http.webhooks;
+  return listen_at("webhooks", webhooks.address, webhooks.port, webhooks.tls, limits, {}, *webhooks_);
+}
+
+Result<void> App::listen_at(const std::string& name, const std::string& address, int port, const Config::Tls& tls,
+                            http::Limits limits, std::vector<std::string> trusted, const api::Router& router) {
+  http::ListenerOptions options;
+  options.name = name;
+  options.limits = limits;
+  options.trusted_proxies = std::move(trusted);
+  options.handler = [&router](http::Request request, http::Reply reply) { reply(router.handle(request)); };
+  if (!tls.certificate.empty()) {
+    auto context = TlsContext::server(tls.certificate, tls.key_file);
+    if (!context) return Error{context.error().code, "http." + name + ".tls: " + context.error().text};
+    options.tls = *context;
+  }
+  const auto given = sockets_.find(name);
+  auto bound = given != sockets_.end() ? server_->adopt(given->second, std::move(options))
+                                       : server_->listen({address, port}, std::move(options));
+  if (!bound) return Error{bound.error().code, "http." + name + ".listen: " + bound.error().text};
+  log_.info("listening", {{"listener", name}, {"address", address}, {"port", std::to_string(*bound)}});
+  return {};
+}
+
+bool App::try_start() {
+  std::string why;
+  auto session = PgSession::open(postgres_);
+  if (session) {
+    auto schema = check_schema(**session);
+    if (schema) schema = keys_->check(**session);
+    if (schema) return true;
+    why = schema.error().text;
+    if (schema.error().code == ErrorCode::corrupt) {
+      // Another key, or another schema: waiting mends neither.
+      log_.error("cannot start", {{"reason", why}});
+      std::fprintf(stderr, "signetd: %s\n", why.c_str());
+      is_fatal_ = true;
+      loop_.stop();
+      return false;
+    }
+  } else {
+    why = session.error().text;
+  }
+  if (why != waiting_for_) log_.warn("waiting for PostgreSQL; nothing is sent before it is there", {{"reason", why}});
+  waiting_for_ = why;
+  notify_.status("waiting for PostgreSQL: " + why);
+  return false;
+}
+
+void App::start_delivery() {
+  const int loops = loop_count(config_);
+  const Uuid epoch = ids_.next();
+  const auto& weights = config_.delivery.weights;
+  for (int i = 0; i < loops; i++) {
+    DeliveryLoopOptions options;
+    options.number = i;
+    options.loops = loops;
+    options.redis = redis_;
+    options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
+    options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
+    options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
+    options.delivery = make_delivery_settings(config_);
+    for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_}, std::move(options)));
+  }
+  relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
+  reconciler_ = std::make_unique<Reconciler>(postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_,
+                                             metrics_, [this](std::vector<Uuid> ids) {
+                                               loops_[0]->settle_overdue(std::move(ids));
+                                             });
+  callbacks_ = std::make_unique<Callbacks>(postgres_, clock_, ids_, log_, metrics_, config_.instance);
+  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
+  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
+  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  loops_[0]->on_redis_up([this] {
+    relay_->redis_came_up();
+    relay_worker_->wake();
+  });
+  for (auto& loop : loops_) loop->start();
+  loops_running_ = loops_.size();
+  is_delivering_ = true;
+  beats_seen_.assign(loops_.size(), -1);
+  if (notify_.watchdog_ms() > 0)
+    watchdog_ = std::make_unique<Worker>(notify_.watchdog_ms(), [this] {
+      watch();
+      return false;
+    });
+  log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
+  notify_.ready("delivering");
+}
+
+// systemd's watchdog is fed only while every loop turns.
+void App::watch() {
+  bool is_alive = true;
+  for (size_t i = 0; i < loops_.size(); i++) {
+    const int64_t beats = loops_[i]->beats();
+    is_alive = is_alive && beats != beats_seen_[i];
+    beats_seen_[i] = beats;
+  }
+  if (is_alive) loop_.post([this] { notify_.watchdog(); });  // and the main loop, which carries this
+}
+
+std::vector<api::Dependency> App::readiness() {
+  std::vector<api::Dependency> out;
+  api::Dependency postgres{"postgres", false, true, ""};
+  if (auto session = pool_->take(1000)) {
+    auto answered = (**session).run("select 1");
+    postgres.is_ready = answered.ok();
+    if (!answered) postgres.text = answered.error().text;
+  } else {
+    postgres.text = session.error().text;
+  }
+  out.push_back(std::move(postgres));
+  const bool has_redis = metrics_.value("signet_redis_up") == 1;
+  out.push_back({"redis", has_redis, false, has_redis ? "" : "Redis is away; messages are claimed from PostgreSQL, "
+                                                             "slower: check redis.url and that the server runs"});
+  const bool is_delivering = is_delivering_ && !is_stopping_;
+  out.push_back({"delivery", is_delivering, true, is_delivering ? "" : is_stopping_ ? "stopping" : "not started yet"});
+  return out;
+}
+
+void App::stop(int) {
+  if (is_stopping_.exchange(true)) {  // the second signal hurries
+    for (auto& loop : loops_) loop->hurry();
+    return;
+  }
+  log_.info("stopping: what is under way is finished or marked");
+  notify_.stopping();
+  starter_.reset();
+  server_->stop(config_.delivery.request_timeout_ms, [this] {
+    is_server_stopped_ = true;
+    if (loops_running_ == 0) loop_.stop();
+  });
+  if (!is_delivering_) {
+    loop_.stop();
+    return;
+  }
+  relay_worker_->stop();
+  reconciler_worker_->stop();
+  callbacks_worker_->stop();
+  for (auto& loop : loops_)
+    loop->stop(config_.delivery.request_timeout_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
+}
+
+void App::one_loop_stopped() {
+  if (--loops_running_ == 0 && is_server_stopped_) loop_.stop();
+}
+
+int App::run() {
+  Signals signals([this](int signal) { loop_.post([this, signal] { stop(signal); }); });
+  notify_.status("waiting for PostgreSQL");
+  starter_ = std::make_unique<Worker>(kServersAgainMs, [this] {
+    if (!is_delivering_ && !is_stopping_ && !is_fatal_ && try_start())
+      loop_.post([this] {
+        if (is_stopping_ || is_delivering_) return;
+        starter_.reset();
+        start_delivery();
+      });
+    return false;
+  });
+  starter_->wake();
+  loop_.run();
+  starter_.reset();
+  watchdog_.reset();
+  relay_worker_.reset();
+  reconciler_worker_.reset();
+  callbacks_worker_.reset();
+  is_delivering_ = false;
+  threads_.reset();  // handlers under way end before what they use
+  server_.reset();
+  loops_.clear();
+  if (is_fatal_) return kExitConfiguration;
+  log_.info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int run_daemon(const Config& config) {
+  const auto log = make_log(config.log.level, config.log.format);
+  auto failed = [](const std::string& text) {
+    std::fprintf(stderr, "signetd: %s\n", text.c_str());
+    return kExitConfiguration;
+  };
+  for (const auto& fault : check_providers(config)) return failed(describe(fault));
+  App app(config, *log);
+  if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
+  return app.run();
+}
+
+}  // namespace signet

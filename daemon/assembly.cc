@@ -1,0 +1,128 @@
+#include "daemon/assembly.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "daemon/commands/commands.h"
+
+namespace signet {
+namespace {
+
+// Between the database's clock and ours, and for a daemon that was stopped for a moment.
+constexpr int64_t kSkewMs = 5000;
+
+DoubtPolicy policy_of(const std::string& word) {
+  if (word == "resend") return DoubtPolicy::resend;
+  if (word == "fail") return DoubtPolicy::fail;
+  return DoubtPolicy::wait;
+}
+
+}  // namespace
+
+Result<Keyring> make_keyring(const Config& config, Random& random) {
+  Secret keys[3];
+  const std::pair<const char*, const std::string*> files[] = {
+      {"secrets.key_encryption_key_file", &config.secrets.key_encryption_key_file},
+      {"secrets.daemon_mac_key_file", &config.secrets.daemon_mac_key_file},
+      {"secrets.index_key_file", &config.secrets.index_key_file}};
+  for (size_t i = 0; i < 3; i++) {
+    auto key = read_key_file(*files[i].second);
+    if (!key)
+      return Error{key.error().code,
+                   std::string(files[i].first) + ": " + key.error().text + ": `signetd keygen` makes missing keys"};
+    keys[i] = std::move(*key);
+  }
+  return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random);
+}
+
+Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
+
+Result<RedisOptions> make_redis_options(const Config& config) {
+  RedisOptions out;
+  out.url = config.redis.url;
+  if (auto address = parse_redis_url(out.url); !address) return address.error();
+  else if (address->is_tls) {
+    auto tls = TlsContext::client();
+    if (!tls) return tls.error();
+    out.tls = *tls;
+  }
+  if (!config.redis.password_file.empty()) {
+    auto password = read_secret_file(config.redis.password_file);
+    if (!password) return Error{password.error().code, "redis.password_file: " + password.error().text};
+    out.password = std::move(*password);
+  }
+  return out;
+}
+
+Result<std::map<std::string, LoopProvider>> make_providers(const Config& config) {
+  std::map<std::string, LoopProvider> out;
+  for (const auto& entry : config.providers) {
+    LoopProvider one;
+    one.settings = provider_settings(entry);
+    for (const auto& [key, file] : entry.secret_files) {
+      auto secret = read_secret_file(file);
+      if (!secret)
+        return Error{secret.error().code, "providers." + entry.name + "." + key + "_file: " + secret.error().text};
+      one.settings.secrets[key] = std::move(*secret);
+    }
+    auto provider = make_provider(one.settings);
+    if (!provider) return Error{provider.error().code, "providers." + entry.name + ": " + provider.error().text};
+    one.provider = std::move(*provider);
+    one.limits = {entry.rate_per_s, static_cast<double>(entry.burst), entry.in_flight};
+    out[entry.name] = std::move(one);
+  }
+  return out;
+}
+
+LoopProvider share_of(const LoopProvider& provider, int loops) {
+  LoopProvider out = provider;
+  out.limits.rate_per_s /= loops;
+  out.limits.burst = std::max(1.0, out.limits.burst / loops);
+  out.limits.in_flight = std::max(1, out.limits.in_flight / loops);
+  return out;
+}
+
+Routes make_routes(const Config& config) {
+  std::vector<Route> out;
+  for (const auto& route : config.routes) {
+    Route one;
+    one.kind = parse_kind(route.kind).value_or(Kind::sms);  // config checked the word
+    one.destinations = route.match.country;
+    one.destinations.insert(one.destinations.end(), route.match.domain.begin(), route.match.domain.end());
+    one.tags = route.match.tag;
+    for (const auto& choice : route.providers) one.providers.push_back({choice.name, choice.weight});
+    out.push_back(std::move(one));
+  }
+  return Routes(std::move(out));
+}
+
+DeliverySettings make_delivery_settings(const Config& config) {
+  DeliverySettings out;
+  out.window = config.delivery.window;
+  out.batch = std::min(out.batch, std::max(1, out.window / 8));
+  out.permit_start_ms = config.delivery.permit_start_ms;
+  out.request_timeout_ms = config.delivery.request_timeout_ms;
+  out.lease_ms = std::max<int64_t>(30000, 2 * (out.permit_start_ms + out.request_timeout_ms));
+  const auto& retry = config.delivery.retry;
+  out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
+  out.callback_base = config.http.webhooks.public_url + "/webhooks/";
+  out.instance = config.instance;
+  return out;
+}
+
+ReconcilerSettings make_reconciler_settings(const Config& config) {
+  ReconcilerSettings out;
+  out.overdue_ms = config.delivery.permit_start_ms + config.delivery.request_timeout_ms + kSkewMs;
+  out.doubt_wait_ms = config.delivery.in_doubt.wait_s * int64_t{1000};
+  out.policy = {policy_of(config.delivery.in_doubt.sms), policy_of(config.delivery.in_doubt.email),
+                policy_of(config.delivery.in_doubt.letter)};
+  out.instance = config.instance;
+  return out;
+}
+
+int loop_count(const Config& config) {
+  if (config.delivery.loops > 0) return config.delivery.loops;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace signet

@@ -1,0 +1,25 @@
+// From the configuration's words to the parts' own settings. The rooms do not see each other; this is where they meet.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "config/config.h"
+#include "daemon/delivery/delivery_loop.h"
+#include "daemon/delivery/reconciler.h"
+#include "store/keyring.h"
+
+namespace signet {
+
+Result<Keyring> make_keyring(const Config& config, Random& random);
+Result<PgOptions> make_postgres_options(const Config& config);
+Result<RedisOptions> make_redis_options(const Config& config);
+// Whole limits; a loop gets its share by share_of().
+Result<std::map<std::string, LoopProvider>> make_providers(const Config& config);
+LoopProvider share_of(const LoopProvider& provider, int loops);
+Routes make_routes(const Config& config);
+DeliverySettings make_delivery_settings(const Config& config);
+ReconcilerSettings make_reconciler_settings(const Config& config);
+int loop_count(const Config& config);
+
+}  // namespace signet

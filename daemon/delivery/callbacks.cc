@@ -1,0 +1,129 @@
+#include "daemon/delivery/callbacks.h"
+
+#include <algorithm>
+
+#include "audit/event.h"
+#include "base/bytes.h"
+#include "message/lifecycle.h"
+
+namespace signet {
+namespace {
+
+constexpr int kBatch = 256;
+constexpr int64_t kAgainMs = 200, kAgainMsMax = 300000;
+constexpr int kTriesMax = 40;  // about two hours; then it stays in the ledger, unmatched
+
+// Covers the ledger row, sealed bytes included.
+Digest callback_sha256(const CallbackRow& c) {
+  std::string covered = c.id.text() + "\n" + c.provider + "\n" + c.event_id + "\n" +
+                        (c.message_id ? c.message_id->text() : "") + "\n" + std::to_string(c.attempt_no) + "\n" +
+                        c.provider_reference + "\n" + std::string(name(c.kind)) + "\n" + c.provider_code + "\n" +
+                        rfc3339(c.received_at) + "\n" + to_hex(c.sealed);
+  return sha256(covered);
+}
+
+}  // namespace
+
+bool Callbacks::apply() {
+  if (!session_ || !session_->is_usable()) {
+    auto opened = PgSession::open(postgres_);
+    if (!opened) return false;
+    session_ = std::move(*opened);
+  }
+  PgTransaction tx(*session_);
+  auto taken = take_callbacks(tx, kBatch);
+  if (!taken || taken->empty()) return false;
+  // Messages are locked in one order, here as in every batch.
+  std::sort(taken->begin(), taken->end(),
+            [](const CallbackRow& a, const CallbackRow& b) { return std::tie(a.message_id, a.id) < std::tie(b.message_id, b.id); });
+  for (const auto& callback : *taken)
+    if (auto done = apply_one(tx, callback); !done) {
+      if (done.error().code != ErrorCode::unavailable)
+        log_.warn("callbacks are applied again later", {{"reason", done.error().text}});
+      return false;
+    }
+  if (!tx.commit().ok()) return false;
+  return taken->size() == kBatch;
+}
+
+Result<void> Callbacks::apply_one(PgTransaction& tx, const CallbackRow& callback) {
+  std::optional<Uuid> id = callback.message_id;
+  if (!id && !callback.provider_reference.empty()) {
+    auto found = find_by_reference(tx, callback.provider, callback.provider_reference);
+    if (!found) return found.error();
+    id = *found;
+  }
+  auto keep = [&]() -> Result<void> {
+    if (callback.tries >= kTriesMax) {
+      log_.warn("a callback matches no message; it stays in the ledger",
+                {{"callback_id", callback.id.text()}, {"provider", callback.provider}});
+      return finish_callback(tx, callback.id);
+    }
+    const int64_t delay = std::min(kAgainMs << std::min(callback.tries, 20), kAgainMsMax);
+    return postpone_callback(tx, callback.id, delay);
+  };
+  if (!id) return keep();
+  auto message = lock_message(tx, *id);
+  if (!message) return message.error();
+  if (!message->has_value()) return keep();
+  // Before our own result there is nothing to confirm; the result, or the reconciler's doubt, is on its way.
+  auto known = has_result(tx, *id, callback.attempt_no);
+  if (!known) return known.error();
+  if (callback.attempt_no > 0 && !*known) return keep();
+  auto done = confirm(tx, callback, **message);
+  if (!done) return done;
+  return finish_callback(tx, callback.id);
+}
+
+Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, const MessageRow& message) {
+  const WallTime now = clock_.wall();
+  if (callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained) {
+    auto done = suppress(tx, ids_.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider);
+    if (!done) return done;
+  }
+  const auto step = callback.is_partial && callback.kind == ReceiptKind::delivered
+                        ? std::nullopt  // some parts only: it stays `sent`, on the worklist
+                        : step_of(message.status, message.is_proven, message.kind, callback.kind);
+  const auto status = step ? after(message.status, *step) : std::nullopt;
+  ConfirmationRow row{ids_.next(), message.id, callback.attempt_no, callback.kind, callback.id, callback.provider,
+                      callback.provider_code, status.has_value(), now};
+  auto inserted = insert_confirmation(tx, row);
+  if (!inserted) return inserted;
+  metrics_.add("signet_callbacks_total", "provider=\"" + callback.provider + "\",verdict=\"" +
+                                             (status ? "applied" : "recorded") + "\"");
+  if (!status) return {};
+
+  Event event;
+  event.id = ids_.next();
+  event.at = now;
+  event.actor = {instance_, "daemon", "", "", ""};
+  event.action = *status == Status::delivered ? "delivery_confirmed" : *status == Status::sent ? "sent"
+                                                                                                : "delivery_failed";
+  event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
+  event.status = name(*status);
+  event.callback_sha256 = callback_sha256(callback);
+  event.detail = {{"attempt", static_cast<int64_t>(callback.attempt_no)}, {"provider", callback.provider}};
+  if (*status == Status::failed) {
+    event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";
+    event.detail.emplace_back("final", true);
+    if (!callback.provider_code.empty()) event.detail.emplace_back("providerCode", callback.provider_code);
+  }
+  StatusChange change;
+  change.id = message.id;
+  change.status = *status;
+  change.before = message.head;
+  change.entry.event_id = event.id;
+  change.entry.object_id = message.id;
+  change.entry.canon = canonical(event);
+  change.entry.leaf = leaf_hash(change.entry.canon);
+  change.confirmed_at = callback.received_at;
+  if (message.status == Status::in_doubt || message.status == Status::queued) change.sent_at = callback.received_at;
+  if (*status == Status::failed) change.failure_reason = event.reason_code;
+  change.is_proven = true;
+  auto changed = change_status(tx, change);
+  if (!changed) return changed;
+  // A receipt for an attempt that was in doubt, or is being tried again, ends the trying.
+  return delete_due(tx, message.id);
+}
+
+}  // namespace signet

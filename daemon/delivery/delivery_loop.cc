@@ -1,0 +1,97 @@
+#include "daemon/delivery/delivery_loop.h"
+
+#include <chrono>
+
+namespace signet {
+namespace {
+
+constexpr int64_t kBeatMs = 500;
+constexpr auto kAnswerWait = std::chrono::seconds(10);
+
+}  // namespace
+
+DeliveryLoop::DeliveryLoop(Shared shared, DeliveryLoopOptions options)
+    : shared_(shared), options_(std::move(options)) {}
+
+DeliveryLoop::~DeliveryLoop() {
+  loop_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void DeliveryLoop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void DeliveryLoop::run() {
+  queue_ = std::make_unique<RedisQueue>(loop_, shared_.clock, shared_.random, shared_.log, options_.redis,
+                                        options_.queue);
+  journal_ = make_pg_journal(loop_, shared_.clock, shared_.random, shared_.log, options_.journal);
+  std::map<std::string, ProviderLimits> limits;
+  std::map<std::string, DeliveryProvider> providers;
+  for (const auto& [name, one] : options_.providers) {
+    limits[name] = one.limits;
+    TransportOptions transport;
+    transport.in_flight_max = one.limits.in_flight;
+    transport.request_timeout_ms = options_.delivery.request_timeout_ms;
+    providers[name] = {one.provider, make_transport(loop_, shared_.clock, shared_.log, one.provider, one.settings,
+                                                    transport)};
+  }
+  delivery_ = std::make_unique<Delivery>(
+      DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
+                    shared_.keys},
+      options_.delivery,
+      Admit(shared_.routes, std::move(limits), options_.delivery.permit_start_ms, shared_.random),
+      Dispatcher(options_.number, options_.loops), std::move(providers));
+  delivery_->on_redis_up([this] { if (redis_up_) redis_up_(); });
+  {
+    Timer beat(loop_);
+    beat.repeat(kBeatMs, [this] { beats_++; });
+    loop_.run();
+  }
+  delivery_.reset();
+  journal_.reset();
+  queue_.reset();
+}
+
+void DeliveryLoop::stop(int64_t deadline_ms, std::function<void()> done) {
+  loop_.post([this, deadline_ms, done = std::move(done)] { delivery_->stop(deadline_ms, done); });
+}
+
+void DeliveryLoop::hurry() {
+  loop_.post([this] { delivery_->hurry(); });
+}
+
+void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
+  loop_.post([this, hints = std::move(hints)]() mutable {
+    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<int64_t>) {});
+  });
+}
+
+void DeliveryLoop::settle_overdue(std::vector<Uuid> ids) {
+  loop_.post([this, ids = std::move(ids)]() mutable { delivery_->settle_overdue(std::move(ids)); });
+}
+
+template <class T>
+Result<T> DeliveryLoop::ask(std::function<void(Queue&, std::function<void(Result<T>)>)> question) {
+  auto answer = std::make_shared<std::promise<Result<T>>>();
+  auto future = answer->get_future();
+  loop_.post([this, question = std::move(question), answer] {
+    question(*queue_, [answer](Result<T> result) { answer->set_value(std::move(result)); });
+  });
+  // A loop that ends meanwhile drops the question.
+  if (future.wait_for(kAnswerWait) != std::future_status::ready)
+    return Error{ErrorCode::timeout, "Redis did not answer in time"};
+  return future.get();
+}
+
+Result<int64_t> DeliveryLoop::offer(std::vector<Hint> hints) {
+  return ask<int64_t>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
+}
+Result<ShardReport> DeliveryLoop::inspect(int shard) {
+  return ask<ShardReport>([shard](Queue& queue, auto done) { queue.inspect(shard, std::move(done)); });
+}
+Result<void> DeliveryLoop::clear(int shard) {
+  return ask<void>([shard](Queue& queue, auto done) { queue.clear(shard, std::move(done)); });
+}
+
+}  // namespace signet

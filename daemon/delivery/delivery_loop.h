@@ -1,0 +1,78 @@
+// One delivery loop with its thread: everything on it is made, used and destroyed there; shared with no other loop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/delivery/delivery.h"
+#include "daemon/delivery/relay.h"
+#include "queue/redis_queue.h"
+
+namespace signet {
+
+struct LoopProvider {
+  std::shared_ptr<const Provider> provider;
+  ProviderSettings settings;
+  ProviderLimits limits;  // this loop's share
+};
+
+struct DeliveryLoopOptions {
+  int number = 0, loops = 1;
+  RedisOptions redis;
+  QueueOptions queue;
+  JournalOptions journal;
+  DeliverySettings delivery;
+  std::map<std::string, LoopProvider> providers;
+};
+
+struct Shared {  // any thread; outlives the loops
+  const Clock& clock;
+  Random& random;
+  IdSource& ids;
+  Log& log;
+  Metrics& metrics;
+  const Keyring& keys;
+  const Routes& routes;
+};
+
+// Made, started and stopped by one thread; what is marked may be called from any.
+class DeliveryLoop : public QueueDoor {
+ public:
+  DeliveryLoop(Shared shared, DeliveryLoopOptions options);
+  ~DeliveryLoop() override;
+  void on_redis_up(std::function<void()> action) { redis_up_ = std::move(action); }  // before start()
+  void start();
+  void stop(int64_t deadline_ms, std::function<void()> done);  // `done` on the loop's thread
+  void hurry();
+  void offer_soon(std::vector<Hint> hints);          // any thread; lost if Redis is away: the relay finds them
+  void settle_overdue(std::vector<Uuid> ids);        // any thread
+  int64_t beats() const { return beats_; }           // any thread; grows while the loop turns
+  // For the relay's thread: waits for the answer.
+  Result<int64_t> offer(std::vector<Hint> hints) override;
+  Result<ShardReport> inspect(int shard) override;
+  Result<void> clear(int shard) override;
+
+ private:
+  void run();
+  template <class T>
+  Result<T> ask(std::function<void(Queue&, std::function<void(Result<T>)>)> question);
+
+  const Shared shared_;
+  const DeliveryLoopOptions options_;
+  std::function<void()> redis_up_;
+  std::atomic<int64_t> beats_ = 0;
+  Loop loop_;
+  // On the loop's thread:
+  std::unique_ptr<RedisQueue> queue_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Delivery> delivery_;
+  std::thread thread_;
+};
+
+}  // namespace signet

@@ -1,0 +1,14 @@
+// Makes the keys that `signetd keygen` writes. Any thread.
+#pragma once
+
+#include "base/random.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace signet {
+
+Secret make_key_base64(Random& random);  // 32 octets, as read_key_file() takes them
+Result<Secret> make_ed25519_pem();       // a private key, PKCS #8 (RFC 8410)
+Result<Secret> make_p256_jwk();          // a private key for ECDH-ES (RFC 7517, RFC 7518 section 6.2)
+
+}  // namespace signet

@@ -1,0 +1,47 @@
+// What the API's handlers are given. Everything outlives the router; all of it may be used from any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "message/route.h"
+#include "providers/provider.h"
+#include "queue/queue.h"
+#include "store/keyring.h"
+#include "store/pg_session.h"
+
+namespace signet::api {
+
+struct Dependency {  // as /readyz shows it
+  std::string name;  // "postgres", "redis", ...
+  bool is_ready = false;
+  bool is_required = true;  // without it the daemon is not ready; else it is slower, but going on
+  std::string text;         // what is wrong and what to do; empty if ready
+};
+
+struct ApiServices {
+  PgPool& pool;
+  const Keyring& keyring;
+  const Routes& routes;
+  const Clock& clock;
+  IdSource& ids;
+  Random& random;
+  Log& log;
+  std::string instance;
+  std::function<void(std::vector<Hint>)> offer;                           // after COMMIT only; from any thread
+  std::function<void()> callbacks_came;                                   // likewise: the ledger has new rows
+  std::map<std::string, std::shared_ptr<const Provider>> providers = {};  // by configured name
+  std::string webhooks_public_url = {};                                   // no slash at the end
+  std::function<std::vector<Dependency>()> readiness = {};
+  std::function<std::string()> metrics = {};  // Prometheus text format 0.0.4
+  int high_risk_quorum = 2;                   // approval.high_risk.quorum
+};
+
+}  // namespace signet::api

@@ -1,0 +1,88 @@
+// Cancel contends for the permit's own key (design: engine, "Cancel"): who inserts the attempt's row first has it, the
+// sender to send or the canceller to make sure that nobody does.
+#include "daemon/api/body.h"
+#include "daemon/api/events.h"
+#include "daemon/api/handlers.h"
+#include "daemon/api/views.h"
+#include "message/lifecycle.h"
+#include "message/policy.h"
+
+namespace signet::api {
+namespace {
+
+http::Response cancelled(const Uuid& id) {
+  return http::json(200, "{\"id\":\"" + id.text() + "\",\"status\":\"cancelled\"}");
+}
+
+void check_right(Context& context, const MessageRow& row) {
+  const Grant right = grant(context.role(), Action::cancel);
+  const bool is_own = row.author_id == context.user_id();
+  if (right == Grant::yes || (right == Grant::own && is_own)) return;
+  refuse_and_record(context,
+                    {.code = Code::forbidden,
+                     .title = "You may not cancel this message",
+                     .detail = "Its author may, and whoever reviews: see GET /api/policy."},
+                    "cancel", right == Grant::own ? "NOT_OWN" : "ROLE", row.id);
+}
+
+[[noreturn]] void refuse_late(Context& context, const MessageRow& row) {
+  const bool is_doubtful = row.status == Status::in_doubt;
+  refuse_and_record(
+      context,
+      {.code = Code::status_conflict,
+       .title = "The message is " + std::string(name(row.status)) + ": it cannot be cancelled",
+       .detail = is_doubtful ? "The provider may have it; a receipt or a decision has to settle that first."
+                             : "What has left cannot be called back. Read the message to see how it ended."},
+      "cancel", "NOT_CANCELLABLE", row.id);
+}
+
+// The permit was granted: the attempt runs. Moving the head makes its result look again, and see the request.
+[[noreturn]] void request_cancel(Context& context, MessageRow& row) {
+  if (!row.is_cancel_requested) {
+    StatusChange change;
+    change.id = row.id;
+    change.status = row.status;
+    change.before = row.head;
+    change.cancel_requested = true;
+    change.entry = chain(new_event(context, "cancel_requested"), row.id, row.status, row.head);
+    context.must(change_status(context.tx(), change));
+    context.commit();
+  }
+  context.refuse({.code = Code::being_sent});
+}
+
+}  // namespace
+
+http::Response post_cancel(Context& context) {
+  context.only_query({});
+  if (!context.request.body.empty()) {
+    ReadBody body = context.body();
+    Members(body.root, "", body.faults).finish();
+    context.refuse_faults(body.faults);
+  }
+  const Uuid id = context.path_id();
+  auto found = context.must(lock_message(context.tx(), id));
+  if (!found) context.refuse({.code = Code::not_found, .title = "There is no message with this id"});
+  MessageRow& row = *found;
+  check_right(context, row);
+  if (row.status == Status::cancelled) return cancelled(id);
+  const auto next = after(row.status, Step::cancel);
+  if (!next) refuse_late(context, row);
+  if (row.status == Status::queued) {
+    const auto due = context.must(read_due(context.tx(), id));
+    const bool is_ours = due && context.must(insert_void(context.tx(), id, due->attempt_no, context.services.instance,
+                                                         context.services.clock.wall()));
+    if (!is_ours) request_cancel(context, row);
+    context.must(delete_due(context.tx(), id));
+  }
+  StatusChange change;
+  change.id = id;
+  change.status = *next;
+  change.before = row.head;
+  change.entry = chain(new_event(context, "cancelled"), id, *next, row.head);
+  context.must(change_status(context.tx(), change));
+  context.commit();
+  return cancelled(id);
+}
+
+}  // namespace signet::api

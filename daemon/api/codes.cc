@@ -1,0 +1,60 @@
+#include "daemon/api/codes.h"
+
+#include "base/check.h"
+
+namespace signet::api {
+
+const std::vector<CodeInfo>& all_codes() {
+  static const std::vector<CodeInfo> codes{
+      {Code::validation_error, "2001", 400, "The request is not valid",
+       "Mend what details.errors names and try again."},
+      {Code::not_found, "NOT_FOUND", 404, "There is no such thing", "Check the address and the id."},
+      {Code::forbidden, "FORBIDDEN", 403, "Your role does not allow this", "GET /api/policy says which role may."},
+      {Code::method_not_allowed, "METHOD_NOT_ALLOWED", 405, "This address does not take that method",
+       "Use one of those that the header Allow names."},
+      {Code::status_conflict, "STATUS_CONFLICT", 409, "The message's status does not allow this",
+       "Read the message to see where it stands."},
+      // The word of the delivery engine's design.
+      {Code::being_sent, "being_sent", 409, "The message is being sent",
+       "A cancel was noted: if this attempt fails, no other is made. Watch its status."},
+      {Code::high_risk, "HIGH_RISK", 409, "The message is of high risk", "Have it reviewed as it is, or reject it."},
+      {Code::changed_meanwhile, "CHANGED_MEANWHILE", 409, "Somebody else changed this at the same moment",
+       "Read it again and repeat what still applies."},
+      {Code::bad_signature, "BAD_SIGNATURE", 403, "The callback's signature does not verify",
+       "Check the provider's signing secret, and that http.webhooks.public_url is the address the provider calls."},
+      {Code::unreadable_callback, "UNREADABLE_CALLBACK", 400, "The callback is genuine, but cannot be read",
+       "The daemon's log says why; the provider may have changed its format."},
+      {Code::unsupported_media_type, "UNSUPPORTED_MEDIA_TYPE", 415, "The body is not said to be JSON",
+       "Send the header Content-Type: application/json."},
+      {Code::unavailable, "UNAVAILABLE", 503, "The database is not there",
+       "Nothing was done. Try again in a moment; if it stays so, see /readyz."},
+      {Code::content_unreadable, "CONTENT_UNREADABLE", 500, "The message's content does not open",
+       "Its sealed content or key was changed, or signetd runs with other keys. Nothing was sent: tell operations."},
+      {Code::internal, "INTERNAL", 500, "Something went wrong here",
+       "Nothing was done. The daemon's log has the reason under this requestId: tell operations."},
+  };
+  return codes;
+}
+
+const CodeInfo& info(Code code) {
+  for (const auto& row : all_codes())
+    if (row.code == code) return row;
+  check_failed("a code without a row in the table", __FILE__, __LINE__);
+}
+
+http::Response answer(const http::Request& request, const Refused& refused) {
+  const CodeInfo& row = info(refused.code);
+  http::Problem problem;
+  problem.status = refused.status != 0 ? refused.status : row.status;
+  problem.code = row.text;
+  problem.title = refused.title.empty() ? std::string(row.title) : refused.title;
+  problem.detail = refused.detail.empty() ? std::string(row.remedy) : refused.detail;
+  problem.request_id = request.request_id;
+  problem.errors = refused.errors;
+  problem.members = refused.members;
+  http::Response response = http::problem(problem);
+  if (problem.status == 503) response.headers.emplace_back("Retry-After", "2");
+  return response;
+}
+
+}  // namespace signet::api

@@ -1,0 +1,112 @@
+#include "daemon/api/content.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/canonical_json.h"
+
+namespace signet::api {
+namespace {
+
+// Not bound to the envelope's version: they outlive an edit of the text.
+std::string details_binding(const Uuid& id) { return seal_binding("content", id, 0, "details"); }
+
+std::string write_details(const Details& details) {
+  std::string out = "{";
+  auto put = [&out](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    if (out.size() > 1) out += ',';
+    append_json_string(out, name);
+    out += ':';
+    append_json_string(out, value);
+  };
+  put("contentDraft", details.content_draft);  // in sorted order: canonical
+  put("patientId", details.patient_id);
+  put("reviewNotes", details.review_notes);
+  put("submitNotes", details.submit_notes);
+  return out.size() == 1 ? "" : out + '}';
+}
+
+Details read_details(const std::string& text) {
+  Details details;
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return details;
+  details.content_draft = json.value("contentDraft", "");
+  details.patient_id = json.value("patientId", "");
+  details.review_notes = json.value("reviewNotes", "");
+  details.submit_notes = json.value("submitNotes", "");
+  return details;
+}
+
+}  // namespace
+
+std::string make_salt(Random& random) {
+  std::string salt(32, '\0');
+  random.fill(salt.data(), salt.size());
+  return salt;
+}
+
+std::string seal_envelope(const Keyring& keyring, const Uuid& id, const Content& content) {
+  return keyring.seal_with(content.data_key, seal_binding("content", id, content.version, "sealed"),
+                           pack(content.salt, content.envelope));
+}
+
+std::string seal_details(const Keyring& keyring, const Uuid& id, const Content& content) {
+  const std::string plain = write_details(content.details);
+  return plain.empty() ? "" : keyring.seal_with(content.data_key, details_binding(id), plain);
+}
+
+SealedContent seal_content(const Keyring& keyring, const Uuid& id, const Content& content, Keyring::DataKey key) {
+  SealedContent sealed;
+  sealed.version = content.version;
+  sealed.sealed = seal_envelope(keyring, id, content);
+  sealed.details = seal_details(keyring, id, content);
+  sealed.kek_id = keyring.kek_id();
+  sealed.wrapped_key = std::move(key.wrapped);
+  return sealed;
+}
+
+Result<Content> open_content(const Keyring& keyring, const Uuid& id, const SealedContent& sealed) {
+  auto key = keyring.unwrap(id.text(), sealed.kek_id, sealed.wrapped_key);
+  if (!key) return key.error();
+  Content content;
+  content.version = sealed.version;
+  content.data_key = std::move(*key);
+  const auto octets = content.data_key.octets();
+  auto packed = unseal(octets, seal_binding("content", id, sealed.version, "sealed"), sealed.sealed);
+  if (!packed) return Error{ErrorCode::corrupt, "content.sealed does not open"};
+  auto unpacked = unpack(*packed);
+  if (!unpacked) return unpacked.error();
+  content.salt = std::move(unpacked->salt);
+  content.envelope = std::move(unpacked->envelope);
+  if (!sealed.details.empty()) {
+    auto details = unseal(octets, details_binding(id), sealed.details);
+    if (!details) return Error{ErrorCode::corrupt, "content.details does not open"};
+    content.details = read_details(*details);
+  }
+  return content;
+}
+
+Content content_of(Context& context, const Uuid& id) {
+  auto sealed = context.must(read_content(context.tx(), id));
+  if (!sealed)
+    context.refuse({.code = Code::not_found,
+                    .title = "The message's content is gone",
+                    .detail = "It was erased under the retention policy; its history is at /timeline."});
+  auto content = open_content(context.services.keyring, id, *sealed);
+  if (!content) {
+    context.services.log.error(
+        "a message's content does not open",
+        {{"alarm", "content_mismatch"}, {"message_id", id.text()}, {"reason", content.error().text}});
+    context.refuse({.code = Code::content_unreadable});
+  }
+  return std::move(*content);
+}
+
+Result<void> replace_details(PgTransaction& tx, const Uuid& id, const std::string& sealed) {
+  auto done = tx.run("update content set details = $2 where message_id = $1",
+                     {id, sealed.empty() ? PgValue::null() : PgValue::octets(sealed)});
+  if (!done) return done.error();
+  return {};
+}
+
+}  // namespace signet::api

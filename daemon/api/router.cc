@@ -1,0 +1,204 @@
+#include "daemon/api/router.h"
+
+#include <algorithm>
+
+#include "daemon/access/tokens.h"
+#include "daemon/api/handlers.h"
+
+namespace signet::api {
+namespace {
+
+// More than a pool holds, since after a restart of PostgreSQL each of its connections is dead.
+constexpr int kDeadConnectionsMax = 300;
+constexpr int kConflictsMax = 3;
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> out;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // '/'
+    const size_t end = std::min(path.find('/'), path.size());
+    out.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return out;
+}
+
+bool is_match(std::string_view pattern, std::string_view path, std::map<std::string, std::string>& values) {
+  const auto wanted = segments(pattern);
+  const auto have = segments(path);
+  if (wanted.size() != have.size()) return false;
+  values.clear();
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      if (have[i].empty()) return false;
+      values[std::string(wanted[i].substr(1, wanted[i].size() - 2))] = have[i];
+    } else if (wanted[i] != have[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool is_method(std::string_view asked, std::string_view offered) {
+  return asked == offered || (asked == "HEAD" && offered == "GET");
+}
+
+}  // namespace
+
+Uuid Context::path_id() const {
+  auto id = parse_uuid(path("id"));
+  if (!id) refuse({.code = Code::not_found, .detail = "The id in the address is no UUID."});
+  return *id;
+}
+
+void Context::only_query(std::initializer_list<std::string_view> names) const {
+  std::vector<std::string> errors;
+  std::string all;
+  for (const auto& name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+  for (const auto& [name, value] : request.query_pairs) {
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      errors.push_back("A query parameter is unknown: known here: " + (all.empty() ? "none" : all));
+    else if (std::count_if(request.query_pairs.begin(), request.query_pairs.end(),
+                           [&](const auto& pair) { return pair.first == name; }) > 1)
+      errors.push_back(name + " is there twice: write it once");
+  }
+  if (!errors.empty()) refuse({.code = Code::validation_error, .errors = errors});
+}
+
+ReadBody Context::body() const {
+  constexpr std::string_view kJson = "application/json";
+  if (const auto type = request.header("content-type")) {
+    const std::string_view media = type->substr(0, type->find_first_of("; "));
+    const bool is_json =
+        media.size() == kJson.size() && std::equal(media.begin(), media.end(), kJson.begin(), [](char have, char want) {
+          return (have >= 'A' && have <= 'Z' ? have + 32 : have) == want;
+        });
+    if (!is_json) refuse({.code = Code::unsupported_media_type});
+  }
+  ReadBody body = read_json(request.body);
+  refuse_faults(body.faults);
+  return body;
+}
+
+void Context::refuse_faults(const std::vector<Fault>& faults) const {
+  if (faults.empty()) return;
+  std::vector<std::string> errors;
+  for (const auto& fault : faults) errors.push_back(describe(fault));
+  refuse({.code = Code::validation_error, .errors = std::move(errors)});
+}
+
+PgTransaction& Context::tx() {
+  if (!session_) {
+    auto lease = services.pool.take();
+    // Not Again: no new connection can be had, which trying at once will not change.
+    if (!lease) {
+      services.log.warn("the database cannot be asked", {{"reason", lease.error().text}});
+      refuse({.code = Code::unavailable,
+              .title = lease.error().code == ErrorCode::limit ? "All database connections are busy" : ""});
+    }
+    session_.emplace(std::move(*lease));
+  }
+  if (!tx_) tx_.emplace(**session_);
+  return *tx_;
+}
+
+void Context::commit() {
+  auto done = tx().commit();
+  tx_.reset();
+  if (done) return;
+  if (done.error().code == ErrorCode::conflict) throw Again{done.error()};
+  services.log.warn("a commit was not confirmed", {{"reason", done.error().text}, {"request_id", request.request_id}});
+  refuse({.code = Code::unavailable,
+          .title = "The database went away while this was being written",
+          .detail = "Whether it took effect is not known: read it again before you repeat it."});
+}
+
+void Context::refuse(Refused refused) const { throw Left{answer(request, refused)}; }
+
+void Context::fail(const Error& error) const {
+  switch (error.code) {
+    case ErrorCode::conflict:
+    case ErrorCode::unavailable:
+      throw Again{error};
+    case ErrorCode::timeout:
+    case ErrorCode::limit:
+      services.log.warn("the database is too slow", {{"reason", error.text}, {"request_id", request.request_id}});
+      refuse({.code = Code::unavailable, .title = "The database took too long"});
+    default:
+      services.log.error("a request failed", {{"reason", error.text}, {"request_id", request.request_id}});
+      refuse({.code = Code::internal});
+  }
+}
+
+http::Response Router::run(const http::Request& request, const RouteRow& row,
+                           const std::map<std::string, std::string>& values) const {
+  for (int dead = 0, conflicts = 0;;) {
+    try {
+      Context context(request, services_);
+      context.values_ = values;
+      if (row.needs_token) {
+        auto who = context.must(authenticate(request, context.tx(), services_.clock.wall()));
+        if (auto* refused = std::get_if<http::Response>(&who)) return std::move(*refused);
+        context.principal_ = std::move(std::get<Principal>(who));
+      }
+      return row.handle(context);
+    } catch (Left& left) {
+      return std::move(left.response);
+    } catch (const Again& again) {
+      if (again.error.code == ErrorCode::conflict && ++conflicts < kConflictsMax) continue;
+      if (again.error.code == ErrorCode::conflict) return answer(request, {.code = Code::changed_meanwhile});
+      if (++dead < kDeadConnectionsMax) continue;
+      services_.log.warn("the database went away", {{"reason", again.error.text}});
+      return answer(request, {.code = Code::unavailable});
+    }
+  }
+}
+
+http::Response Router::handle(const http::Request& request) const {
+  std::string allow;
+  for (const auto& row : rows_) {
+    std::map<std::string, std::string> values;
+    if (!is_match(row.pattern, request.path, values)) continue;
+    if (is_method(request.method, row.method)) return run(request, row, values);
+    allow += (allow.empty() ? "" : ", ") + std::string(row.method) + (row.method == "GET" ? ", HEAD" : "");
+  }
+  if (allow.empty())
+    return answer(request, {.code = Code::not_found,
+                            .title = "There is nothing at this address",
+                            .detail = "docs/api.md lists the addresses; mind that providers call the other listener."});
+  http::Response response = answer(request, {.code = Code::method_not_allowed});
+  if (request.method == "OPTIONS") {
+    response = {};
+    response.status = 204;
+  }
+  response.headers.emplace_back("Allow", allow);
+  return response;
+}
+
+std::vector<RouteRow> admin_routes() {
+  return {
+      {"GET", "/healthz", false, get_health},
+      {"GET", "/readyz", false, get_readiness},
+      {"GET", "/metrics", true, get_metrics},
+      {"GET", "/api/me", true, get_me},
+      {"GET", "/api/policy", true, get_policy},
+      {"POST", "/api/messages", true, post_messages},
+      {"GET", "/api/messages", true, get_messages},
+      {"GET", "/api/messages/{id}", true, get_message},
+      {"GET", "/api/messages/{id}/timeline", true, get_timeline},
+      {"POST", "/api/messages/{id}/cancel", true, post_cancel},
+      {"POST", "/api/message-workflow/submit-for-review", true, post_submit_for_review},
+      {"POST", "/api/message-workflow/review", true, post_review},
+      {"POST", "/api/message-workflow/send-directly", true, post_send_directly},
+      {"GET", "/api/message-workflow/pending-review", true, get_pending_review},
+  };
+}
+
+std::vector<RouteRow> webhook_routes() {
+  return {
+      {"GET", "/healthz", false, get_health},
+      {"POST", "/webhooks/{provider}", false, post_webhook},
+  };
+}
+
+}  // namespace signet::api

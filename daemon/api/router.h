@@ -1,0 +1,98 @@
+// The route table, and what a handler works with. Handlers are plain synchronous code: parse -> authorise -> one
+// transaction in the store -> answer.
+//
+// A handler leaves early by throwing: refuse() answers the client, must() turns the store's errors into answers. Only
+// the router catches. Nothing has happened before commit(), so the router may run a handler again from its start: when
+// a pooled connection turned out to be dead, or somebody else's transaction was in the way.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/api/api.h"
+#include "daemon/api/body.h"
+#include "daemon/api/codes.h"
+#include "daemon/http/request.h"
+#include "daemon/http/response.h"
+#include "store/directory.h"
+#include "store/pg_session.h"
+
+namespace signet::api {
+
+struct Left {  // thrown by a handler that is done
+  http::Response response;
+};
+struct Again {  // thrown where running the handler again may help
+  Error error;
+};
+
+class Context {
+ public:
+  Context(const http::Request& request, const ApiServices& services) : request(request), services(services) {}
+
+  const http::Request& request;
+  const ApiServices& services;
+  const Principal& principal() const { return *principal_; }  // of routes that need a token
+  Role role() const { return principal_->user.role; }
+  const Uuid& user_id() const { return principal_->user.id; }
+
+  const std::string& path(const std::string& name) const { return values_.at(name); }  // "{name}" in the pattern
+  Uuid path_id() const;                                                                // "{id}"; else 404
+  void only_query(std::initializer_list<std::string_view> names) const;                // else 400
+
+  ReadBody body() const;  // the request's, as JSON; 415 if it says to be something else, 400 if it is none
+  void refuse_faults(const std::vector<Fault>& faults) const;  // 400 if there are any
+
+  PgTransaction& tx();  // begun by the first call
+  template <class T>
+  T must(Result<T> result) {
+    if (!result) fail(result.error());
+    return std::move(*result);
+  }
+  void must(Result<void> result) {
+    if (!result) fail(result.error());
+  }
+  // The transaction's end. If whether it took effect is not known, the client is told so.
+  void commit();
+  // Throws away what the transaction did; tx() begins another one.
+  void roll_back() { tx_.reset(); }
+
+  [[noreturn]] void refuse(Refused refused) const;
+  [[noreturn]] void fail(const Error& error) const;  // of the store
+
+ private:
+  friend class Router;
+  std::map<std::string, std::string> values_;
+  std::optional<PgPool::Lease> session_;
+  std::optional<PgTransaction> tx_;
+  std::optional<Principal> principal_;
+};
+
+struct RouteRow {
+  std::string_view method;
+  std::string_view pattern;  // "/api/messages/{id}/cancel"
+  bool needs_token = true;
+  http::Response (*handle)(Context&) = nullptr;
+};
+
+class Router {
+ public:
+  Router(const ApiServices& services, std::vector<RouteRow> rows) : services_(services), rows_(std::move(rows)) {}
+  http::Response handle(const http::Request& request) const;  // any thread; blocks
+  const std::vector<RouteRow>& rows() const { return rows_; }
+
+ private:
+  http::Response run(const http::Request& request, const RouteRow& row,
+                     const std::map<std::string, std::string>& values) const;
+  const ApiServices& services_;
+  std::vector<RouteRow> rows_;
+};
+
+std::vector<RouteRow> admin_routes();    // of the listener "admin"
+std::vector<RouteRow> webhook_routes();  // of the listener "webhooks"
+
+}  // namespace signet::api

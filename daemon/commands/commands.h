@@ -1,0 +1,53 @@
+// The commands of `signetd` besides `run`. Each prints for a person and returns the exit status: 0 done, 1 it could not
+// be done (one line on standard error says what to do).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "providers/provider.h"
+#include "store/pg_session.h"
+
+namespace signet {
+
+// What main read of the environment; nobody else does.
+struct Environment {
+  std::string credentials_directory;  // of systemd's LoadCredential=
+};
+
+// The configuration, or its faults on standard error. Does not look at the files it names.
+std::optional<Config> read_config(const std::string& path, const Environment& environment);
+// How the daemon asks PostgreSQL; errors name the configuration key.
+Result<PgOptions> postgres_options(const Config& config);
+// The same database as another user.
+Result<PgOptions> postgres_options(const Config& config, const Config::Postgres::Role& role);
+ProviderSettings provider_settings(const Config::Provider& provider);  // without secrets
+// What the adapters say about `providers` and `routes`: unknown adapter, unknown or missing setting, a value it
+// refuses.
+std::vector<Fault> check_providers(const Config& config);
+
+int check_config(const std::string& path, const Environment& environment);
+int keygen(const Config& config);
+int migrate_database(const Config& config);
+int user_add(const Config& config, const std::string& name, const std::string& email, const std::string& role,
+             const std::string& registration);
+int user_list(const Config& config);
+int token_create(const Config& config, const std::string& email, const std::vector<std::string>& scopes,
+                 std::optional<int> expires_days);
+
+struct SendOptions {
+  std::string token_file;
+  std::string to, kind, body, subject;
+  std::string ca_file;  // for an admin listener with a certificate of one's own
+};
+int send_one(const Config& config, const SendOptions& options);
+
+struct SandboxOptions {
+  std::string http = "127.0.0.1:8425", smtp = "127.0.0.1:2525";
+  std::string journal, account_sid, auth_token_file;
+};
+int run_sandbox(const SandboxOptions& options);  // until SIGTERM or SIGINT
+
+}  // namespace signet

@@ -1,0 +1,85 @@
+#include "store/migrate.h"
+
+#include <cstdio>
+
+#include "base/bytes.h"
+#include "daemon/commands/commands.h"
+
+namespace signet {
+namespace {
+
+// A user name as a URL takes it (RFC 3986 section 3.2.1).
+std::string encoded(const std::string& user) {
+  std::string out;
+  for (const char c : user) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                          c == '-' || c == '.' || c == '~';
+    out += is_plain ? std::string(1, c) : '%' + to_hex(std::string_view(&c, 1));
+  }
+  return out;
+}
+
+std::string with_user(const std::string& url, const std::string& user) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return url;
+  const size_t begin = scheme + 3;
+  const size_t end = std::min(url.find_first_of("/?", begin), url.size());
+  const size_t at = url.rfind('@', end);
+  const size_t host = at == std::string::npos || at < begin ? begin : at + 1;
+  return url.substr(0, begin) + encoded(user) + '@' + url.substr(host);
+}
+
+Result<Secret> password(const std::string& path, const std::string& key) {
+  if (path.empty()) return Secret();
+  auto secret = read_secret_file(path);
+  if (!secret) return Error{secret.error().code, key + ": " + secret.error().text};
+  return secret;
+}
+
+}  // namespace
+
+Result<PgOptions> postgres_options(const Config& config) {
+  auto secret = password(config.postgres.password_file, "postgres.password_file");
+  if (!secret) return secret.error();
+  PgOptions options;
+  options.url = config.postgres.url;
+  options.password = std::move(*secret);
+  return options;
+}
+
+Result<PgOptions> postgres_options(const Config& config, const Config::Postgres::Role& role) {
+  auto secret = password(role.password_file, "postgres.roles." + role.user + ".password_file");
+  if (!secret) return secret.error();
+  PgOptions options;
+  options.url = with_user(config.postgres.url, role.user);
+  options.password = std::move(*secret);
+  return options;
+}
+
+int migrate_database(const Config& config) {
+  auto failed = [](const Error& error) {
+    std::fprintf(stderr, "signetd: %s\n", error.text.c_str());
+    return 1;
+  };
+  const auto& roles = config.postgres.roles;
+  std::vector<LoginPassword> passwords;
+  for (const auto& [login, path] : {std::pair(std::string("signet_app"), config.postgres.password_file),
+                                    std::pair(roles.sequencer.user, roles.sequencer.password_file),
+                                    std::pair(roles.verify.user, roles.verify.password_file),
+                                    std::pair(roles.purge.user, roles.purge.password_file)}) {
+    auto secret = password(path, login);
+    if (!secret) return failed(secret.error());
+    passwords.push_back({login, std::move(*secret)});
+  }
+  auto options = postgres_options(config, roles.migrate);
+  if (!options) return failed(options.error());
+  auto session = PgSession::open(*options);
+  if (!session) return failed(session.error());
+  auto applied = migrate(**session, passwords);
+  if (!applied) return failed(applied.error());
+  for (const auto& name : *applied) std::printf("applied %s\n", name.c_str());
+  if (applied->empty()) std::printf("nothing to apply: the database is up to date\n");
+  return 0;
+}
+
+}  // namespace signet

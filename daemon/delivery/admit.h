@@ -4,13 +4,11 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "message/message.h"
 #include "message/outcome.h"
 #include "message/route.h"
 
@@ -19,24 +17,28 @@ namespace signet {
 struct ProviderLimits {
   double rate_per_s = 0;  // 0: none
   double burst = 1;
-  int in_flight = 64;     // requests under way
+  int in_flight = 64;     // messages between permit and outcome: no more than these can ever be in doubt at once
 };
 
 struct Admission {
-  std::string provider;  // empty: refused
-  std::string reason;    // why this one: "only", "weight"
-  WallTime again_at;     // when refused
+  enum class Answer {
+    admitted,
+    busy,    // no slot or no token now: keep the hint, ask again at `again_at` or when a slot is free
+    closed,  // the lane is paused or unknown: give the hint back until `again_at`
+  } answer = Answer::busy;
+  std::string provider;
+  std::string reason;  // why this one: "only", "weight"
+  Tick again_at;       // not for admitted
 };
 
 class Admit {
  public:
-  Admit(const Routes& routes, std::map<std::string, ProviderLimits> limits, int64_t permit_start_ms, Random& random);
+  Admit(const Routes& routes, const std::map<std::string, ProviderLimits>& limits, Random& random);
 
-  Admission ask(const std::string& lane, Tick now, WallTime wall);
+  Admission ask(const std::string& lane, Tick now);
   void release(const std::string& provider);  // an admitted message got no permit, or its attempt ended
-  // What an attempt showed: throttling pauses its lane; the duration says how many may wait behind the requests under
-  // way and still start before their permits lapse.
-  void learn(const std::string& lane, const std::string& provider, const Outcome& outcome, int64_t took_us, Tick now);
+  // Throttling pauses the lane: as long as the provider asked, within bounds.
+  void learn(const std::string& lane, const Outcome& outcome, Tick now);
   std::vector<std::string> closed_lanes(Tick now) const;
 
  private:
@@ -44,15 +46,12 @@ class Admit {
     ProviderLimits limits;
     double tokens = 0;
     Tick filled_at;
-    int admitted = 0;        // admitted and not yet released
-    double mean_us = 20000;  // of a request; a guess until the first answer
+    int in_use = 0;
   };
-  int admitted_max(const Gate& gate) const;
 
   const Routes& routes_;
   std::map<std::string, Gate> gates_;
   std::map<std::string, Tick> paused_until_;  // by lane
-  const int64_t permit_start_ms_;
   Random& random_;
 };
 

@@ -50,6 +50,7 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
       providers_(std::move(providers)),
       hold_(parts.loop),
       poll_(parts.loop),
+      admission_(parts.loop),
       renewal_(parts.loop),
       deadline_(parts.loop) {
   parts_.queue.on_bell([this](int shard) { dispatcher_.wake(shard); });
@@ -99,7 +100,7 @@ void Delivery::claim() {
     ClaimRequest request;
     request.shard = *shard;
     request.count_max = settings_.batch;
-    request.closed_lanes = admit_.closed_lanes(parts_.clock.tick());
+    request.closed_lanes = closed_lanes();
     request.lease_ms = settings_.lease_ms;
     claims_under_way_++;
     parts_.queue.claim(request, [this, shard = *shard, alive = std::weak_ptr(alive_)](
@@ -118,7 +119,7 @@ void Delivery::claim_without_redis() {
   if (claims_under_way_ > 0 || !parts_.journal.has_room() || !dispatcher_.next()) return;
   if (flights_.size() + static_cast<size_t>(settings_.batch) > static_cast<size_t>(settings_.window)) return;
   claims_under_way_++;
-  parts_.journal.claim_due(settings_.batch, admit_.closed_lanes(parts_.clock.tick()),
+  parts_.journal.claim_due(settings_.batch, closed_lanes(),
                            [this, alive = std::weak_ptr(alive_)](Result<std::vector<PermitRequest>> due) {
                              if (alive.expired()) return;
                              claims_under_way_--;
@@ -135,29 +136,50 @@ void Delivery::take_claimed(std::string lane, const Uuid& id) {
   flight->lane = std::move(lane);
   flights_.emplace(id, std::move(flight));
   if (is_stopping_) return finish(id, parts_.clock.wall());
-  claimed_.push_back(id);
+  claimed_[flights_[id]->lane].push_back(id);
+}
+
+// A lane that is paused, or that holds half the window already while another may want it.
+std::vector<std::string> Delivery::closed_lanes() const {
+  auto out = admit_.closed_lanes(parts_.clock.tick());
+  for (const auto& [lane, waiting] : claimed_)
+    if (waiting.size() >= static_cast<size_t>(settings_.window) / 2) out.push_back(lane);
+  return out;
 }
 
 void Delivery::admit_claimed() {
   const Tick now = parts_.clock.tick();
-  for (const auto& id : take_front(claimed_, claimed_.size())) {
-    Flight* flight = find(id);
-    if (!flight) continue;
-    const Admission admission = admit_.ask(flight->lane, now, parts_.clock.wall());
-    if (admission.provider.empty()) {
-      finish(id, admission.again_at);
-      continue;
+  std::optional<Tick> again_at;
+  for (auto& [lane, waiting] : claimed_) {
+    while (!waiting.empty()) {
+      Flight* flight = find(waiting.front());
+      if (!flight) {
+        waiting.pop_front();
+        continue;
+      }
+      const Admission admission = admit_.ask(lane, now);
+      if (admission.answer == Admission::Answer::busy) {
+        if (!again_at || admission.again_at < *again_at) again_at = admission.again_at;
+        break;
+      }
+      waiting.pop_front();
+      if (admission.answer == Admission::Answer::closed) {
+        finish(flight->id, WallTime{parts_.clock.wall().us + (admission.again_at.us - now.us)});
+        continue;
+      }
+      flight->provider = admission.provider;
+      flight->is_admitted = true;
+      admitted_.push_back({flight->id, lane, admission.provider, admission.reason});
     }
-    flight->provider = admission.provider;
-    flight->is_admitted = true;
-    admitted_.push_back({id, flight->lane, admission.provider, admission.reason});
   }
+  if (again_at && !admission_.is_active())
+    admission_.start(std::max<int64_t>(1, (again_at->us - now.us) / 1000), [] {});  // only wakes the loop
 }
 
 bool Delivery::is_worth_a_batch() const {
   const size_t waiting = results_.size() + ends_.size() + admitted_.size();
   if (waiting == 0) return false;
-  return is_flushing_ || careful_ > 0 || waiting >= static_cast<size_t>(settings_.batch) / 2 || sends_under_way_ == 0;
+  return is_flushing_ || careful_ > 0 || waiting >= static_cast<size_t>(settings_.hold) || sends_under_way_ == 0;
 }
 
 void Delivery::write_batch() {
@@ -239,7 +261,7 @@ void Delivery::refuse(Flight& flight) {
     case PermitVerdict::not_yet: return finish(flight.id, flight.permit.due_at);
     case PermitVerdict::other_lane:
       flight.lane = flight.permit.lane;
-      claimed_.push_back(flight.id);
+      claimed_[flight.lane].push_back(flight.id);
       return;
     default: return finish(flight.id, std::nullopt);  // somebody else's by now; what is due is offered again
   }
@@ -274,10 +296,9 @@ void Delivery::send_granted() {
 void Delivery::send(Flight& flight, Transport& transport) {
   const Tick deadline{flight.permit.written_at.us + settings_.permit_start_ms * 1000};
   flight.started_at = parts_.clock.wall();
-  flight.started_tick = parts_.clock.tick();
   sends_under_way_++;
   flight.is_sending = true;
-  if (flight.started_tick >= deadline)
+  if (parts_.clock.tick() >= deadline)
     return on_outcome(flight.id, outcome_of(OutcomeKind::unsent, "permit_lapsed"));
   if (!open(flight)) return on_outcome(flight.id, outcome_of(OutcomeKind::permanent, "content_mismatch"));
   transport.send(flight.outbound, deadline, [this, id = flight.id](Outcome outcome) {
@@ -314,8 +335,7 @@ void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   flight->is_sending = false;
   flight->finished_at = parts_.clock.wall();
   flight->outcome = std::move(outcome);
-  const Tick now = parts_.clock.tick();
-  admit_.learn(flight->lane, flight->provider, flight->outcome, now.us - flight->started_tick.us, now);
+  admit_.learn(flight->lane, flight->outcome, parts_.clock.tick());
   admit_.release(flight->provider);
   flight->is_admitted = false;
   record(*flight);
@@ -491,7 +511,8 @@ void Delivery::hurry() {
 
 void Delivery::give_back_unpermitted() {
   const WallTime now = parts_.clock.wall();
-  for (const auto& id : take_front(claimed_, claimed_.size())) finish(id, now);
+  for (auto& [lane, waiting] : claimed_)
+    for (const auto& id : take_front(waiting, waiting.size())) finish(id, now);
   for (const auto& request : take_front(admitted_, admitted_.size())) finish(request.id, now);
 }
 

@@ -31,6 +31,7 @@ namespace signet {
 struct DeliverySettings {
   int window = 2048;  // messages between claim and ack
   int batch = 256;    // of a claim, a permit batch, a result batch
+  int hold = 128;     // rows that a batch waits for, a few milliseconds at most, while sends are under way
   int64_t permit_start_ms = 5000;
   int64_t request_timeout_ms = 30000;
   int64_t lease_ms = 60000;
@@ -79,7 +80,6 @@ class Delivery {  // loop thread only
     bool is_admitted = false;
     Permit permit;
     Outbound outbound;
-    Tick started_tick;
     WallTime started_at, finished_at;
     Outcome outcome;
     bool is_sending = false;
@@ -92,6 +92,7 @@ class Delivery {  // loop thread only
   void claim();
   void claim_without_redis();
   void take_claimed(std::string lane, const Uuid& id);
+  std::vector<std::string> closed_lanes() const;
   void admit_claimed();
   void write_batch();
   bool is_worth_a_batch() const;
@@ -126,7 +127,7 @@ class Delivery {  // loop thread only
   std::map<std::string, DeliveryProvider> providers_;
 
   std::unordered_map<Uuid, FlightPtr> flights_;
-  std::deque<Uuid> claimed_;                 // wait to be admitted
+  std::map<std::string, std::deque<Uuid>> claimed_;  // by lane: wait to be admitted
   std::deque<PermitRequest> admitted_;       // wait for a permit batch
   std::map<std::string, std::deque<Uuid>> granted_;  // by provider: wait for room in its transport
   std::deque<ResultRow> results_;            // wait for a result batch
@@ -141,7 +142,7 @@ class Delivery {  // loop thread only
   int careful_ = 0;           // rows still to be written one by one, after a batch with bad data in it
   bool is_stopping_ = false, is_hurried_ = false;
   std::function<void()> stopped_, redis_up_;
-  Timer hold_, poll_, renewal_, deadline_;
+  Timer hold_, poll_, admission_, renewal_, deadline_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // callbacks that come after this is gone find it gone
 };
 

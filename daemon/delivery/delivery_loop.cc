@@ -1,5 +1,6 @@
 #include "daemon/delivery/delivery_loop.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace signet {
@@ -28,19 +29,24 @@ void DeliveryLoop::run() {
   journal_ = make_pg_journal(loop_, shared_.clock, shared_.random, shared_.log, options_.journal);
   std::map<std::string, ProviderLimits> limits;
   std::map<std::string, DeliveryProvider> providers;
+  int in_flight = 0;
   for (const auto& [name, one] : options_.providers) {
     limits[name] = one.limits;
+    in_flight += one.limits.in_flight;
     TransportOptions transport;
     transport.in_flight_max = one.limits.in_flight;
     transport.request_timeout_ms = options_.delivery.request_timeout_ms;
     providers[name] = {one.provider, make_transport(loop_, shared_.clock, shared_.log, one.provider, one.settings,
                                                     transport)};
   }
+  // More than half of what can be in flight may never come together.
+  DeliverySettings settings = options_.delivery;
+  settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
   delivery_ = std::make_unique<Delivery>(
       DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
                     shared_.keys},
-      options_.delivery,
-      Admit(shared_.routes, std::move(limits), options_.delivery.permit_start_ms, shared_.random),
+      std::move(settings),
+      Admit(shared_.routes, limits, shared_.random),
       Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] { if (redis_up_) redis_up_(); });
   {

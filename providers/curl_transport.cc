@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -82,6 +83,7 @@ class CurlTransport : public Transport {
       curl_easy_cleanup(transfer->easy);
     }
     curl_multi_cleanup(multi_);
+    for (size_t fd = 0; fd < watches_.size(); fd++) forget(curl_socket_t(fd));
   }
 
   bool has_room() const override { return !idle_.empty() || int(all_.size()) < options_.in_flight_max; }
@@ -144,10 +146,14 @@ class CurlTransport : public Transport {
     Slist header_list, resolve_list;
     char error_text[CURL_ERROR_SIZE] = "";
   };
+  // One a socket, from the first poll to the close, also while libcurl keeps the connection and asks nothing of it:
+  // to begin and end a poll with each message costs as much as half of the sending.
   struct Watch {
     uv_poll_t poll{};
     curl_socket_t fd = 0;
     CurlTransport* owner = nullptr;
+    int events = 0;        // polled for now
+    bool is_idle = false;  // libcurl has said CURL_POLL_REMOVE
   };
 
   Transfer* make_transfer() {
@@ -170,8 +176,10 @@ class CurlTransport : public Transport {
     set(CURLOPT_USERAGENT, "signetd");
     set(CURLOPT_CONNECTTIMEOUT_MS, long(std::min(kConnectMs, options_.request_timeout_ms)));
     set(CURLOPT_MAXAGE_CONN, kIdleSeconds);
-    set(CURLOPT_SOCKOPTFUNCTION, on_connected_socket);
+    set(CURLOPT_SOCKOPTFUNCTION, on_new_socket);
     set(CURLOPT_SOCKOPTDATA, this);
+    set(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    set(CURLOPT_CLOSESOCKETDATA, this);
     set(CURLOPT_PREREQFUNCTION, on_prereq);
     set(CURLOPT_PREREQDATA, t.get());
     set(CURLOPT_WRITEFUNCTION, on_body);
@@ -257,10 +265,26 @@ class CurlTransport : public Transport {
     return size;
   }
 
-  static int on_connected_socket(void* data, curl_socket_t fd, curlsocktype) {
-    auto limit = static_cast<unsigned>(static_cast<CurlTransport*>(data)->options_.request_timeout_ms);
+  static int on_new_socket(void* data, curl_socket_t fd, curlsocktype) {
+    auto self = static_cast<CurlTransport*>(data);
+    self->forget(fd);
+    auto limit = static_cast<unsigned>(self->options_.request_timeout_ms);
     ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
     return CURL_SOCKOPT_OK;
+  }
+
+  static int on_close_socket(void* data, curl_socket_t fd) {
+    static_cast<CurlTransport*>(data)->forget(fd);
+    return ::close(fd);
+  }
+
+  // Before the descriptor is closed, so that its number cannot mean another connection to libuv.
+  void forget(curl_socket_t fd) {
+    if (size_t(fd) >= watches_.size() || !watches_[size_t(fd)]) return;
+    auto watch = std::exchange(watches_[size_t(fd)], nullptr);
+    uv_poll_stop(&watch->poll);
+    uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll),
+             [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
   }
 
   // Never 0: socket_action must not be called inside libcurl's own callback, nor starve the loop.
@@ -273,30 +297,36 @@ class CurlTransport : public Transport {
     return 0;
   }
 
-  static int on_socket(CURL*, curl_socket_t fd, int what, void* data, void* socket_data) {
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* data, void*) {
     auto self = static_cast<CurlTransport*>(data);
-    auto watch = static_cast<Watch*>(socket_data);
+    if (size_t(fd) >= self->watches_.size()) self->watches_.resize(size_t(fd) + 1);
+    auto& watch = self->watches_[size_t(fd)];
     if (what == CURL_POLL_REMOVE) {
       if (!watch) return 0;
-      curl_multi_assign(self->multi_, fd, nullptr);
-      uv_poll_stop(&watch->poll);
-      uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll),
-               [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+      watch->is_idle = true;
+      if (watch->events & UV_WRITABLE) self->poll(*watch, 0);
       return 0;
     }
     if (!watch) {
       watch = new Watch{{}, fd, self};
       SIGNET_CHECK(uv_poll_init_socket(self->loop_.uv(), &watch->poll, fd) == 0);
       watch->poll.data = watch;
-      curl_multi_assign(self->multi_, fd, watch);
     }
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    SIGNET_CHECK(uv_poll_start(&watch->poll, events, on_ready) == 0);
+    watch->is_idle = false;
+    self->poll(*watch, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
     return 0;
+  }
+
+  void poll(Watch& watch, int events) {
+    if (std::exchange(watch.events, events) == events) return;
+    SIGNET_CHECK((events ? uv_poll_start(&watch.poll, events, on_ready) : uv_poll_stop(&watch.poll)) == 0);
   }
 
   static void on_ready(uv_poll_t* poll, int status, int events) {
     auto watch = static_cast<Watch*>(poll->data);
+    // The other end has closed a connection that nobody uses: libcurl will see it when it wants to.
+    if (watch->is_idle) return watch->owner->poll(*watch, 0);
+    if (status < 0) watch->events = 0;  // libuv has stopped it
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     watch->owner->act(watch->fd, status < 0 ? CURL_CSELECT_ERR : flags);
   }
@@ -409,6 +439,7 @@ class CurlTransport : public Transport {
   CURLM* multi_ = nullptr;
   std::vector<std::unique_ptr<Transfer>> all_;
   std::vector<Transfer*> idle_;
+  std::vector<Watch*> watches_;  // by descriptor; freed by libuv's close callback
   std::map<std::string, uint64_t> pinned_;
   std::string target_url_;
   Target target_;

@@ -16,7 +16,8 @@ extern const char* const kLuaLibrary;
 
 namespace {
 
-constexpr size_t kIdsMax = 256;  // of one script call
+constexpr size_t kIdsMax = 256;   // of one script call
+constexpr size_t kListsMax = 64;  // of one offer
 constexpr int64_t kReloadMs = 1000;
 
 std::string tag_of(int shard) {
@@ -226,7 +227,7 @@ void RedisQueue::offer(std::vector<Hint> hints, Counted done) {
     if (const auto valid = check_hint(hint); !valid) return post([done, error = valid.error()] { done(error); });
     const int shard = shard_of(hint.id);
     size_t& place = part_of_shard[static_cast<size_t>(shard)];
-    if (place == 0 || parts[place - 1].count == kIdsMax) {
+    if (place == 0 || parts[place - 1].count == kIdsMax || parts[place - 1].groups.size() == kListsMax) {
       parts.push_back({shard, 0, {}});
       place = parts.size();
     }

@@ -26,9 +26,9 @@ local LAPSE_MAX = 128
 local CREDIT_MAX = 256
 local LOOK_MAX = 64         -- lanes or senders looked at in one turn
 local POP_MAX = 1024        -- pops in one claim, whatever is found
--- A hash of up to 512 short values is a list that is searched from its begin, which was half of all the time spent. One
--- long value makes it a table.
-local LONG = 'a value of more than 64 octets, so that this hash is kept as a table and not as a list'
+-- Redis keeps a small hash or ZSET as a list and searches it from its begin, which was half of all the time spent. One
+-- long value in it makes it a table.
+local LONG = 'a value of more than 64 octets, so that Redis keeps this as a table and not as a list'
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -62,6 +62,17 @@ local function variadic(command, key, values)
     sum = sum + redis.call(command, key, unpack(values, from, math.min(from + 1023, size)))
   end
   return sum
+end
+
+-- `times`: (ms, id)...
+local function set_times(key, times)
+  if #times == 0 then return end
+  redis.call('ZADD', key, '+inf', LONG)
+  variadic('ZADD', key, times)
+end
+
+local function time_count(key)
+  return math.max(0, redis.call('ZCARD', key) - 1)
 end
 
 local function parts(list)
@@ -243,7 +254,7 @@ local function offer(keys, args)
   if taken == 0 then return 0 end
   variadic('HSET', tag .. ':own', record)
   push(tag, 'RPUSH', ready)
-  variadic('ZADD', tag .. ':sched', later)
+  set_times(tag .. ':sched', later)
   for field, by in pairs(added) do redis.call('HINCRBY', tag .. ':count', field, by) end
   return taken
 end
@@ -434,9 +445,9 @@ local function claim(keys, args)
   for field, by in pairs(c.gone) do redis.call('HINCRBY', tag .. ':count', field, -by) end
   if taken > 0 then
     variadic('HSET', c.own, c.record)
-    variadic('ZADD', tag .. ':lease', c.lease)
+    set_times(tag .. ':lease', c.lease)
   elseif not is_critical_only and c.closed_count == 0 and c.pops > 0 and
-      redis.call('EXISTS', tag .. ':sched', tag .. ':lease') == 0 then
+      time_count(tag .. ':sched') + time_count(tag .. ':lease') == 0 then
     -- Nothing is here, so whatever is recorded was lost (keys evicted by an operator's policy): it may be offered.
     redis.call('UNLINK', c.own, tag .. ':count')
   end
@@ -483,7 +494,7 @@ local function nack_at(keys, args)
   end
   variadic('ZREM', tag .. ':lease', mine)
   variadic('HSET', tag .. ':own', record)
-  variadic('ZADD', tag .. ':sched', later)  -- a time that has passed is promoted by the next claim
+  set_times(tag .. ':sched', later)  -- a time that has passed is promoted by the next claim
   for list, by in pairs(counts) do
     local priority, lane = parts(list)
     add(tag, priority, lane, by)
@@ -499,7 +510,7 @@ local function renew(keys, args)
     lease[n * 2 - 1] = expiry
     lease[n * 2] = id
   end
-  variadic('ZADD', keys[1] .. ':lease', lease)
+  set_times(keys[1] .. ':lease', lease)
   return #mine
 end
 
@@ -517,7 +528,7 @@ local function inspect(keys)
   for _, count in ipairs(redis.call('HMGET', tag .. ':count', unpack(PRIORITIES))) do
     waiting = waiting + (tonumber(count) or 0)
   end
-  return {tonumber(redis.call('GET', tag .. ':stamp')) or 0, waiting, redis.call('ZCARD', tag .. ':lease')}
+  return {tonumber(redis.call('GET', tag .. ':stamp')) or 0, waiting, time_count(tag .. ':lease')}
 end
 
 local function clear(keys)

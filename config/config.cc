@@ -294,7 +294,7 @@ void read_audit(Section& s, Config::Audit& to) {
 }
 
 Refused refuse_mail(const std::string& value) {
-  if (is_mail_address(value)) return {};
+  if (is_receiver_address(value)) return {};
   return Refusal{"is not a mail address", "write name@example.org, without a display name"};
 }
 

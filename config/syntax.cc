@@ -295,7 +295,7 @@ bool is_domain(std::string_view text) {
   return true;
 }
 
-bool is_mail_address(std::string_view text) {
+bool is_receiver_address(std::string_view text) {
   const size_t at = text.rfind('@');
   if (at == text.npos || at == 0 || at > 64 || !is_domain(text.substr(at + 1))) return false;
   for (const char c : text.substr(0, at))

@@ -42,7 +42,7 @@ struct Cron {
 std::optional<Cron> parse_cron(std::string_view text);
 bool is_ever(const Cron& cron);  // not "0 0 31 2 *"
 
-bool is_mail_address(std::string_view text);  // local@domain, without a display name
+bool is_receiver_address(std::string_view text);  // local@domain, without a display name
 bool is_domain(std::string_view text);        // ASCII letters, digits, dots and hyphens
 bool is_name(std::string_view text);          // 1 to 64 of A-Z a-z 0-9 . _ -, for what stands in paths and keys
 

@@ -183,10 +183,10 @@ TEST_CASE("a cron line for a day that no month has never comes") {
 }
 
 TEST_CASE("mail addresses, domains and names are checked for their characters") {
-  for (const std::string good : {"a@b", "on.call+x@mail.example.org"}) CHECK(is_mail_address(good));
+  for (const std::string good : {"a@b", "on.call+x@mail.example.org"}) CHECK(is_receiver_address(good));
   for (const std::string bad : {"", "a", "@b", "a@", "a@b@c", "Clinic <a@b>", "a b@c", "a@b..c", "a@-b", "a@b_c"}) {
     INFO(bad);
-    CHECK_FALSE(is_mail_address(bad));
+    CHECK_FALSE(is_receiver_address(bad));
   }
   CHECK(is_name("twilio-main"));
   for (const std::string bad : {"", "a b", "a/b", "a:b", "{a}"}) CHECK_FALSE(is_name(bad));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "queue/redis_client.h"
+#include "tests/base/certificates.h"
 #include "tests/queue/world.h"
 
 using namespace signet;
@@ -200,6 +201,28 @@ TEST_CASE("a database that is not there says so", "[redis]") {
   RedisOptions options = Client::at(server);
   options.url += "/99";
   CHECK(Client(options).first_loss().text.find("database of redis.url") != std::string::npos);
+}
+
+TEST_CASE("rediss:// is TLS, and a foreign certificate is refused", "[redis]") {
+  const int tls_port = Listening().port;
+  RedisServer server({"--tls-port", std::to_string(tls_port), "--tls-auth-clients", "no", "--tls-cert-file",
+                      certificates().certificate(), "--tls-key-file", certificates().key()});
+  RedisOptions options;
+  options.url = "rediss://localhost:" + std::to_string(tls_port) + "/2";
+  SECTION("with the right authority") {
+    options.tls = TlsContext::client(certificates().certificate()).value();
+    Client client(options);
+    run_until(client.loop, [&] { return client.client->is_up(); });
+    const std::string large(300'000, 'x');
+    CHECK(client.call({"ECHO", large})->text == large);
+    server.kill9();
+    server.start();
+    run_until(client.loop, [&] { return client.ups == 2; });
+  }
+  SECTION("with the system's authorities") {
+    options.tls = TlsContext::client().value();
+    CHECK(Client(options).first_loss().text.find("certificate") != std::string::npos);
+  }
 }
 
 TEST_CASE("a server that sends rubbish is left", "[redis]") {

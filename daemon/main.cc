@@ -3,13 +3,13 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "daemon/commands/commands.h"
-#if __has_include("daemon/app.h")
 #include "daemon/app.h"
-#endif
+#include "daemon/commands/commands.h"
 
 namespace signet {
 namespace {
+
+constexpr int kConfigFault = 78;  // EX_CONFIG of sysexits.h: systemd does not restart on it
 
 // Commands that want the configuration without looking at whether the daemon could run on it.
 template <class Command>
@@ -34,9 +34,10 @@ int run_command(int argc, char** argv, const Environment& environment) {
     return [&config, &environment, action] { return with_config(config, environment, action); };
   };
 
-#if __has_include("daemon/app.h")
-  command("run", "deliver, until SIGTERM", configured([](const Config& c) { return run_daemon(c); }));
-#endif
+  command("run", "deliver, until SIGTERM", [&] {
+    const auto loaded = read_config(config, environment);
+    return loaded ? run_daemon(*loaded) : kConfigFault;
+  });
   command("migrate", "bring the database's schema up to date", configured(migrate_database));
   command("check-config", "every fault in the configuration, one a line",
           [&] { return check_config(config, environment); });

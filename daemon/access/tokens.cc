@@ -46,24 +46,26 @@ bool is_token(std::string_view text) {
 
 Digest token_digest(std::string_view token) { return sha256(token); }
 
-Result<std::variant<Principal, http::Response>> authenticate(const http::Request& request, PgTransaction& tx,
-                                                             WallTime now) {
-  using Answer = std::variant<Principal, http::Response>;
+std::variant<std::string_view, http::Response> bearer_of(const http::Request& request) {
   const auto header = request.header("authorization");
   if (!header)
-    return Answer(refuse(request, "No token",
-                         "Send your token in the header `Authorization: Bearer sgn_...`; `signetd token create` makes "
-                         "one.",
-                         false));
+    return refuse(request, "No token",
+                  "Send your token in the header `Authorization: Bearer sgn_...`; `signetd token create` makes one.",
+                  false);
   std::string_view token = *header;
   if (!is_bearer(token))
-    return Answer(refuse(request, "No bearer token", "Write the header as `Authorization: Bearer sgn_...`.", false));
+    return refuse(request, "No bearer token", "Write the header as `Authorization: Bearer sgn_...`.", false);
   token.remove_prefix(kBearer.size());
   while (token.starts_with(' ')) token.remove_prefix(1);
   if (!is_token(token))
-    return Answer(refuse(request, "The token is malformed",
-                         "A token is sgn_ and 43 characters: copy the whole of what `signetd token create` printed.",
-                         true));
+    return refuse(request, "The token is malformed",
+                  "A token is sgn_ and 43 characters: copy the whole of what `signetd token create` printed.", true);
+  return token;
+}
+
+Result<std::variant<Principal, http::Response>> authenticate(const http::Request& request, std::string_view token,
+                                                             PgTransaction& tx, WallTime now) {
+  using Answer = std::variant<Principal, http::Response>;
   auto found = find_principal(tx, view(token_digest(token)));
   if (!found) return found.error();
   if (!*found)

@@ -17,9 +17,12 @@ Secret make_token(Random& random);
 bool is_token(std::string_view text);  // of the right form
 Digest token_digest(std::string_view token);
 
-// Who calls, or the 401 to give instead: the token is missing, malformed, unknown, lapsed or revoked (the last three
-// are not told apart). The role is looked up each time, so that a change acts at once. Errors are the store's.
-Result<std::variant<Principal, http::Response>> authenticate(const http::Request& request, PgTransaction& tx,
-                                                             WallTime now);
+// The token that a request carries, or the 401 to give instead: it is missing or malformed. Needs no database.
+std::variant<std::string_view, http::Response> bearer_of(const http::Request& request);
+
+// Who calls, or the 401 to give instead: the token is unknown, has lapsed or was revoked (which are not told apart).
+// The role is looked up each time, so that a change acts at once. Errors are the store's.
+Result<std::variant<Principal, http::Response>> authenticate(const http::Request& request, std::string_view token,
+                                                             PgTransaction& tx, WallTime now);
 
 }  // namespace signet

@@ -137,7 +137,10 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
       Context context(request, services_);
       context.values_ = values;
       if (row.needs_token) {
-        auto who = context.must(authenticate(request, context.tx(), services_.clock.wall()));
+        const auto token = bearer_of(request);
+        if (const auto* refused = std::get_if<http::Response>(&token)) return *refused;
+        auto who = context.must(
+            authenticate(request, std::get<std::string_view>(token), context.tx(), services_.clock.wall()));
         if (auto* refused = std::get_if<http::Response>(&who)) return std::move(*refused);
         context.principal_ = std::move(std::get<Principal>(who));
       }

@@ -1,0 +1,213 @@
+#include "tests/daemon/api/api_world.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+#include <stdexcept>
+
+#include "audit/event.h"
+#include "base/bytes.h"
+#include "daemon/access/tokens.h"
+#include "daemon/http/parser.h"
+#include "store/directory.h"
+
+namespace signet::api {
+
+Verdict TestProvider::verify(const CallbackRequest& request) const {
+  for (const auto& [name, value] : request.headers)
+    if (name == "x-signature" && value == "good") return {true, ""};
+  return {false, "bad signature"};
+}
+
+Result<std::vector<Receipt>> TestProvider::receipts(const CallbackRequest& request) const {
+  std::vector<Receipt> out;
+  std::istringstream lines(request.body);
+  std::string id, kind;
+  Receipt receipt;
+  while (lines >> id >> receipt.attempt_no >> receipt.provider_reference >> kind >> receipt.event_id) {
+    receipt.message_id.reset();
+    if (id == "broken") return Error{ErrorCode::invalid, "no such field"};
+    if (id != "-") receipt.message_id = *parse_uuid(id);
+    receipt.kind = kind == "delivered" ? ReceiptKind::delivered : ReceiptKind::failed;
+    out.push_back(receipt);
+  }
+  return out;
+}
+
+void KeptLog::write(LogLevel, std::string_view text, std::initializer_list<LogField> fields) {
+  std::lock_guard guard(lock_);
+  text_ += text;
+  for (const auto& field : fields) text_ += " " + std::string(field.name) + "=" + field.value;
+  text_ += "\n";
+}
+
+std::string KeptLog::all() const {
+  std::lock_guard guard(lock_);
+  return text_;
+}
+
+ApiWorld::ApiWorld()
+    : postgres(shared_postgres()),
+      pool(postgres.options(), 4),
+      services{pool,
+               keyring,
+               routes,
+               clock,
+               ids,
+               random,
+               log,
+               "signetd-1",
+               [this](std::vector<Hint> hints) {
+                 std::lock_guard guard(lock_);
+                 for (auto& hint : hints) offered.push_back(std::move(hint));
+               },
+               [this] { came++; },
+               {{"test", std::make_shared<TestProvider>()}},
+               "https://hooks.example.org"},
+      admin(services, admin_routes()),
+      webhooks(services, webhook_routes()) {
+  postgres.clear();
+  superuser_ = postgres.session("postgres");
+}
+
+Caller ApiWorld::user(Role role, const std::string& name) {
+  auto session = postgres.session();
+  PgTransaction tx(*session);
+  UserRow user;
+  user.id = ids.next();
+  user.name = name.empty() ? std::string(signet::name(role)) : name;
+  user.email = user.id.text() + "@clinic.example";
+  user.role = role;
+  const Secret token = make_token(random);
+  TokenRow row;
+  row.id = ids.next();
+  row.user_id = user.id;
+  if (!insert_user(tx, user) || !insert_token(tx, row, view(token_digest(token.octets()))) || !tx.commit())
+    throw std::runtime_error("no user");
+  return {user.id, std::string(token.octets())};
+}
+
+Answer ApiWorld::call(const std::string& method, const std::string& path, const Caller& caller,
+                      const std::string& body) {
+  http::Request request;
+  request.method = method;
+  if (!http::read_target(path, request)) throw std::runtime_error("bad target");
+  request.headers = {{"user-agent", "test/1"}};
+  if (!caller.token.empty()) request.headers.emplace_back("authorization", "Bearer " + caller.token);
+  if (!body.empty()) request.headers.emplace_back("content-type", "application/json");
+  request.body = body;
+  request.peer_address = "192.0.2.7";
+  request.request_id = "r-1";
+  Answer out;
+  out.raw = admin.handle(request);
+  out.status = out.raw.status;
+  out.body = Json::parse(out.raw.body, nullptr, false);
+  return out;
+}
+
+Answer ApiWorld::callback(const std::string& provider, const std::string& body, const std::string& signature) {
+  http::Request request;
+  request.method = "POST";
+  if (!http::read_target("/webhooks/" + provider + "?x=1", request)) throw std::runtime_error("bad target");
+  request.headers = {{"x-signature", signature}};
+  request.body = body;
+  request.peer_address = "192.0.2.9";
+  request.request_id = "r-2";
+  Answer out;
+  out.raw = webhooks.handle(request);
+  out.status = out.raw.status;
+  out.body = Json::parse(out.raw.body, nullptr, false);
+  return out;
+}
+
+std::string ApiWorld::draft(const Caller& author, Json changes) {
+  Json body{{"kind", "sms"}, {"recipientPhone", "+61412345678"}, {"contentDraft", "Your result is fine."}};
+  body.merge_patch(changes);
+  const auto answer = call("POST", "/api/messages", author, body.dump());
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 201);
+  return answer.body["id"];
+}
+
+std::string ApiWorld::submitted(const Caller& author, Json changes) {
+  const auto id = draft(author, std::move(changes));
+  const auto answer = submit(author, id);
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 200);
+  return id;
+}
+
+std::string ApiWorld::queued(const Caller& author, const Caller& reviewer, Json changes) {
+  const auto id = submitted(author, std::move(changes));
+  const auto answer = review(reviewer, id);
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 200);
+  return id;
+}
+
+Answer ApiWorld::submit(const Caller& author, const std::string& id) {
+  return call("POST", "/api/message-workflow/submit-for-review", author, Json{{"messageId", id}}.dump());
+}
+
+Answer ApiWorld::review(const Caller& reviewer, const std::string& id, Json changes) {
+  Json body{{"messageId", id}, {"decision", "approved"}};
+  body.merge_patch(changes);
+  return call("POST", "/api/message-workflow/review", reviewer, body.dump());
+}
+
+Answer ApiWorld::send_directly(const Caller& sender, const std::string& id, Json changes) {
+  Json body{{"messageId", id}};
+  body.merge_patch(changes);
+  return call("POST", "/api/message-workflow/send-directly", sender, body.dump());
+}
+
+PgRows ApiWorld::sql(const std::string& sql) {
+  auto rows = superuser_->run(sql);
+  if (!rows) throw std::runtime_error(rows.error().text);
+  return std::move(*rows);
+}
+
+std::string ApiWorld::status_of(const std::string& id) {
+  const auto rows = sql("select status from message where id = '" + id + "'");
+  return std::string(name(static_cast<Status>(rows.number(0, 0))));
+}
+
+std::vector<Json> ApiWorld::events(const std::string& id) {
+  const auto rows = sql("select canon from audit.entry where object_id = '" + id + "' order by event_id");
+  std::vector<Json> out;
+  for (int i = 0; i < rows.size(); ++i) out.push_back(Json::parse(rows.text(i, 0)));
+  return out;
+}
+
+std::vector<std::string> ApiWorld::actions(const std::string& id) {
+  std::vector<std::string> out;
+  for (const auto& event : events(id)) out.push_back(event["action"]);
+  return out;
+}
+
+void ApiWorld::check_chain(const std::string& id) {
+  const auto rows = sql("select canon, leaf from audit.entry where object_id = '" + id + "' order by event_id");
+  int64_t n = 0;
+  Json prev;
+  for (int i = 0; i < rows.size(); ++i) {
+    CHECK(view(leaf_hash(rows.octets(i, 0))) == rows.octets(i, 1));
+    const Json event = Json::parse(rows.text(i, 0));
+    if (event["object"]["n"].is_null()) continue;
+    CHECK(event["object"]["n"] == ++n);
+    CHECK(event["object"]["prev"] == prev);
+    prev = to_hex(rows.octets(i, 1));
+  }
+  const auto head = sql("select event_n, event_leaf from message where id = '" + id + "'");
+  CHECK(head.number(0, 0) == n);
+  CHECK(to_hex(head.octets(0, 1)) == prev);
+}
+
+Json ApiWorld::last_event(const std::string& action) {
+  const auto rows = sql("select canon from audit.entry order by event_id desc");
+  for (int i = 0; i < rows.size(); ++i) {
+    Json event = Json::parse(rows.text(i, 0));
+    if (event["action"] == action) return event;
+  }
+  return nullptr;
+}
+
+}  // namespace signet::api

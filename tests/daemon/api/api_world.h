@@ -1,0 +1,90 @@
+// The API over a real PostgreSQL, without sockets: requests go straight to the router.
+#pragma once
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "daemon/api/router.h"
+#include "tests/fakes/clock.h"
+#include "tests/fakes/postgres_server.h"
+
+namespace signet::api {
+
+using Json = nlohmann::json;
+
+struct Caller {
+  Uuid id;
+  std::string token;
+};
+
+// Genuine if the header X-Signature is "good". A body of lines `messageId|- attempt reference kind eventId`.
+class TestProvider : public Provider {
+ public:
+  Protocol protocol() const override { return Protocol::http; }
+  bool can_send(Kind) const override { return true; }
+  DoubtClass doubt_class() const override { return DoubtClass::blind; }
+  bool has_echo() const override { return true; }
+  bool has_receipts() const override { return true; }
+  Verdict verify(const CallbackRequest& request) const override;
+  Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override;
+};
+
+class KeptLog : public Log {
+ public:
+  void write(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) override;
+  std::string all() const;
+
+ private:
+  mutable std::mutex lock_;
+  std::string text_;
+};
+
+struct Answer {
+  int status = 0;
+  Json body;
+  http::Response raw;
+};
+
+class ApiWorld {
+ public:
+  ApiWorld();
+  Caller user(Role role, const std::string& name = "");
+  // Body: JSON text; empty: none. Path may have a query.
+  Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "");
+  Answer callback(const std::string& provider, const std::string& body, const std::string& signature = "good");
+  std::string draft(const Caller& author, Json changes = Json::object());  // an SMS; its id
+  std::string submitted(const Caller& author, Json changes = Json::object());
+  std::string queued(const Caller& author, const Caller& reviewer, Json changes = Json::object());
+  Answer submit(const Caller& author, const std::string& id);
+  Answer review(const Caller& reviewer, const std::string& id, Json changes = Json::object());
+  Answer send_directly(const Caller& sender, const std::string& id, Json changes = Json::object());
+
+  PgRows sql(const std::string& sql);  // as superuser; throws
+  int64_t count(const std::string& from) { return sql("select count(*) from " + from).number(0, 0); }
+  std::string status_of(const std::string& id);
+  std::vector<Json> events(const std::string& id);  // all that name this object, in order
+  std::vector<std::string> actions(const std::string& id);
+  void check_chain(const std::string& id);  // n without gaps, prev the leaf before, the row's head the last
+  Json last_event(const std::string& action);
+
+  PostgresServer& postgres;
+  ManualClock clock;
+  SystemRandom random;
+  IdSource ids{clock, random};
+  KeptLog log;
+  PgPool pool;
+  Keyring keyring{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), random};
+  Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}}, {Kind::email, {"example.org"}, {}, {{"test", 100}}}}};
+  std::vector<Hint> offered;
+  int came = 0;
+  ApiServices services;
+  Router admin, webhooks;
+
+ private:
+  std::mutex lock_;
+  std::unique_ptr<PgSession> superuser_;
+};
+
+}  // namespace signet::api

@@ -84,33 +84,34 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
   const auto step = callback.is_partial && callback.kind == ReceiptKind::delivered
                         ? std::nullopt  // some parts only: it stays `sent`, on the worklist
                         : step_of(message.status, message.is_proven, message.kind, callback.kind);
-  const auto status = step ? after(message.status, *step) : std::nullopt;
+  // No step, or one that is not legal from here, leaves the status as it is.
+  const Status status = step ? after(message.status, *step).value_or(message.status) : message.status;
+  const bool takes_effect = status != message.status;
   ConfirmationRow row{ids_.next(), message.id, callback.attempt_no, callback.kind, callback.id, callback.provider,
-                      callback.provider_code, status.has_value(), now};
+                      callback.provider_code, takes_effect, now};
   auto inserted = insert_confirmation(tx, row);
   if (!inserted) return inserted;
   metrics_.add("signet_callbacks_total", "provider=\"" + callback.provider + "\",verdict=\"" +
-                                             (status ? "applied" : "recorded") + "\"");
-  if (!status) return {};
+                                             (takes_effect ? "applied" : "recorded") + "\"");
+  if (!takes_effect) return {};
 
   Event event;
   event.id = ids_.next();
   event.at = now;
   event.actor = {instance_, "daemon", "", "", ""};
-  event.action = *status == Status::delivered ? "delivery_confirmed" : *status == Status::sent ? "sent"
-                                                                                                : "delivery_failed";
+  event.action = status == Status::delivered ? "delivery_confirmed" : status == Status::sent ? "sent" : "delivery_failed";
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
-  event.status = name(*status);
+  event.status = name(status);
   event.callback_sha256 = callback_sha256(callback);
   event.detail = {{"attempt", static_cast<int64_t>(callback.attempt_no)}, {"provider", callback.provider}};
-  if (*status == Status::failed) {
+  if (status == Status::failed) {
     event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";
     event.detail.emplace_back("final", true);
     if (!callback.provider_code.empty()) event.detail.emplace_back("providerCode", callback.provider_code);
   }
   StatusChange change;
   change.id = message.id;
-  change.status = *status;
+  change.status = status;
   change.before = message.head;
   change.entry.event_id = event.id;
   change.entry.object_id = message.id;
@@ -118,7 +119,7 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
   change.entry.leaf = leaf_hash(change.entry.canon);
   change.confirmed_at = callback.received_at;
   if (message.status == Status::in_doubt || message.status == Status::queued) change.sent_at = callback.received_at;
-  if (*status == Status::failed) change.failure_reason = event.reason_code;
+  if (status == Status::failed) change.failure_reason = event.reason_code;
   change.is_proven = true;
   auto changed = change_status(tx, change);
   if (!changed) return changed;

@@ -157,7 +157,6 @@ create table attempt_start (
   permitted_at timestamptz not null,
   primary key (message_id, attempt_no)
 );
-create index attempt_start_epoch on attempt_start (permitted_at) include (epoch);
 
 create table attempt_result (
   message_id uuid not null,

@@ -21,6 +21,9 @@ namespace signet {
 namespace {
 
 constexpr size_t kBodyMax = 64 * 1024;
+// A request that is written in one piece: if no octet of it was taken, not even a part can have left. (Under TLS a
+// larger one is several records, of which the first may have.)
+constexpr size_t kOneRecord = 8 * 1024;
 constexpr size_t kHeadersMax = 16 * 1024;
 constexpr int64_t kConnectMs = 5000;
 constexpr long kIdleSeconds = 30;  // below the idle limits of usual servers: a connection must not die under a request
@@ -324,11 +327,26 @@ class CurlTransport : public Transport {
 
   static void on_ready(uv_poll_t* poll, int status, int events) {
     auto watch = static_cast<Watch*>(poll->data);
-    // The other end has closed a connection that nobody uses: libcurl will see it when it wants to.
-    if (watch->is_idle) return watch->owner->poll(*watch, 0);
-    if (status < 0) watch->events = 0;  // libuv has stopped it
+    if (watch->is_idle) return watch->owner->on_idle_end(*watch);
+    if (status < 0) {
+      // Reset; libuv has stopped the poll. Not CURL_CSELECT_ERR, with which libcurl gives up unread: the reply may have
+      // come before the reset (an early refusal by a server that did not read on). Reading finds first it, then the
+      // error.
+      auto wanted = std::exchange(watch->events, 0);
+      watch->owner->poll(*watch, wanted);
+      events = wanted;
+    }
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    watch->owner->act(watch->fd, status < 0 ? CURL_CSELECT_ERR : flags);
+    watch->owner->act(watch->fd, flags);
+  }
+
+  // The other end has closed a connection that nobody uses. libcurl looks before it reuses one, but takes one that was
+  // reset for alive: its look uses up the error, its send then fails. Used up here, the look finds the end instead.
+  void on_idle_end(Watch& watch) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(watch.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    poll(watch, 0);
   }
 
   void act(curl_socket_t fd, int flags) {
@@ -345,10 +363,11 @@ class CurlTransport : public Transport {
 
   void finish(CURL* easy, CURLcode result) {
     Transfer* t = nullptr;
-    long status = 0, os_error = 0;
+    long status = 0, os_error = 0, request_octets = 0;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_octets);  // over all repeats of this attempt
     curl_multi_remove_handle(multi_, easy);
     t->is_added = false;
     t->reply.status = int(status);
@@ -359,6 +378,8 @@ class CurlTransport : public Transport {
     if (t->is_lapsed) return end(t, failure(OutcomeKind::unsent, "permit_lapsed"));
     if (t->requests == 0)
       return fail(t, failure(OutcomeKind::retryable, reason_before(result, os_error)), t->error_text);
+    if (request_octets == 0 && t->request.body.size() < kOneRecord)
+      return fail(t, failure(OutcomeKind::retryable, "connection_lost"), t->error_text);
     // A refusal stands even if its text was cut off; a success does not.
     if (status >= 400) {
       auto refused = provider_->parse(t->reply);

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "providers/curl_transport.h"
+#include "providers/host_cache.h"
 #include "tests/providers/scripted_server.h"
 #include "tests/providers/support.h"
 
@@ -191,6 +192,103 @@ TEST_CASE("a handshake that fails is retryable") {
   auto outcome = bench.once();
   CHECK(outcome.kind == OutcomeKind::retryable);
   CHECK(outcome.reason == "tls_failed");
+}
+
+TEST_CASE("TLS verifies the certificate and its name") {
+  testing::Certificate certificate;
+  for (std::string host : {"127.0.0.1", "localhost"})
+    for (bool is_trusted : {true, false}) {
+      INFO(host << " " << is_trusted);
+      OneLoop one;
+      HttpServer server(one.loop, certificate.server);
+      server.on_request = [&](const HttpServer::Request& request) {
+        request.connection.stream->write(HttpServer::reply(201, "ok"));
+      };
+      ProviderSettings settings;
+      if (is_trusted) settings.values["ca_file"] = certificate.file;
+      Bench bench("https://" + host + ":" + std::to_string(server.server.port()) + "/", {}, nullptr, settings);
+      for (int i = 0; i < 2; i++) {
+        auto outcome = bench.once();
+        bool is_good = is_trusted && host == "127.0.0.1";
+        CHECK(name(outcome.kind) == (is_good ? "accepted" : "retryable"));
+        CHECK(outcome.reason == (is_good ? "" : "tls_failed"));
+      }
+      CHECK(server.requests == (is_trusted && host == "127.0.0.1" ? 2 : 0));
+    }
+}
+
+TEST_CASE("a kept connection that ended while idle is replaced without harm") {
+  for (bool is_reset : {false, true}) {
+    OneLoop one;
+    HttpServer server(one.loop);
+    std::vector<Stream*> open;
+    server.on_request = [&](const HttpServer::Request& request) {
+      open.push_back(request.connection.stream.get());
+      request.connection.stream->write(HttpServer::reply(201, "ok"));
+    };
+    Bench bench(server.url());
+    for (int i = 1; i <= 5; i++) {
+      bench.send("a");
+      bench.send("b");
+      bench.finish();
+      CHECK(server.requests == 2 * i);
+      for (auto* stream : open)
+        if (is_reset) stream->reset();
+      open.clear();
+      server.server.close_all();
+      bool is_over = false;
+      Timer some_rounds(one.loop);
+      some_rounds.start(10, [&] { is_over = true; });
+      run_until(one.loop, [&] { return is_over; });
+    }
+    for (auto& outcome : bench.outcomes) CHECK(outcome.kind == OutcomeKind::accepted);
+  }
+}
+
+TEST_CASE("a reply that a reset follows at once is read, and the next send took no octet and is no doubt") {
+  OneLoop one;
+  HttpServer server(one.loop);
+  server.on_request = [&](const HttpServer::Request& request) {
+    request.connection.stream->write(HttpServer::reply(201, "ok"));
+    request.connection.stream->reset();
+  };
+  Bench bench(server.url());
+  auto message = testing::outbound();
+  std::vector<Outcome> outcomes;
+  auto keep = [&](Outcome outcome) { outcomes.push_back(std::move(outcome)); };
+  bench.transport->send(message, {INT64_MAX}, [&](Outcome first) {
+    keep(first);
+    bench.transport->send(message, {INT64_MAX}, keep);
+    bench.transport->round();  // before the loop can see that the kept connection is gone
+  });
+  bench.transport->round();
+  run_until(one.loop, [&] { return outcomes.size() == 2; });
+  CHECK(outcomes[0].kind == OutcomeKind::accepted);
+  CHECK(outcomes[1].kind == OutcomeKind::retryable);
+  CHECK(outcomes[1].reason == "connection_lost");
+  CHECK(server.requests == 1);
+}
+
+TEST_CASE("addresses are asked for anew after a minute and used up to ten") {
+  Loop loop;
+  testing::SetClock clock;
+  HostCache hosts(loop, clock);
+  CHECK(!hosts.find("localhost"));
+  std::optional<Result<Addresses>> answer;
+  hosts.ask("localhost", [&](const auto& a) { answer = a; });
+  CHECK(!answer);
+  run_until(loop, [&] { return answer.has_value(); });
+  REQUIRE(answer->ok());
+  CHECK(((*answer)->list.find("127.0.0.1") != std::string::npos || (*answer)->list.find("[::1]") != std::string::npos));
+  REQUIRE(hosts.find("localhost"));
+  clock.tick_.us += 601'000'000;
+  CHECK(!hosts.find("localhost"));  // too old to use, and asked for in passing
+  run_until(loop, [&] { return hosts.find("localhost") != nullptr; });
+  clock.tick_.us += 61'000'000;
+  CHECK(hosts.find("localhost"));
+  CHECK(is_numeric_host("127.0.0.1"));
+  CHECK(is_numeric_host("[::1]"));
+  CHECK(!is_numeric_host("localhost"));
 }
 
 TEST_CASE("a provider that hangs is timed out and in doubt") {

@@ -1,6 +1,9 @@
 // A server on loopback that does what a test tells it, on the test's own loop; and the loop's driver.
 #pragma once
 
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -106,6 +109,23 @@ class ScriptedServer {
   int port_ = 0;
 };
 
+struct Certificate {  // self-signed, for 127.0.0.1
+  Certificate() {
+    char name[] = "/tmp/signet_tls_XXXXXX";
+    folder = ::mkdtemp(name);
+    key = folder + "/key", file = folder + "/cert";
+    auto command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout " + key +
+                   " -out " + file + " -subj /CN=relay -addext subjectAltName=IP:127.0.0.1 2>/dev/null";
+    REQUIRE(std::system(command.c_str()) == 0);
+    auto made = TlsContext::server(file, key);
+    REQUIRE(made);
+    server = *made;
+  }
+  ~Certificate() { std::filesystem::remove_all(folder); }
+  std::string folder, key, file;
+  std::shared_ptr<TlsContext> server;
+};
+
 // HTTP on top: `on_request` is called with each whole request.
 class HttpServer {
  public:
@@ -118,7 +138,7 @@ class HttpServer {
   int requests = 0;
   ScriptedServer server;
 
-  explicit HttpServer(Loop& loop) : server(loop) {
+  explicit HttpServer(Loop& loop, std::shared_ptr<TlsContext> tls = nullptr) : server(loop, std::move(tls)) {
     server.on_data = [this](ScriptedServer::Connection& connection, std::string_view input) -> size_t {
       auto end = input.find("\r\n\r\n");
       if (end == input.npos) return 0;

@@ -1,7 +1,5 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "providers/smtp_session.h"
@@ -12,6 +10,7 @@
 namespace signet {
 namespace {
 
+using testing::Certificate;
 using testing::run_until;
 using testing::ScriptedServer;
 
@@ -105,23 +104,6 @@ class Relay {
       c.stream->start_tls(tls, "");
     return end + 2;
   }
-};
-
-struct Certificate {  // self-signed, for 127.0.0.1
-  Certificate() {
-    char name[] = "/tmp/signet_tls_XXXXXX";
-    folder = ::mkdtemp(name);
-    key = folder + "/key", file = folder + "/cert";
-    auto command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout " + key +
-                   " -out " + file + " -subj /CN=relay -addext subjectAltName=IP:127.0.0.1 2>/dev/null";
-    REQUIRE(std::system(command.c_str()) == 0);
-    auto made = TlsContext::server(file, key);
-    REQUIRE(made);
-    server = *made;
-  }
-  ~Certificate() { std::filesystem::remove_all(folder); }
-  std::string folder, key, file;
-  std::shared_ptr<TlsContext> server;
 };
 
 struct Bench {

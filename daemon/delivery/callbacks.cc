@@ -30,20 +30,30 @@ bool Callbacks::apply() {
     if (!opened) return false;
     session_ = std::move(*opened);
   }
+  const int count_max = careful_ > 0 ? 1 : kBatch;
   PgTransaction tx(*session_);
-  auto taken = take_callbacks(tx, kBatch);
+  auto taken = take_callbacks(tx, count_max);
   if (!taken || taken->empty()) return false;
+  if (count_max == 1 && !tx.run("savepoint untouched")) return false;
   // Messages are locked in one order, here as in every batch.
   std::sort(taken->begin(), taken->end(),
             [](const CallbackRow& a, const CallbackRow& b) { return std::tie(a.message_id, a.id) < std::tie(b.message_id, b.id); });
-  for (const auto& callback : *taken)
-    if (auto done = apply_one(tx, callback); !done) {
-      if (done.error().code != ErrorCode::unavailable)
-        log_.warn("callbacks are applied again later", {{"reason", done.error().text}});
-      return false;
+  for (const auto& callback : *taken) {
+    auto done = apply_one(tx, callback);
+    if (done) continue;
+    if (done.error().code == ErrorCode::unavailable) return false;
+    log_.warn("a callback could not be applied; it is tried again",
+              {{"callback_id", callback.id.text()}, {"reason", done.error().text}});
+    if (count_max > 1) {
+      careful_ = kBatch;  // one by one, so that it holds up no other
+      return true;
     }
+    (void)tx.run("rollback to savepoint untouched");
+    if (!postpone_callback(tx, callback.id, kAgainMsMax).ok()) return false;
+  }
+  if (careful_ > 0) careful_--;
   if (!tx.commit().ok()) return false;
-  return taken->size() == kBatch;
+  return careful_ > 0 || taken->size() == kBatch;
 }
 
 Result<void> Callbacks::apply_one(PgTransaction& tx, const CallbackRow& callback) {

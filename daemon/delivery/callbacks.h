@@ -34,6 +34,7 @@ class Callbacks {
   Metrics& metrics_;
   const std::string instance_;
   std::unique_ptr<PgSession> session_;
+  int careful_ = 0;  // callbacks still to be applied one by one, after a batch that failed
 };
 
 }  // namespace signet

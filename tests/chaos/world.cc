@@ -175,7 +175,10 @@ World::Answer World::http(const std::string& method, int port, const std::string
   return out;
 }
 
-std::string World::metrics() { return http("GET", admin_port, "/metrics").body; }
+std::string World::metrics() {
+  if (admin_token_.empty()) admin_token_ = token("admin");
+  return http("GET", admin_port, "/metrics", "", admin_token_).body;
+}
 std::string World::sandbox_summary() { return http("GET", sandbox_port, "/sandbox/journal/summary").body; }
 int64_t World::sandbox_accepted() {
   return nlohmann::json::parse(sandbox_summary()).value("accepted", int64_t{-1});

@@ -68,6 +68,7 @@ class World {
   SystemClock clock_;
   SystemRandom random_;
   Keyring keys_;
+  std::string admin_token_;
   std::unique_ptr<Process> sandbox_, daemon_;
 };
 

@@ -102,7 +102,6 @@ DeliverySettings make_delivery_settings(const Config& config) {
   out.batch = std::min(out.batch, std::max(1, out.window / 8));
   out.permit_start_ms = config.delivery.permit_start_ms;
   out.request_timeout_ms = config.delivery.request_timeout_ms;
-  out.lease_ms = std::max<int64_t>(30000, 2 * (out.permit_start_ms + out.request_timeout_ms));
   const auto& retry = config.delivery.retry;
   out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
   out.callback_base = config.http.webhooks.public_url + "/webhooks/";

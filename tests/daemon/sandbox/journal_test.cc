@@ -1,13 +1,21 @@
 #include "daemon/sandbox/journal.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "daemon/sandbox/callback_client.h"
 #include "daemon/sandbox/endings.h"
+#include "tests/daemon/http/raw_client.h"
 #include "tests/daemon/sandbox/sandbox_fixture.h"
 
 using namespace signet;
 using namespace signet::test;
+using Json = nlohmann::json;
 using sandbox::Arrival;
 using sandbox::Journal;
 
@@ -37,10 +45,10 @@ TEST_CASE("a journal's line is complete and on disk when it is recorded") {
   const auto lines = f.journal();
   REQUIRE(lines.size() == 1);
   std::set<std::string> names;
-  for (const auto& [name, value] : lines[0].items()) names.insert(name);
+  for (const auto& [name, value] : lines[0]) names.insert(name);
   CHECK(names == std::set<std::string>{"n", "at", "channel", "recipient", "echo", "verdict", "answer", "reference"});
-  CHECK(lines[0]["n"] == 1);
-  CHECK(parse_rfc3339(lines[0]["at"].get<std::string>()));
+  CHECK(lines[0].at("n") == "1");
+  CHECK(parse_rfc3339(lines[0].at("at")));
 }
 
 TEST_CASE("the summary counts messages, not attempts, and is read again from the file") {
@@ -143,6 +151,6 @@ TEST_CASE("the page is self-contained and shows nothing as markup") {
   CHECK(client.read_response()->body == "[]");
   CHECK(client.read_response()->status == 404);
   CHECK(client.read_response()->status == 405);
-  CHECK(f.summary() ==
+  CHECK(Json::parse(f.get("/sandbox/journal/summary")) ==
         Json{{"accepted", 0}, {"distinct", 0}, {"twice", Json::array()}, {"repeatedAttempts", Json::array()}});
 }

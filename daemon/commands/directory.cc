@@ -28,7 +28,8 @@ Result<std::unique_ptr<PgSession>> open(const Config& config) {
   auto options = postgres_options(config);
   if (!options) return options.error();
   auto session = PgSession::open(*options);
-  if (!session) return session.error();
+  if (!session)
+    return Error{session.error().code, session.error().text + "; a new database needs `signetd migrate` first"};
   auto schema = check_schema(**session);
   if (!schema) return schema.error();
   return session;

@@ -63,6 +63,7 @@ int keygen(const Config& config) {
       {config.secrets.log_signing_key_file, "Ed25519, as PEM", make_ed25519_pem},
   };
   int status = 0;
+  bool has_made = false;
   for (const auto& wanted : all) {
     if (wanted.path.empty()) continue;
     std::error_code error;
@@ -79,12 +80,15 @@ int keygen(const Config& config) {
       std::fprintf(stderr, "signetd: %s\n", key.error().text.c_str());
       return 1;
     }
-    if (const int wrong = write_new(wanted.path, key->octets()); wrong != 0)
+    if (const int wrong = write_new(wanted.path, key->octets()); wrong != 0) {
       status = fail(wanted.path, "cannot be written", wrong);
-    else
+    } else {
       std::printf("made   %s (%s)\n", wanted.path.c_str(), wanted.what);
+      has_made = true;
+    }
   }
-  std::printf("Keep copies apart from the database: without the key-encryption key no message opens again.\n");
+  if (has_made)
+    std::printf("Keep copies apart from the database: without the key-encryption key no message opens again.\n");
   return status;
 }
 

@@ -34,7 +34,7 @@ TEST_CASE("a number that leaves the country to be guessed is refused, and not re
     const auto parsed = parse_phone(written);
     REQUIRE_FALSE(parsed.ok());
     CHECK(parsed.error().text.find("E.164") != std::string::npos);
-    const bool is_the_example = std::string_view("+61412345678").ends_with(written);
+    const bool is_the_example = std::string_view("+61412345678").find(written) != std::string_view::npos;
     if (!is_the_example) CHECK(parsed.error().text.find(written) == std::string::npos);
   }
   CHECK_FALSE(parse_phone("+61412345678" + std::string(40, ' ')).ok());

@@ -1,6 +1,7 @@
 #include "tests/daemon/api/api_world.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 
@@ -45,7 +46,8 @@ std::string KeptLog::all() const {
   return text_;
 }
 
-ApiWorld::ApiWorld()
+template <class Json>
+BasicApiWorld<Json>::BasicApiWorld()
     : postgres(shared_postgres()),
       pool(postgres.options(), 4),
       services{pool,
@@ -69,7 +71,8 @@ ApiWorld::ApiWorld()
   superuser_ = postgres.session("postgres");
 }
 
-Caller ApiWorld::user(Role role, const std::string& name) {
+template <class Json>
+Caller BasicApiWorld<Json>::user(Role role, const std::string& name) {
   auto session = postgres.session();
   PgTransaction tx(*session);
   UserRow user;
@@ -86,8 +89,9 @@ Caller ApiWorld::user(Role role, const std::string& name) {
   return {user.id, std::string(token.octets())};
 }
 
-Answer ApiWorld::call(const std::string& method, const std::string& path, const Caller& caller,
-                      const std::string& body) {
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::call(const std::string& method, const std::string& path, const Caller& caller,
+                                            const std::string& body) {
   http::Request request;
   request.method = method;
   if (!http::read_target(path, request)) throw std::runtime_error("bad target");
@@ -104,7 +108,9 @@ Answer ApiWorld::call(const std::string& method, const std::string& path, const 
   return out;
 }
 
-Answer ApiWorld::callback(const std::string& provider, const std::string& body, const std::string& signature) {
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::callback(const std::string& provider, const std::string& body,
+                                                const std::string& signature) {
   http::Request request;
   request.method = "POST";
   if (!http::read_target("/webhooks/" + provider + "?x=1", request)) throw std::runtime_error("bad target");
@@ -119,7 +125,8 @@ Answer ApiWorld::callback(const std::string& provider, const std::string& body, 
   return out;
 }
 
-std::string ApiWorld::draft(const Caller& author, Json changes) {
+template <class Json>
+std::string BasicApiWorld<Json>::draft(const Caller& author, Json changes) {
   Json body{{"kind", "sms"}, {"recipientPhone", "+61412345678"}, {"contentDraft", "Your result is fine."}};
   body.merge_patch(changes);
   const auto answer = call("POST", "/api/messages", author, body.dump());
@@ -128,7 +135,8 @@ std::string ApiWorld::draft(const Caller& author, Json changes) {
   return answer.body["id"];
 }
 
-std::string ApiWorld::submitted(const Caller& author, Json changes) {
+template <class Json>
+std::string BasicApiWorld<Json>::submitted(const Caller& author, Json changes) {
   const auto id = draft(author, std::move(changes));
   const auto answer = submit(author, id);
   INFO(answer.raw.body);
@@ -136,7 +144,8 @@ std::string ApiWorld::submitted(const Caller& author, Json changes) {
   return id;
 }
 
-std::string ApiWorld::queued(const Caller& author, const Caller& reviewer, Json changes) {
+template <class Json>
+std::string BasicApiWorld<Json>::queued(const Caller& author, const Caller& reviewer, Json changes) {
   const auto id = submitted(author, std::move(changes));
   const auto answer = review(reviewer, id);
   INFO(answer.raw.body);
@@ -144,47 +153,55 @@ std::string ApiWorld::queued(const Caller& author, const Caller& reviewer, Json 
   return id;
 }
 
-Answer ApiWorld::submit(const Caller& author, const std::string& id) {
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::submit(const Caller& author, const std::string& id) {
   return call("POST", "/api/message-workflow/submit-for-review", author, Json{{"messageId", id}}.dump());
 }
 
-Answer ApiWorld::review(const Caller& reviewer, const std::string& id, Json changes) {
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::review(const Caller& reviewer, const std::string& id, Json changes) {
   Json body{{"messageId", id}, {"decision", "approved"}};
   body.merge_patch(changes);
   return call("POST", "/api/message-workflow/review", reviewer, body.dump());
 }
 
-Answer ApiWorld::send_directly(const Caller& sender, const std::string& id, Json changes) {
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::send_directly(const Caller& sender, const std::string& id, Json changes) {
   Json body{{"messageId", id}};
   body.merge_patch(changes);
   return call("POST", "/api/message-workflow/send-directly", sender, body.dump());
 }
 
-PgRows ApiWorld::sql(const std::string& sql) {
+template <class Json>
+PgRows BasicApiWorld<Json>::sql(const std::string& sql) {
   auto rows = superuser_->run(sql);
   if (!rows) throw std::runtime_error(rows.error().text);
   return std::move(*rows);
 }
 
-std::string ApiWorld::status_of(const std::string& id) {
+template <class Json>
+std::string BasicApiWorld<Json>::status_of(const std::string& id) {
   const auto rows = sql("select status from message where id = '" + id + "'");
   return std::string(name(static_cast<Status>(rows.number(0, 0))));
 }
 
-std::vector<Json> ApiWorld::events(const std::string& id) {
+template <class Json>
+std::vector<Json> BasicApiWorld<Json>::events(const std::string& id) {
   const auto rows = sql("select canon from audit.entry where object_id = '" + id + "' order by event_id");
   std::vector<Json> out;
   for (int i = 0; i < rows.size(); ++i) out.push_back(Json::parse(rows.text(i, 0)));
   return out;
 }
 
-std::vector<std::string> ApiWorld::actions(const std::string& id) {
+template <class Json>
+std::vector<std::string> BasicApiWorld<Json>::actions(const std::string& id) {
   std::vector<std::string> out;
   for (const auto& event : events(id)) out.push_back(event["action"]);
   return out;
 }
 
-void ApiWorld::check_chain(const std::string& id) {
+template <class Json>
+void BasicApiWorld<Json>::check_chain(const std::string& id) {
   const auto rows = sql("select canon, leaf from audit.entry where object_id = '" + id + "' order by event_id");
   int64_t n = 0;
   Json prev;
@@ -201,7 +218,8 @@ void ApiWorld::check_chain(const std::string& id) {
   CHECK(to_hex(head.octets(0, 1)) == prev);
 }
 
-Json ApiWorld::last_event(const std::string& action) {
+template <class Json>
+Json BasicApiWorld<Json>::last_event(const std::string& action) {
   const auto rows = sql("select canon from audit.entry order by event_id desc");
   for (int i = 0; i < rows.size(); ++i) {
     Json event = Json::parse(rows.text(i, 0));
@@ -209,5 +227,7 @@ Json ApiWorld::last_event(const std::string& action) {
   }
   return nullptr;
 }
+
+template class BasicApiWorld<nlohmann::json>;
 
 }  // namespace signet::api

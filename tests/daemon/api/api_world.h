@@ -1,8 +1,8 @@
-// The API over a real PostgreSQL, without sockets: requests go straight to the router.
+// The API over a real PostgreSQL, without sockets: requests go straight to the router. Json is nlohmann::json, which
+// stays out of headers: api_world.cc has the one instance.
 #pragma once
 
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -11,8 +11,6 @@
 #include "tests/fakes/postgres_server.h"
 
 namespace signet::api {
-
-using Json = nlohmann::json;
 
 struct Caller {
   Uuid id;
@@ -41,15 +39,18 @@ class KeptLog : public Log {
   std::string text_;
 };
 
-struct Answer {
+template <class Json>
+struct BasicAnswer {
   int status = 0;
   Json body;
   http::Response raw;
 };
 
-class ApiWorld {
+template <class Json>
+class BasicApiWorld {
  public:
-  ApiWorld();
+  using Answer = BasicAnswer<Json>;
+  BasicApiWorld();
   Caller user(Role role, const std::string& name = "");
   // Body: JSON text; empty: none. Path may have a query.
   Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "");

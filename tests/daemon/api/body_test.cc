@@ -122,9 +122,9 @@ TEST_CASE("a repeated tag counts once") {
 
 TEST_CASE("a fault never repeats a value, and a name only in part") {
   const std::string secret = "+61412345678";
-  for (const std::string& body : {R"({"kind":"+61412345678"})", R"({"kind":"sms","text":"+61412345678"})",
-                                  R"({"kind":"sms","label":"+61412345678"})", R"({"kind":"sms" "+61412345678"})",
-                                  R"({"kind":"sms","tags":["+61412345678"]})"})
+  for (const char* body : {R"({"kind":"+61412345678"})", R"({"kind":"sms","text":"+61412345678"})",
+                           R"({"kind":"sms","label":"+61412345678"})", R"({"kind":"sms" "+61412345678"})",
+                           R"({"kind":"sms","tags":["+61412345678"]})"})
     for (const auto& fault : Read(body).faults) CHECK(fault.find(secret) == std::string::npos);
   const auto faults = Read("{\"kind\":\"sms\",\"" + std::string(500, 'n') + "\":1,\"a\\nb\":2}").faults;
   REQUIRE(faults.size() == 2);

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "store/messages.h"
@@ -6,6 +7,9 @@
 
 namespace signet::api {
 namespace {
+
+using ApiWorld = BasicApiWorld<nlohmann::json>;
+using Answer = ApiWorld::Answer;
 
 Answer cancel(ApiWorld& world, const Caller& caller, const std::string& id) {
   return world.call("POST", "/api/messages/" + id + "/cancel", caller);

@@ -1,10 +1,15 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "tests/daemon/api/api_world.h"
 
 namespace signet::api {
 namespace {
+
+using Json = nlohmann::json;
+using ApiWorld = BasicApiWorld<nlohmann::json>;
+using Answer = ApiWorld::Answer;
 
 const std::string kSms = R"({"kind":"sms","recipientPhone":"+61 412 345 678","contentDraft":"Hello"})";
 
@@ -14,8 +19,8 @@ TEST_CASE("a draft is taken, and answered without its content") {
   const auto answer = world.call(
       "POST", "/api/messages", staff,
       R"({"kind":"email","recipientEmail":"Ann@Example.org","subject":"Result","contentDraft":"Text","patientId":"P-77",
-          "priority":"high","riskLevel":"high","tags":["lab"],"purpose":"result","clientReference":"a:1","maxAttempts":3,
-          "timeZone":"Australia/Sydney","scheduledFor":"2027-01-01T00:00:00Z","expiresAt":"2027-01-02T00:00:00Z"})");
+          "priority":"high","riskLevel":"high","tags":["lab"],"purpose":"result","clientReference":"a:1",
+          "maxAttempts":3,"timeZone":"Australia/Sydney","scheduledFor":"2027-01-01T00:00:00Z","expiresAt":"2027-01-02T00:00:00Z"})");
   INFO(answer.raw.body);
   REQUIRE(answer.status == 201);
   CHECK(answer.body["status"] == "pending");

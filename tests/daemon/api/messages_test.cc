@@ -1,9 +1,12 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tests/daemon/api/api_world.h"
 
 namespace signet::api {
 namespace {
+
+using ApiWorld = BasicApiWorld<nlohmann::json>;
 
 TEST_CASE("who reads what of a message is said by the role table") {
   ApiWorld world;

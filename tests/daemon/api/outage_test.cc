@@ -1,9 +1,12 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tests/daemon/api/api_world.h"
 
 namespace signet::api {
 namespace {
+
+using ApiWorld = BasicApiWorld<nlohmann::json>;
 
 TEST_CASE("without its database the API answers 503 and what to do; after it is back, at once as before") {
   ApiWorld world;

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "base/crypto.h"
 #include "message/envelope.h"
@@ -7,6 +8,9 @@
 
 namespace signet::api {
 namespace {
+
+using Json = nlohmann::json;
+using ApiWorld = BasicApiWorld<nlohmann::json>;
 
 constexpr char kStranger[] = "0190a000-0000-7000-8000-000000000001";
 

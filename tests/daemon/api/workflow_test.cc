@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "daemon/api/content.h"
@@ -8,6 +9,10 @@
 
 namespace signet::api {
 namespace {
+
+using Json = nlohmann::json;
+using ApiWorld = BasicApiWorld<nlohmann::json>;
+using Answer = ApiWorld::Answer;
 
 using Actions = std::vector<std::string>;
 

@@ -20,7 +20,8 @@ TEST_CASE("a draft is taken, and answered without its content") {
       "POST", "/api/messages", staff,
       R"({"kind":"email","recipientEmail":"Ann@Example.org","subject":"Result","contentDraft":"Text","patientId":"P-77",
           "priority":"high","riskLevel":"high","tags":["lab"],"purpose":"result","clientReference":"a:1",
-          "maxAttempts":3,"timeZone":"Australia/Sydney","scheduledFor":"2027-01-01T00:00:00Z","expiresAt":"2027-01-02T00:00:00Z"})");
+          "maxAttempts":3,"timeZone":"Australia/Sydney",
+          "scheduledFor":"2027-01-01T00:00:00Z","expiresAt":"2027-01-02T00:00:00Z"})");
   INFO(answer.raw.body);
   REQUIRE(answer.status == 201);
   CHECK(answer.body["status"] == "pending");

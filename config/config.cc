@@ -53,7 +53,7 @@ void read_redis(Section& s, Config::Redis& to) {
 
 template <class Listener>
 void read_listener(Section& s, Listener& to) {
-  Endpoint endpoint;
+  ListenAddress endpoint;
   const bool is_given = s.text("listen", to.listen, [&](const std::string& value) -> Refused {
     const auto parsed = parse_listen(value);
     if (!parsed) return Refusal{shown(value) + " is not an address to listen on", "write 127.0.0.1:8420 or [::1]:8420"};

@@ -223,7 +223,7 @@ Refused refuse_url(std::string_view text, std::initializer_list<std::string_view
   return refuse_host(url->hosts, form);
 }
 
-std::optional<Endpoint> parse_listen(std::string_view text) {
+std::optional<ListenAddress> parse_listen(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == text.npos) return {};
   const auto port = parse_digits(text.substr(colon + 1), 65535);
@@ -231,7 +231,7 @@ std::optional<Endpoint> parse_listen(std::string_view text) {
   const bool is_v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (is_v6) host = host.substr(1, host.size() - 2);
   if (!port || !is_ip(is_v6 ? AF_INET6 : AF_INET, host)) return {};
-  return Endpoint{std::string(host), *port};
+  return ListenAddress{std::string(host), *port};
 }
 
 bool is_network(std::string_view text) {

@@ -21,11 +21,11 @@ Refused refuse_redis_url(std::string_view url);     // redis:// rediss:// redis+
 // One host, one of `schemes` ("http", "smtps", ...).
 Refused refuse_url(std::string_view url, std::initializer_list<std::string_view> schemes);
 
-struct Endpoint {
+struct ListenAddress {
   std::string address;  // an IP address, without brackets
   int port = 0;         // 0: any free one
 };
-std::optional<Endpoint> parse_listen(std::string_view text);  // "127.0.0.1:8420", "[::1]:8420"
+std::optional<ListenAddress> parse_listen(std::string_view text);  // "127.0.0.1:8420", "[::1]:8420"
 bool is_network(std::string_view text);                       // "10.0.0.1", "10.0.0.0/8", "fd00::/8"
 
 std::optional<int> parse_minute_of_day(std::string_view text);  // "21:00" is 1260

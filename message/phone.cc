@@ -14,6 +14,8 @@ Result<PhoneNumber> parse_phone(std::string_view text) {
   const Error bad{ErrorCode::invalid,
                   "not a valid phone number: write it in E.164 form, with + and country code, as in +61412345678"};
   if (text.size() > 40 || text.empty() || text[0] != '+') return bad;
+  // libphonenumber reads letters as the keys they stand on: the O of a slip of the pen would be a 6, and a stranger's.
+  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c) || c >= 0x80; })) return bad;
   const PhoneNumberUtil& util = *PhoneNumberUtil::GetInstance();
   i18n::phonenumbers::PhoneNumber number;
   if (util.Parse(std::string(text), "ZZ", &number) != PhoneNumberUtil::NO_PARSING_ERROR) return bad;

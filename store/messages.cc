@@ -159,6 +159,11 @@ Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std
                      {id, small(version), editor_id}));
 }
 
+Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view sealed) {
+  return done(tx.run("update content set details = $2 where message_id = $1",
+                     {id, sealed.empty() ? PgValue::null() : PgValue::octets(sealed)}));
+}
+
 Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key) {
   auto rows = tx.run("select from suppressions where recipient_key = $1", {PgValue::octets(recipient_key)});
   if (!rows) return rows.error();

@@ -110,6 +110,7 @@ Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid&
 // An edit: the caller sealed the new text for `version`, with a new salt, under the message's data key.
 Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std::string_view sealed,
                              const Uuid& editor_id);
+Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view sealed);  // empty: none
 Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key);
 Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
                       const std::string& source);

@@ -123,6 +123,7 @@ std::vector<std::string> PgRows::texts(int row, int column) const {
   }
   return out;
 }
+std::string PgRows::command() const { return result_ ? PQcmdStatus(static_cast<PGresult*>(result_.get())) : ""; }
 int64_t PgRows::affected() const {
   const char* text = result_ ? PQcmdTuples(static_cast<PGresult*>(result_.get())) : "";
   return text[0] ? std::atoll(text) : 0;
@@ -219,6 +220,9 @@ Result<void> PgTransaction::commit() {
   is_open_ = false;
   auto done = session_.run("commit");
   if (!done) return done.error();
+  // After a failed statement the server answers COMMIT with a rollback, and no error.
+  if (done->command() != "COMMIT")
+    return Error{ErrorCode::conflict, "PostgreSQL rolled the transaction back: a statement in it had failed"};
   return {};
 }
 

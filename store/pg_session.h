@@ -69,7 +69,8 @@ class PgRows {  // results in binary form
   WallTime time(int row, int column) const;
   std::optional<WallTime> optional_time(int row, int column) const;
   std::vector<std::string> texts(int row, int column) const;
-  int64_t affected() const;  // rows of an insert, update or delete
+  int64_t affected() const;     // rows of an insert, update or delete
+  std::string command() const;  // as the server tags it: "COMMIT", "INSERT 0 1"
 
  private:
   std::shared_ptr<void> result_;

@@ -102,11 +102,4 @@ Content content_of(Context& context, const Uuid& id) {
   return std::move(*content);
 }
 
-Result<void> replace_details(PgTransaction& tx, const Uuid& id, const std::string& sealed) {
-  auto done = tx.run("update content set details = $2 where message_id = $1",
-                     {id, sealed.empty() ? PgValue::null() : PgValue::octets(sealed)});
-  if (!done) return done.error();
-  return {};
-}
-
 }  // namespace signet::api

@@ -38,6 +38,4 @@ Result<Content> open_content(const Keyring& keyring, const Uuid& id, const Seale
 // Reads and opens, or answers 500 with an alarm in the log. Purged content is 404.
 Content content_of(Context& context, const Uuid& id);
 
-Result<void> replace_details(PgTransaction& tx, const Uuid& id, const std::string& sealed);
-
 }  // namespace signet::api

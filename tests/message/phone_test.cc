@@ -40,8 +40,7 @@ TEST_CASE("a number that leaves the country to be guessed is refused, and not re
   CHECK_FALSE(parse_phone("+61412345678" + std::string(40, ' ')).ok());
 }
 
-// libphonenumber reads letters as the keys they stand on: the O of a slip of the pen would be a 6.
-TEST_CASE("letters are no digits", "[!mayfail]") {
+TEST_CASE("letters are no digits") {
   CHECK_FALSE(parse_phone("+614123abcde").ok());
   CHECK_FALSE(parse_phone("+6141234O678").ok());
 }

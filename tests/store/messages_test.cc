@@ -104,6 +104,14 @@ TEST_CASE_METHOD(Fixture, "two users cannot share an e-mail address") {
   CHECK(refused.error().code == ErrorCode::conflict);
 }
 
+TEST_CASE_METHOD(Fixture, "a commit after a failed statement is no commit") {
+  PgTransaction tx(*session);
+  CHECK_FALSE(tx.run("select 1 / 0").ok());
+  auto done = tx.commit();
+  REQUIRE_FALSE(done.ok());
+  CHECK_THAT(done.error().text, Catch::Contains("rolled the transaction back"));
+}
+
 TEST_CASE_METHOD(Fixture, "a pool hands out what it has and says when all are busy") {
   PgPool pool(shared_postgres().options(), 1);
   {

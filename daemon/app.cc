@@ -30,6 +30,7 @@ class App {
 
   Result<void> prepare();
   int run();
+  void signalled(int signal) { loop_.post([this, signal] { stop(signal); }); }  // any thread
 
  private:
   Result<void> listen();
@@ -269,7 +270,6 @@ void App::one_loop_stopped() {
 }
 
 int App::run() {
-  Signals signals([this](int signal) { loop_.post([this, signal] { stop(signal); }); });
   notify_.status("waiting for PostgreSQL");
   starter_ = std::make_unique<Worker>(kServersAgainMs, [this] {
     if (!is_delivering_ && !is_stopping_ && !is_fatal_ && try_start())
@@ -306,6 +306,7 @@ int run_daemon(const Config& config) {
   };
   for (const auto& fault : check_providers(config)) return failed(describe(fault));
   App app(config, *log);
+  Signals signals([&app](int signal) { app.signalled(signal); });  // before the first thread
   if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
   return app.run();
 }

@@ -97,7 +97,7 @@ TEST_CASE("the daemon waits for PostgreSQL and Redis, goes on when they are back
   world.start_daemon(false);
   wait_until("it listens", [&] { return world.http("GET", world.admin_port, "/healthz").status == 200; });
   CHECK(world.http("GET", world.admin_port, "/readyz").status == 503);
-  const auto refused = world.http("POST", world.admin_port, "/api/messages", "{}", "sgn_x");
+  const auto refused = world.http("POST", world.admin_port, "/api/messages", "{}", "sgn_" + std::string(43, 'x'));
   CHECK(refused.status == 503);
   CHECK(refused.body.find("PostgreSQL") != std::string::npos);
   wait_until("the log says what it waits for",
@@ -160,7 +160,7 @@ TEST_CASE("each ending of the sandbox leads where the table of states says") {
   };
   const std::vector<Row> rows{
       {sms("+61491572222", "x"), "sms", 6, ""},
-      {sms("+61491570001", "x"), "sms", 8, "invalid_recipient"},
+      {sms("+61491570001", "x"), "sms", 8, "unknown_recipient"},
       {sms("+61491570002", "x"), "sms", 8, "undelivered"},
       {sms("+61491570003", "x"), "sms", 6, ""},
       {sms("+61491570005", "x"), "sms", 6, ""},  // reset after accepting: in doubt, then its receipt settles it

@@ -64,11 +64,11 @@ int hex_digit(char c) {
 
 std::string to_hex(std::string_view octets) {
   static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(octets.size() * 2);
-  for (unsigned char c : octets) {
-    out += kHex[c >> 4];
-    out += kHex[c & 15];
+  std::string out(octets.size() * 2, '\0');
+  for (size_t i = 0; i < octets.size(); i++) {
+    const auto c = static_cast<unsigned char>(octets[i]);
+    out[2 * i] = kHex[c >> 4];
+    out[2 * i + 1] = kHex[c & 15];
   }
   return out;
 }
@@ -92,19 +92,23 @@ Result<std::string> from_base64url(std::string_view text) { return decode64(text
 
 void append_form(std::string& to, std::string_view value) {
   static constexpr char kHex[] = "0123456789ABCDEF";
+  const size_t start = to.size();
+  to.resize(start + value.size() * 3);
+  char* at = to.data() + start;
   for (unsigned char c : value) {
     const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '*' ||
                        c == '-' || c == '.' || c == '_';
     if (plain) {
-      to += static_cast<char>(c);
+      *at++ = static_cast<char>(c);
     } else if (c == ' ') {
-      to += '+';
+      *at++ = '+';
     } else {
-      to += '%';
-      to += kHex[c >> 4];
-      to += kHex[c & 15];
+      *at++ = '%';
+      *at++ = kHex[c >> 4];
+      *at++ = kHex[c & 15];
     }
   }
+  to.resize(static_cast<size_t>(at - to.data()));
 }
 
 Result<std::string> from_form(std::string_view text) {
@@ -126,13 +130,16 @@ Result<std::string> from_form(std::string_view text) {
 }
 
 void append_u16(std::string& to, uint16_t value) {
-  for (int shift = 8; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+  value = __builtin_bswap16(value);
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 void append_u32(std::string& to, uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+  value = __builtin_bswap32(value);
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 void append_u64(std::string& to, uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
+  value = __builtin_bswap64(value);
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
 uint64_t read_big_endian(std::string_view octets) {

@@ -142,7 +142,12 @@ Result<std::string> canonicalize(std::string_view json) {
 void append_json_string(std::string& to, std::string_view utf8) {
   static constexpr char kHex[] = "0123456789abcdef";
   to += '"';
-  for (const char c : utf8) {
+  size_t plain_from = 0;  // what needs no escape is appended in one piece
+  for (size_t i = 0; i < utf8.size(); i++) {
+    const char c = utf8[i];
+    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    to.append(utf8.substr(plain_from, i - plain_from));
+    plain_from = i + 1;
     switch (c) {
       case '"':
         to += "\\\"";
@@ -166,15 +171,12 @@ void append_json_string(std::string& to, std::string_view utf8) {
         to += "\\r";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          to += "\\u00";
-          to += kHex[c >> 4];
-          to += kHex[c & 15];
-        } else {
-          to += c;
-        }
+        to += "\\u00";
+        to += kHex[c >> 4];
+        to += kHex[c & 15];
     }
   }
+  to.append(utf8.substr(plain_from));
   to += '"';
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/app.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <thread>
@@ -23,6 +24,8 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr size_t kRequestsQueuedMax = 1024;
+constexpr int64_t kStatusEveryMs = 1000;
+constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60 s
 
 class App {
  public:
@@ -40,6 +43,9 @@ class App {
   void start_delivery();
   void stop(int signal);
   void one_loop_stopped();
+  void settle_overdue(std::vector<Uuid> ids, size_t loop);
+  bool is_up(const char* gauge) const;  // on every loop
+  void tell_status();
   void watch();
   std::vector<api::Dependency> readiness();
 
@@ -73,7 +79,8 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, watchdog_;
   std::vector<int64_t> beats_seen_;
-  std::string waiting_for_;
+  std::string waiting_for_, status_told_;
+  Timer status_timer_{loop_};
 };
 
 Result<void> App::prepare() {
@@ -189,7 +196,7 @@ void App::start_delivery() {
   relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
   reconciler_ = std::make_unique<Reconciler>(postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_,
                                              metrics_, [this](std::vector<Uuid> ids) {
-                                               loops_[0]->settle_overdue(std::move(ids));
+                                               settle_overdue(std::move(ids), loops_.size() - 1);
                                              });
   callbacks_ = std::make_unique<Callbacks>(postgres_, clock_, ids_, log_, metrics_, config_.instance);
   relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
@@ -210,6 +217,7 @@ void App::start_delivery() {
     });
   log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
   notify_.ready("delivering");
+  status_timer_.repeat(kStatusEveryMs, [this] { tell_status(); });
 }
 
 // systemd's watchdog is fed only while every loop turns.
@@ -223,6 +231,20 @@ void App::watch() {
   if (is_alive) loop_.post([this] { notify_.watchdog(); });  // and the main loop, which carries this
 }
 
+bool App::is_up(const char* gauge) const {
+  for (size_t i = 0; i < loops_.size(); i++)
+    if (metrics_.value(gauge, "loop=\"" + std::to_string(i) + "\"") != 1) return false;
+  return true;
+}
+
+void App::tell_status() {
+  const std::string status = !is_up("signet_postgres_up") ? "waiting for PostgreSQL; nothing is sent until it is back"
+                             : !is_up("signet_redis_up") ? "Redis is away; claiming from PostgreSQL, slower"
+                                                         : "delivering";
+  if (status != status_told_) notify_.status(status);
+  status_told_ = status;
+}
+
 std::vector<api::Dependency> App::readiness() {
   std::vector<api::Dependency> out;
   api::Dependency postgres{"postgres", false, true, ""};
@@ -234,7 +256,7 @@ std::vector<api::Dependency> App::readiness() {
     postgres.text = session.error().text;
   }
   out.push_back(std::move(postgres));
-  const bool has_redis = metrics_.value("signet_redis_up") == 1;
+  const bool has_redis = is_delivering_ && is_up("signet_redis_up");
   out.push_back({"redis", has_redis, false, has_redis ? "" : "Redis is away; messages are claimed from PostgreSQL, "
                                                              "slower: check redis.url and that the server runs"});
   const bool is_delivering = is_delivering_ && !is_stopping_;
@@ -247,10 +269,12 @@ void App::stop(int) {
     for (auto& loop : loops_) loop->hurry();
     return;
   }
+  const int64_t deadline_ms = std::min<int64_t>(config_.delivery.request_timeout_ms, kStopMsMax);
+  status_timer_.stop();
   log_.info("stopping: what is under way is finished or marked");
   notify_.stopping();
   starter_.reset();
-  server_->stop(config_.delivery.request_timeout_ms, [this] {
+  server_->stop(deadline_ms, [this] {
     is_server_stopped_ = true;
     if (loops_running_ == 0) loop_.stop();
   });
@@ -262,7 +286,16 @@ void App::stop(int) {
   reconciler_worker_->stop();
   callbacks_worker_->stop();
   for (auto& loop : loops_)
-    loop->stop(config_.delivery.request_timeout_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
+    loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
+}
+
+// Past every loop: a result that one still holds, waiting for PostgreSQL, is better than a doubt.
+void App::settle_overdue(std::vector<Uuid> ids, size_t loop) {
+  loops_[loop]->without_held(std::move(ids), [this, loop](std::vector<Uuid> left) {
+    if (left.empty()) return;
+    if (loop == 0) loops_[0]->settle_overdue(std::move(left));
+    else settle_overdue(std::move(left), loop - 1);
+  });
 }
 
 void App::one_loop_stopped() {
@@ -283,12 +316,12 @@ int App::run() {
   starter_->wake();
   loop_.run();
   starter_.reset();
+  is_delivering_ = false;
+  threads_.reset();  // handlers under way end before what they use
   watchdog_.reset();
   relay_worker_.reset();
   reconciler_worker_.reset();
   callbacks_worker_.reset();
-  is_delivering_ = false;
-  threads_.reset();  // handlers under way end before what they use
   server_.reset();
   loops_.clear();
   if (is_fatal_) return kExitConfiguration;

@@ -112,6 +112,7 @@ DeliverySettings make_delivery_settings(const Config& config) {
 ReconcilerSettings make_reconciler_settings(const Config& config) {
   ReconcilerSettings out;
   out.overdue_ms = config.delivery.permit_start_ms + config.delivery.request_timeout_ms + kSkewMs;
+  out.attempts_max = config.delivery.retry.max_attempts;
   out.doubt_wait_ms = config.delivery.in_doubt.wait_s * int64_t{1000};
   out.policy = {policy_of(config.delivery.in_doubt.sms), policy_of(config.delivery.in_doubt.email),
                 policy_of(config.delivery.in_doubt.letter)};

@@ -336,12 +336,17 @@ class Twilio : public Provider {
     receipt.provider_code = field_of(*fields, "ErrorCode");
     if (receipt.provider_code.find_first_not_of("0123456789") != std::string::npos || receipt.provider_code.size() > 6)
       receipt.provider_code.clear();
-    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == "21610") receipt.kind = ReceiptKind::opted_out;
     if (auto echo = echo_of(request.public_url)) {
       receipt.message_id = echo->message_id;
       receipt.attempt_no = echo->attempt_no;
     }
-    return std::vector<Receipt>{receipt};
+    std::vector<Receipt> out{receipt};
+    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == "21610") {  // two facts: it failed, and why
+      receipt.kind = ReceiptKind::opted_out;
+      receipt.event_id += ":opted_out";
+      out.push_back(std::move(receipt));
+    }
+    return out;
   }
 
  private:

@@ -69,14 +69,6 @@ Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_
                      {id, delay_ms}));
 }
 
-Result<std::optional<Uuid>> find_by_reference(PgTransaction& tx, const std::string& provider,
-                                              const std::string& reference) {
-  auto rows = tx.run("select id from message where provider = $1 and provider_reference = $2", {provider, reference});
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<Uuid>();
-  return std::optional(rows->uuid(0, 0));
-}
-
 Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no) {
   auto rows = tx.run("select from attempt_result where message_id = $1 and attempt_no = $2",
                      {message_id, static_cast<int32_t>(attempt_no)});

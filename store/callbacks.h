@@ -32,9 +32,6 @@ Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
 Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max);
 Result<void> finish_callback(PgTransaction& tx, const Uuid& id);
 Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms);
-// By (provider, reference), for adapters without echo.
-Result<std::optional<Uuid>> find_by_reference(PgTransaction& tx, const std::string& provider,
-                                              const std::string& reference);
 Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no);
 struct ConfirmationRow {
   Uuid id, message_id;

@@ -72,7 +72,6 @@ struct ResultRow {
   std::string failure_reason;
   bool is_counted = true, is_proven = true;
   std::optional<WallTime> next_due;  // the next attempt's; none: the due row goes
-  std::string next_provider;         // empty: any
   Head head;                         // the gate: the row takes effect only on this head
   Entry entry;
 };
@@ -126,8 +125,6 @@ class Journal {
   virtual void claim_due(int count_max, std::vector<std::string> closed_lanes,
                          std::function<void(Result<std::vector<PermitRequest>>)> done) = 0;
   virtual void on_change(std::function<void(bool is_up)> changed) = 0;
-  // A batch was answered or the connection came up: there may be room again.
-  virtual void on_room(std::function<void()> freed) = 0;
 };
 
 struct JournalOptions {

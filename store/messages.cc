@@ -248,6 +248,15 @@ Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id) {
   return static_cast<int>(rows->number(0, 0));
 }
 
+Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run(
+      "select greatest(0, (select max(attempt_no) from attempt_start where message_id = $1), "
+      "(select attempt_no from due where message_id = $1))::int",
+      {id});
+  if (!rows) return rows.error();
+  return static_cast<int>(rows->number(0, 0));
+}
+
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id) {
   auto rows = tx.run(
       "select s.attempt_no, s.kind, s.provider, s.instance, s.permitted_at, r.outcome, coalesce(r.reason, ''), "

@@ -124,6 +124,7 @@ Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at);
 Result<void> delete_due(PgTransaction& tx, const Uuid& id);
 Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id);
+Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);  // permitted or due; 0: none
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);
 Result<std::vector<std::string>> list_events(PgTransaction& tx, const Uuid& object_id);  // canon, in order of time
 Result<void> insert_decision(PgTransaction& tx, const Uuid& id, const Uuid& message_id, int attempt_no,

@@ -1,21 +1,14 @@
-#include <libpq-fe.h>
-#include <uv.h>
-
 #include <algorithm>
 #include <cstring>
-#include <deque>
-#include <map>
+#include <vector>
 
 #include "base/bytes.h"
 #include "store/journal.h"
+#include "store/pg_array.h"
+#include "store/pg_pipeline.h"
 
 namespace signet {
 namespace {
-
-constexpr uint32_t kInt2 = 21, kText = 25, kBytea = 17, kTimestamptz = 1184, kUuid = 2950, kBool = 16;
-constexpr int64_t kEpochUs = 946684800000000;
-constexpr int64_t kNoTime = INT64_MIN;  // '-infinity': an absent time inside an array
-constexpr int64_t kReconnectMsMin = 50, kReconnectMsMax = 2000;
 
 // Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that each
 // row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed").
@@ -52,26 +45,32 @@ with u as materialized (
   insert into attempt_start (message_id, attempt_no, kind, epoch, instance, provider, lane, route_reason, permitted_at)
   select id, attempt_no, 1, $5, $6, provider, lane, why, clock_timestamp() from a where verdict = 0 order by id
   on conflict do nothing
-  returning message_id, permitted_at
+  returning message_id, provider, route_reason, permitted_at
 )
-select a.id, case when a.verdict = 0 and g.message_id is null then 11 else a.verdict end, a.attempt_no, a.kind,
-  a.priority, a.due_lane, a.sender, a.provider, a.why, a.due_at, g.permitted_at, a.send_until,
-  a.expires_at, a.version, a.requeues, a.attempts, a.max_attempts, a.status, a.event_n, a.event_leaf, a.recipient_key,
-  k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac, p.policy_id
-from a left join g on g.message_id = a.id
-left join lateral (select * from content where content.message_id = g.message_id offset 0) c on true
-left join lateral (select * from data_key where data_key.message_id = g.message_id offset 0) k on true
-left join lateral (select * from approval where approval.message_id = g.message_id and approval.version = a.version
-  and approval.decision = 1 order by approval.at desc limit 1) p on true)sql";
+select u.message_id, 0::int, d.attempt_no, m.kind, d.priority, d.lane, d.sender, u.provider, u.route_reason, d.due_at,
+  u.permitted_at, d.send_until, m.expires_at, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.event_n,
+  m.event_leaf, m.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac, p.policy_id
+from g u
+cross join lateral (select * from due where due.message_id = u.message_id offset 0) d
+cross join lateral (select * from message where message.id = u.message_id offset 0) m
+left join lateral (select * from content where content.message_id = u.message_id offset 0) c on true
+left join lateral (select * from data_key where data_key.message_id = u.message_id offset 0) k on true
+left join lateral (select * from approval where approval.message_id = u.message_id and approval.version = m.version
+  and approval.decision = 1 order by approval.at desc limit 1) p on true
+union all
+select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
+  version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,
+  null, null
+from a where verdict <> 0)sql";
 
 // One gate: what follows takes effect only for messages whose head is the expected one.
 constexpr char kResultSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
     $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::timestamptz[],
-    $16::text[], $17::bytea[], $18::uuid[], $19::bytea[], $20::bytea[], $21::text[])
+    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[])
   u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
-    is_counted, is_proven, next_due, next_provider, head, event_id, canon, leaf, provider)
+    is_counted, is_proven, next_due, head, event_id, canon, leaf, provider)
 ), m as (
   update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf,
     attempts = attempts + u.is_counted::int, last_attempt_at = u.finished_at, is_proven = u.is_proven,
@@ -81,20 +80,19 @@ with u as materialized (
     failure_reason = case when u.outcome = 1 then failure_reason when u.failure <> '' then u.failure else u.reason end,
     updated_at = u.finished_at
   from u where message.id = u.id and message.event_leaf = u.head
-  returning message.id
+  returning u.*
 ), r as (
   insert into attempt_result (message_id, attempt_no, outcome, reason, provider_reference, provider_code, status_code,
     parts, started_at, finished_at)
-  select u.id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at
-  from u join m on m.id = u.id order by u.id on conflict do nothing
+  select id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at
+  from m on conflict do nothing
 ), gone as (
-  delete from due using u, m where due.message_id = u.id and m.id = u.id and u.next_due = '-infinity'
+  delete from due using m where due.message_id = m.id and m.next_due = '-infinity'
 ), next as (
-  update due set attempt_no = u.attempt_no + 1, due_at = u.next_due, provider = nullif(u.next_provider, '')
-  from u, m where due.message_id = u.id and m.id = u.id and u.next_due > '-infinity'
+  update due set attempt_no = m.attempt_no + 1, due_at = m.next_due from m
+  where due.message_id = m.id and m.next_due > '-infinity'
 ), e as (
-  insert into audit.entry (event_id, canon, leaf, object_id)
-  select u.event_id, u.canon, u.leaf, u.id from u join m on m.id = u.id order by u.event_id
+  insert into audit.entry (event_id, canon, leaf, object_id) select event_id, canon, leaf, id from m
 )
 select id from m)sql";
 
@@ -103,21 +101,21 @@ constexpr char kEndSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::bool[], $6::bytea[], $7::uuid[], $8::bytea[],
     $9::bytea[]) u(id, attempt_no, status, reason, is_proven, head, event_id, canon, leaf)
+), l as materialized (  -- the row first, as cancel does, so that neither the void nor the status comes without the other
+  select u.* from u cross join lateral (select id from message where message.id = u.id and message.event_leaf = u.head
+    for no key update) x
 ), v as (
   insert into attempt_start (message_id, attempt_no, kind, epoch, instance, permitted_at)
-  select u.id, u.attempt_no, 2, null, $10, clock_timestamp() from u
-  where exists (select from message where message.id = u.id and message.event_leaf = u.head) order by u.id
-  on conflict do nothing returning message_id
+  select id, attempt_no, 2, null, $10, clock_timestamp() from l on conflict do nothing returning message_id
 ), m as (
-  update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf, is_proven = u.is_proven,
-    failure_reason = u.reason, updated_at = now()
-  from u, v where message.id = u.id and v.message_id = u.id and message.event_leaf = u.head
-  returning message.id
+  update message set status = l.status, event_n = event_n + 1, event_leaf = l.leaf, is_proven = l.is_proven,
+    failure_reason = l.reason, updated_at = now()
+  from l, v where message.id = l.id and v.message_id = l.id and message.event_leaf = l.head
+  returning l.*
 ), gone as (
   delete from due using m where due.message_id = m.id
 ), e as (
-  insert into audit.entry (event_id, canon, leaf, object_id)
-  select u.event_id, u.canon, u.leaf, u.id from u join m on m.id = u.id order by u.event_id
+  insert into audit.entry (event_id, canon, leaf, object_id) select event_id, canon, leaf, id from m
 )
 select id from m)sql";
 
@@ -142,92 +140,32 @@ where d.due_at <= now() and d.lane <> all ($2::text[])
   and not exists (select from attempt_start s where s.message_id = d.message_id and s.attempt_no = d.attempt_no)
 order by d.priority, d.due_at limit $1 for update of d skip locked)sql";
 
-struct Statement {
-  const char* name;
-  const char* sql;
-};
-constexpr Statement kStatements[] = {{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
-                                     {"heads", kHeadsSql},   {"open", kOpenSql},     {"claim", kClaimSql}};
+const std::vector<PgStatement>& statements() {
+  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
+                                            {"heads", kHeadsSql},   {"open", kOpenSql},     {"claim", kClaimSql}};
+  return all;
+}
 
-// PostgreSQL's binary array of one dimension without nulls.
-class ArrayValue {
+class Row {  // a row's columns one after the other
  public:
-  explicit ArrayValue(uint32_t element) {
-    append_u32(bytes_, 1);
-    append_u32(bytes_, 0);
-    append_u32(bytes_, element);
-    append_u32(bytes_, 0);
-    append_u32(bytes_, 1);
-  }
-  void add(std::string_view value) {
-    append_u32(bytes_, static_cast<uint32_t>(value.size()));
-    bytes_ += value;
-    count_++;
-  }
-  void add_short(int value) {
-    append_u32(bytes_, 2);
-    append_u16(bytes_, static_cast<uint16_t>(value));
-    count_++;
-  }
-  void add_flag(bool value) { add({value ? "\1" : "\0", 1}); }
-  void add_time(WallTime time) { add_raw_time(time.us - kEpochUs); }
-  void add_no_time() { add_raw_time(kNoTime); }
-  const std::string& done() {
-    if (count_ == 0) {
-      bytes_.resize(12);
-      bytes_.replace(0, 4, std::string(4, '\0'));  // no dimension
-    } else {
-      std::string count;
-      append_u32(count, count_);
-      bytes_.replace(12, 4, count);
-    }
-    return bytes_;
-  }
-
- private:
-  void add_raw_time(int64_t us) {
-    append_u32(bytes_, 8);
-    append_u64(bytes_, static_cast<uint64_t>(us));
-    count_++;
-  }
-  std::string bytes_;
-  uint32_t count_ = 0;
-};
-
-class Row {
- public:
-  Row(const PGresult* result, int row) : result_(result), row_(row) {}
-  bool is_null() const { return PQgetisnull(result_, row_, column_) != 0; }
-  std::string_view octets() {
-    std::string_view out(PQgetvalue(result_, row_, column_), static_cast<size_t>(PQgetlength(result_, row_, column_)));
-    column_++;
-    return out;
-  }
-  std::string text() { return std::string(octets()); }
-  int64_t number() {
-    const auto bytes = octets();
-    const uint64_t value = read_big_endian(bytes);
-    if (bytes.size() == 2) return static_cast<int16_t>(value);
-    if (bytes.size() == 4) return static_cast<int32_t>(value);
-    return static_cast<int64_t>(value);
-  }
+  Row(const PgRows& rows, int row) : rows_(rows), row_(row) {}
+  std::string text() { return rows_.text(row_, column_++); }
+  int64_t number() { return rows_.number(row_, column_++); }
   int small() { return static_cast<int>(number()); }
-  bool flag() { const auto b = octets(); return !b.empty() && b[0] != 0; }
-  Uuid uuid() { return Uuid::from_view(octets()); }
-  WallTime time() { return {number() + kEpochUs}; }
-  std::optional<WallTime> optional_time() {
-    if (is_null()) { column_++; return std::nullopt; }
-    return time();
-  }
-  Digest digest() { return digest_from(octets()); }
+  bool flag() { return rows_.flag(row_, column_++); }
+  Uuid uuid() { return rows_.uuid(row_, column_++); }
+  WallTime time() { return rows_.time(row_, column_++); }
+  std::optional<WallTime> optional_time() { return rows_.optional_time(row_, column_++); }
+  Digest digest() { return digest_from(rows_.octets(row_, column_++)); }
 
  private:
-  const PGresult* result_;
-  int row_, column_ = 0;
+  const PgRows& rows_;
+  const int row_;
+  int column_ = 0;
 };
 
-Permit permit_of(const PGresult* result, int i) {
-  Row row(result, i);
+Permit permit_of(const PgRows& rows, int i) {
+  Row row(rows, i);
   Permit p;
   p.id = row.uuid();
   p.verdict = static_cast<PermitVerdict>(row.number());
@@ -261,67 +199,15 @@ Permit permit_of(const PGresult* result, int i) {
   return p;
 }
 
-// What one exchange asks for: statements between two Syncs are one transaction.
-struct Exchange {
-  struct Call {
-    const char* statement;
-    std::vector<std::string> values;
-  };
-  std::vector<Call> calls;
-  std::function<void(const char* statement, const PGresult*)> rows;  // for each result set
-  std::function<void(const Error*)> done;                            // null: committed
-  bool is_failed = false;
-  Error error;
-};
-
-class PgJournal;
-
-class Connection {
- public:
-  Connection(PgJournal& owner, Loop& loop, int64_t reconnect_ms) : owner_(owner), loop_(loop), retry_(loop), limit_(loop),
-        reconnect_ms_(reconnect_ms) { connect(); }
-  ~Connection() { close(); }
-  bool is_ready() const { return state_ == State::ready; }
-  bool is_free() const { return state_ == State::ready && !exchange_; }
-  bool is_alive() const { return state_ == State::ready; }
-  void start(std::unique_ptr<Exchange> exchange);
-
- private:
-  enum class State { down, connecting, preparing, ready };
-  void connect();
-  void close();
-  void lost(const std::string& why);
-  // For where the caller still holds what lost() frees, or must not be called back inside its own call.
-  void lost_soon(const std::string& why) { limit_.start(0, [this, why] { lost(why); }); }
-  void poll_connect();
-  void prepare();
-  void watch(int events);
-  void on_event(int status, int events);
-  void flush();
-  void read();
-  void take(PGresult* result);
-
-  PgJournal& owner_;
-  Loop& loop_;
-  Timer retry_, limit_;
-  int64_t reconnect_ms_;
-  PGconn* pg_ = nullptr;
-  uv_poll_t* poll_ = nullptr;
-  int watched_socket_ = -1;
-  State state_ = State::down;
-  size_t to_prepare_ = 0;
-  size_t at_call_ = 0;
-  std::unique_ptr<Exchange> exchange_;
-};
-
 class PgJournal : public Journal {
  public:
   PgJournal(Loop& loop, const Clock& clock, Random& random, Log& log, JournalOptions options)
-      : loop_(loop), clock_(clock), random_(random), log_(log), options_(std::move(options)) {
+      : loop_(loop), clock_(clock), log_(log), options_(std::move(options)) {
+    PgPipeline::Handlers handlers{[this] { changed(); },
+                                  [this](const std::string& why) { report(why); }};
     for (int i = 0; i < options_.connections; i++)
-      connections_.push_back(std::make_unique<Connection>(*this, loop_, kReconnectMsMin));
+      connections_.push_back(std::make_unique<PgPipeline>(loop, random, options_.postgres, statements(), handlers));
   }
-  ~PgJournal() override { changed_ = nullptr; freed_ = nullptr; connections_.clear(); }
 
   bool has_room() const override {
     return std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->is_free(); });
@@ -330,7 +216,6 @@ class PgJournal : public Journal {
     return std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->is_ready(); });
   }
   void on_change(std::function<void(bool)> changed) override { changed_ = std::move(changed); }
-  void on_room(std::function<void()> freed) override { freed_ = std::move(freed); }
 
   void write(Batch batch, std::function<void(Result<BatchReply>)> done) override;
   void heads(std::vector<std::pair<Uuid, int>> attempts,
@@ -340,235 +225,58 @@ class PgJournal : public Journal {
   void claim_due(int count_max, std::vector<std::string> closed_lanes,
                  std::function<void(Result<std::vector<PermitRequest>>)> done) override;
 
+ private:
   void changed() {
     const bool up = is_up();
     if (up == was_up_) return;
     was_up_ = up;
     if (up) log_.info("PostgreSQL is there");
+    is_reported_ = false;
     if (changed_) changed_(up);
   }
-  void freed() {
-    if (freed_) freed_();
+  void report(const std::string& why) {
+    if (!std::exchange(is_reported_, true))
+      log_.warn("a connection to PostgreSQL failed; without one nothing is sent", {{"reason", why}});
   }
-  void report(const std::string& text) {
-    if (was_up_ || !is_reported_) log_.warn("PostgreSQL is not there; nothing is sent until it is back", {{"reason", text}});
-    is_reported_ = true;
+  // One question and its rows, read by `read`.
+  template <class T>
+  void ask(PgExchange::Call call, T (*read)(Row), std::function<void(Result<std::vector<T>>)> done) {
+    auto exchange = std::make_unique<PgExchange>();
+    exchange->calls.push_back(std::move(call));
+    auto found = std::make_shared<std::vector<T>>();
+    exchange->rows = [found, read](const char*, const PgRows& rows) {
+      for (int i = 0; i < rows.size(); i++) found->push_back(read(Row(rows, i)));
+    };
+    exchange->done = [found, done = std::move(done)](const Error* error) {
+      if (error) return done(*error);
+      done(std::move(*found));
+    };
+    submit(std::move(exchange));
   }
-  const JournalOptions& options() const { return options_; }
-  int64_t jitter(int64_t ms) { return ms / 2 + static_cast<int64_t>(random_.below(static_cast<uint64_t>(ms / 2 + 1))); }
-
- private:
-  void submit(std::unique_ptr<Exchange> exchange) {
+  void submit(std::unique_ptr<PgExchange> exchange) {
     for (auto& connection : connections_)
-      if (connection->is_free()) {
-        connection->start(std::move(exchange));
-        return;
-      }
+      if (connection->is_free()) return connection->start(std::move(exchange));
     // Nobody is free: the answer comes later all the same, never inside the call.
-    auto shared = std::make_shared<std::unique_ptr<Exchange>>(std::move(exchange));
-    loop_.post([shared] {
+    loop_.post([kept = std::shared_ptr<PgExchange>(std::move(exchange))] {
       const Error error{ErrorCode::unavailable, "no PostgreSQL connection is free"};
-      (*shared)->done(&error);
+      kept->done(&error);
     });
   }
 
   Loop& loop_;
   const Clock& clock_;
-  Random& random_;
   Log& log_;
   const JournalOptions options_;
-  std::vector<std::unique_ptr<Connection>> connections_;
   std::function<void(bool)> changed_;
-  std::function<void()> freed_;
   bool was_up_ = false, is_reported_ = false;
+  std::vector<std::unique_ptr<PgPipeline>> connections_;  // last: gone before what their handlers use
 };
 
-void Connection::connect() {
-  const auto& options = owner_.options().postgres;
-  const std::string password(options.password.octets());
-  // A statement that hangs must not hold a batch for ever; generic plans: see kPermitSql.
-  const std::string settings = "-c statement_timeout=" + std::to_string(options.statement_timeout_ms) +
-                               " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
-  const char* names[] = {"dbname", "password", "application_name", "options", "client_encoding", nullptr};
-  const char* values[] = {options.url.c_str(), password.empty() ? nullptr : password.c_str(),
-                          options.application_name.c_str(), settings.c_str(), "UTF8", nullptr};
-  pg_ = PQconnectStartParams(names, values, 1);
-  state_ = State::connecting;
-  if (PQstatus(pg_) == CONNECTION_BAD) return lost(PQerrorMessage(pg_));
-  limit_.start(options.connect_timeout_s * 1000, [this] { lost("no answer in time"); });
-  watch(UV_WRITABLE);
-}
-
-void Connection::close() {
-  limit_.stop();
-  if (poll_) {
-    uv_poll_stop(poll_);
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });
-    poll_ = nullptr;
-  }
-  watched_socket_ = -1;
-  if (pg_) PQfinish(pg_);
-  pg_ = nullptr;
-}
-
-void Connection::lost(const std::string& why) {
-  std::string text = why;
-  for (auto& c : text)
-    if (c == '\n') c = ' ';
-  close();
-  state_ = State::down;
-  owner_.report(text);
-  retry_.start(owner_.jitter(reconnect_ms_), [this] { connect(); });
-  reconnect_ms_ = std::min(reconnect_ms_ * 2, kReconnectMsMax);
-  auto exchange = std::move(exchange_);
-  owner_.changed();
-  if (exchange) {
-    const Error error{ErrorCode::unavailable, "PostgreSQL is gone; whether the batch took effect is not known"};
-    exchange->done(&error);
-  }
-}
-
-// libpq may change its socket while it tries one host after the other.
-void Connection::watch(int events) {
-  const int fd = PQsocket(pg_);
-  if (fd < 0) return;
-  if (fd != watched_socket_ && poll_) {
-    uv_poll_stop(poll_);
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });
-    poll_ = nullptr;
-  }
-  if (!poll_) {
-    poll_ = new uv_poll_t;
-    if (uv_poll_init(loop_.uv(), poll_, fd) != 0) {
-      delete poll_;
-      poll_ = nullptr;
-      return;
-    }
-    poll_->data = this;
-    watched_socket_ = fd;
-  }
-  uv_poll_start(poll_, events, [](uv_poll_t* poll, int status, int events) {
-    static_cast<Connection*>(poll->data)->on_event(status, events);
-  });
-}
-
-void Connection::poll_connect() {
-  switch (PQconnectPoll(pg_)) {
-    case PGRES_POLLING_READING: return watch(UV_READABLE);
-    case PGRES_POLLING_WRITING: return watch(UV_WRITABLE);
-    case PGRES_POLLING_OK: return prepare();
-    default: return lost(PQerrorMessage(pg_));
-  }
-}
-
-void Connection::prepare() {
-  state_ = State::preparing;
-  PQsetnonblocking(pg_, 1);
-  PQsetNoticeProcessor(pg_, [](void*, const char*) {}, nullptr);
-  PQenterPipelineMode(pg_);
-  to_prepare_ = std::size(kStatements);
-  for (const auto& statement : kStatements) PQsendPrepare(pg_, statement.name, statement.sql, 0, nullptr);
-  PQpipelineSync(pg_);
-  flush();
-}
-
-void Connection::on_event(int status, int events) {
-  if (state_ == State::connecting) return poll_connect();
-  if (status < 0) return lost("its socket failed");
-  if (events & UV_READABLE) {
-    if (!PQconsumeInput(pg_)) return lost(PQerrorMessage(pg_));
-    read();
-    if (!pg_) return;
-  }
-  if (events & UV_WRITABLE) flush();
-}
-
-void Connection::flush() {
-  const int more = PQflush(pg_);
-  if (more < 0) return lost_soon(PQerrorMessage(pg_));
-  watch(UV_READABLE | (more ? UV_WRITABLE : 0));
-}
-
-void Connection::start(std::unique_ptr<Exchange> exchange) {
-  exchange_ = std::move(exchange);
-  at_call_ = 0;
-  for (const auto& call : exchange_->calls) {
-    std::vector<const char*> at;
-    std::vector<int> sizes, formats;
-    for (const auto& value : call.values) {
-      at.push_back(value.data());
-      sizes.push_back(static_cast<int>(value.size()));
-      formats.push_back(1);
-    }
-    PQsendQueryPrepared(pg_, call.statement, static_cast<int>(at.size()), at.data(), sizes.data(), formats.data(), 1);
-  }
-  PQpipelineSync(pg_);
-  flush();
-}
-
-void Connection::read() {
-  // In pipeline mode a null separates statements' results; nothing more to read shows as busy.
-  int nulls = 0;
-  while (pg_ && !PQisBusy(pg_) && nulls < 2) {
-    PGresult* result = PQgetResult(pg_);
-    if (!result) {
-      nulls++;
-      continue;
-    }
-    nulls = 0;
-    take(result);
-    PQclear(result);
-  }
-}
-
-void Connection::take(PGresult* result) {
-  const auto status = PQresultStatus(result);
-  if (state_ == State::preparing) {
-    if (status == PGRES_PIPELINE_SYNC) {
-      state_ = State::ready;
-      reconnect_ms_ = kReconnectMsMin;
-      limit_.stop();
-      owner_.changed();
-      owner_.freed();
-    } else if (status != PGRES_COMMAND_OK) {
-      const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-      const std::string why = text ? text : "a statement could not be prepared";
-      lost_soon(why + ": run `signetd migrate`");  // not here: close() would free what read() still reads
-    }
-    return;
-  }
-  if (!exchange_) return;
-  switch (status) {
-    case PGRES_TUPLES_OK:
-      exchange_->rows(exchange_->calls[at_call_++].statement, result);
-      break;
-    case PGRES_COMMAND_OK: at_call_++; break;
-    case PGRES_PIPELINE_SYNC: {
-      auto exchange = std::move(exchange_);
-      exchange->done(exchange->is_failed ? &exchange->error : nullptr);
-      owner_.freed();
-      break;
-    }
-    case PGRES_PIPELINE_ABORTED: break;
-    default: {
-      const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-      const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-      const std::string_view code = state ? state : "";
-      exchange_->is_failed = true;
-      exchange_->error.code = code == "40P01" || code == "40001" ? ErrorCode::conflict
-                              : code.substr(0, 2) == "57" || code.substr(0, 2) == "53" || code.empty()
-                                  ? ErrorCode::unavailable
-                                  : ErrorCode::invalid;
-      exchange_->error.text = std::string("PostgreSQL: ") + (text ? text : "no answer");
-    }
-  }
-}
-
-Exchange::Call result_call(const std::vector<ResultRow>& rows) {
-  ArrayValue id(kUuid), no(kInt2), outcome(kInt2), reason(kText), reference(kText), code(kText), status_code(kInt2),
-      parts(kInt2), started(kTimestamptz), finished(kTimestamptz), status(kInt2), failure(kText), counted(kBool),
-      proven(kBool), next(kTimestamptz), next_provider(kText), head(kBytea), event(kUuid), canon(kBytea), leaf(kBytea),
-      provider(kText);
+PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
+  PgArray id(PgType::uuid), no(PgType::int2), outcome(PgType::int2), reason(PgType::text), reference(PgType::text), code(PgType::text), status_code(PgType::int2),
+      parts(PgType::int2), started(PgType::timestamptz), finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
+      proven(PgType::boolean), next(PgType::timestamptz), head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea),
+      provider(PgType::text);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -586,23 +294,22 @@ Exchange::Call result_call(const std::vector<ResultRow>& rows) {
     proven.add_flag(r.is_proven);
     if (r.next_due) next.add_time(*r.next_due);
     else next.add_no_time();
-    next_provider.add(r.next_provider);
     head.add(view(r.head.leaf));
     event.add(r.entry.event_id.view());
     canon.add(r.entry.canon);
     leaf.add(view(r.entry.leaf));
     provider.add(r.provider);
   }
-  Exchange::Call call{"result", {}};
+  PgExchange::Call call{"result", {}};
   for (auto* value : {&id, &no, &outcome, &reason, &reference, &code, &status_code, &parts, &started, &finished, &status,
-                      &failure, &counted, &proven, &next, &next_provider, &head, &event, &canon, &leaf, &provider})
-    call.values.push_back(value->done());
+                      &failure, &counted, &proven, &next, &head, &event, &canon, &leaf, &provider})
+    call.values.push_back(value->bytes());
   return call;
 }
 
-Exchange::Call end_call(const std::vector<EndRow>& rows, const std::string& instance) {
-  ArrayValue id(kUuid), no(kInt2), status(kInt2), reason(kText), proven(kBool), head(kBytea), event(kUuid),
-      canon(kBytea), leaf(kBytea);
+PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& instance) {
+  PgArray id(PgType::uuid), no(PgType::int2), status(PgType::int2), reason(PgType::text), proven(PgType::boolean), head(PgType::bytea), event(PgType::uuid),
+      canon(PgType::bytea), leaf(PgType::bytea);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -614,22 +321,22 @@ Exchange::Call end_call(const std::vector<EndRow>& rows, const std::string& inst
     canon.add(r.entry.canon);
     leaf.add(view(r.entry.leaf));
   }
-  Exchange::Call call{"end", {}};
+  PgExchange::Call call{"end", {}};
   for (auto* value : {&id, &no, &status, &reason, &proven, &head, &event, &canon, &leaf})
-    call.values.push_back(value->done());
+    call.values.push_back(value->bytes());
   call.values.push_back(instance);
   return call;
 }
 
-Exchange::Call permit_call(const std::vector<PermitRequest>& requests, const JournalOptions& options) {
-  ArrayValue id(kUuid), lane(kText), provider(kText), why(kText);
+PgExchange::Call permit_call(const std::vector<PermitRequest>& requests, const JournalOptions& options) {
+  PgArray id(PgType::uuid), lane(PgType::text), provider(PgType::text), why(PgType::text);
   for (const auto& r : requests) {
     id.add(r.id.view());
     lane.add(r.lane);
     provider.add(r.provider);
     why.add(r.route_reason);
   }
-  return {"permit", {id.done(), lane.done(), provider.done(), why.done(), std::string(options.epoch.view()),
+  return {"permit", {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()),
                      options.instance}};
 }
 
@@ -639,33 +346,44 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
   std::sort(batch.results.begin(), batch.results.end(), by_id);
   std::sort(batch.ends.begin(), batch.ends.end(), by_id);
   std::sort(batch.permits.begin(), batch.permits.end(), by_id);
-  auto exchange = std::make_unique<Exchange>();
+  auto exchange = std::make_unique<PgExchange>();
   if (!batch.results.empty()) exchange->calls.push_back(result_call(batch.results));
   if (!batch.ends.empty()) exchange->calls.push_back(end_call(batch.ends, options_.instance));
   if (!batch.permits.empty()) exchange->calls.push_back(permit_call(batch.permits, options_));
   struct State {
     BatchReply reply;
-    std::vector<Uuid> written;  // sorted
+    std::vector<Uuid> written, answered;
     Tick written_at;
   };
   auto state = std::make_shared<State>();
   state->written_at = clock_.tick();
-  exchange->rows = [state, this](const char* statement, const PGresult* result) {
-    for (int i = 0; i < PQntuples(result); i++) {
+  exchange->rows = [state, this](const char* statement, const PgRows& rows) {
+    for (int i = 0; i < rows.size(); i++) {
       if (std::strcmp(statement, "permit") == 0) {
-        state->reply.permits.push_back(permit_of(result, i));
+        state->reply.permits.push_back(permit_of(rows, i));
         state->reply.permits.back().written_at = state->written_at;
         state->reply.permits.back().instance = options_.instance;
+        state->answered.push_back(state->reply.permits.back().id);
       } else {
-        state->written.push_back(Row(result, i).uuid());
+        state->written.push_back(rows.uuid(i, 0));
       }
     }
   };
-  std::vector<Uuid> asked;
+  std::vector<Uuid> asked, permitted;
+  for (const auto& r : batch.permits) permitted.push_back(r.id);
   for (const auto& r : batch.results) asked.push_back(r.id);
   for (const auto& r : batch.ends) asked.push_back(r.id);
-  exchange->done = [state, asked = std::move(asked), done = std::move(done)](const Error* error) {
+  exchange->done = [state, asked = std::move(asked), permitted = std::move(permitted),
+                    done = std::move(done)](const Error* error) {
     if (error) return done(*error);
+    std::sort(state->answered.begin(), state->answered.end());
+    for (const auto& id : permitted) {
+      if (std::binary_search(state->answered.begin(), state->answered.end(), id)) continue;
+      Permit taken;
+      taken.id = id;
+      taken.verdict = PermitVerdict::taken;
+      state->reply.permits.push_back(std::move(taken));
+    }
     std::sort(state->written.begin(), state->written.end());
     for (const auto& id : asked)
       if (!std::binary_search(state->written.begin(), state->written.end(), id)) state->reply.stale.push_back(id);
@@ -676,96 +394,69 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
 
 void PgJournal::heads(std::vector<std::pair<Uuid, int>> attempts,
                       std::function<void(Result<std::vector<Present>>)> done) {
-  ArrayValue id(kUuid), no(kInt2);
+  PgArray id(PgType::uuid), no(PgType::int2);
   for (const auto& [message_id, attempt_no] : attempts) {
     id.add(message_id.view());
     no.add_short(attempt_no);
   }
-  auto exchange = std::make_unique<Exchange>();
-  exchange->calls.push_back({"heads", {id.done(), no.done()}});
-  auto found = std::make_shared<std::vector<Present>>();
-  exchange->rows = [found](const char*, const PGresult* result) {
-    for (int i = 0; i < PQntuples(result); i++) {
-      Row row(result, i);
-      Present p;
-      p.id = row.uuid();
-      p.status = static_cast<Status>(row.number());
-      p.head.n = row.number();
-      p.head.leaf = row.digest();
-      p.is_cancel_requested = row.flag();
-      p.is_proven = row.flag();
-      p.attempts = row.small();
-      p.has_result = row.flag();
-      found->push_back(p);
-    }
-  };
-  exchange->done = [found, done = std::move(done)](const Error* error) {
-    if (error) return done(*error);
-    done(std::move(*found));
-  };
-  submit(std::move(exchange));
+  ask<Present>({"heads", {id.bytes(), no.bytes()}},
+               [](Row row) {
+                 Present p;
+                 p.id = row.uuid();
+                 p.status = static_cast<Status>(row.number());
+                 p.head.n = row.number();
+                 p.head.leaf = row.digest();
+                 p.is_cancel_requested = row.flag();
+                 p.is_proven = row.flag();
+                 p.attempts = row.small();
+                 p.has_result = row.flag();
+                 return p;
+               },
+               std::move(done));
 }
 
 void PgJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
                              std::function<void(Result<std::vector<Permit>>)> done) {
-  ArrayValue id(kUuid);
+  PgArray id(PgType::uuid);
   for (const auto& message_id : ids) id.add(message_id.view());
-  auto exchange = std::make_unique<Exchange>();
-  exchange->calls.push_back({"open", {id.done(), std::string((only_mine ? options_.epoch : Uuid{}).view())}});
-  auto found = std::make_shared<std::vector<Permit>>();
-  exchange->rows = [found](const char*, const PGresult* result) {
-    for (int i = 0; i < PQntuples(result); i++) {
-      Row row(result, i);
-      Permit p;
-      p.verdict = PermitVerdict::granted;
-      p.id = row.uuid();
-      p.attempt_no = row.small();
-      p.provider = row.text();
-      p.lane = row.text();
-      p.route_reason = row.text();
-      p.instance = row.text();
-      p.permitted_at = row.time();
-      p.head.n = row.number();
-      p.head.leaf = row.digest();
-      p.attempts = row.small();
-      p.max_attempts = row.small();
-      p.expires_at = row.optional_time();
-      p.kind = static_cast<Kind>(row.number());
-      p.priority = static_cast<Priority>(row.number());
-      found->push_back(std::move(p));
-    }
-  };
-  exchange->done = [found, done = std::move(done)](const Error* error) {
-    if (error) return done(*error);
-    done(std::move(*found));
-  };
-  submit(std::move(exchange));
+  ask<Permit>({"open", {id.bytes(), std::string((only_mine ? options_.epoch : Uuid{}).view())}},
+              [](Row row) {
+                Permit p;
+                p.verdict = PermitVerdict::granted;
+                p.id = row.uuid();
+                p.attempt_no = row.small();
+                p.provider = row.text();
+                p.lane = row.text();
+                p.route_reason = row.text();
+                p.instance = row.text();
+                p.permitted_at = row.time();
+                p.head.n = row.number();
+                p.head.leaf = row.digest();
+                p.attempts = row.small();
+                p.max_attempts = row.small();
+                p.expires_at = row.optional_time();
+                p.kind = static_cast<Kind>(row.number());
+                p.priority = static_cast<Priority>(row.number());
+                return p;
+              },
+              std::move(done));
 }
 
 void PgJournal::claim_due(int count_max, std::vector<std::string> closed_lanes,
                           std::function<void(Result<std::vector<PermitRequest>>)> done) {
-  ArrayValue lanes(kText);
+  PgArray lanes(PgType::text);
   for (const auto& lane : closed_lanes) lanes.add(lane);
   std::string count;
   append_u64(count, static_cast<uint64_t>(count_max));
-  auto exchange = std::make_unique<Exchange>();
-  exchange->calls.push_back({"claim", {count, lanes.done()}});
-  auto found = std::make_shared<std::vector<PermitRequest>>();
-  exchange->rows = [found](const char*, const PGresult* result) {
-    for (int i = 0; i < PQntuples(result); i++) {
-      Row row(result, i);
-      PermitRequest r;
-      r.id = row.uuid();
-      r.lane = row.text();
-      r.provider = row.text();
-      found->push_back(std::move(r));
-    }
-  };
-  exchange->done = [found, done = std::move(done)](const Error* error) {
-    if (error) return done(*error);
-    done(std::move(*found));
-  };
-  submit(std::move(exchange));
+  ask<PermitRequest>({"claim", {count, lanes.bytes()}},
+                     [](Row row) {
+                       PermitRequest r;
+                       r.id = row.uuid();
+                       r.lane = row.text();
+                       r.provider = row.text();
+                       return r;
+                     },
+                     std::move(done));
 }
 
 }  // namespace

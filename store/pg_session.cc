@@ -5,29 +5,12 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "store/pg_array.h"
 
 namespace signet {
 namespace {
 
-// Object ids of PostgreSQL's built-in types (pg_type.dat): fixed for all versions.
-constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kTextArray = 1009,
-                   kInt2Array = 1005, kTimestamptz = 1184, kUuid = 2950, kUuidArray = 2951;
-constexpr int64_t kEpochUs = 946684800000000;  // 2000-01-01, PostgreSQL's zero, in Unix microseconds
-
-std::string array_bytes(uint32_t element, const std::vector<std::string_view>& items) {
-  std::string out;
-  append_u32(out, items.empty() ? 0 : 1);  // dimensions
-  append_u32(out, 0);                      // no nulls
-  append_u32(out, element);
-  if (items.empty()) return out;
-  append_u32(out, static_cast<uint32_t>(items.size()));
-  append_u32(out, 1);  // lower bound
-  for (auto item : items) {
-    append_u32(out, static_cast<uint32_t>(item.size()));
-    out += item;
-  }
-  return out;
-}
+constexpr uint32_t oid(PgType type) { return static_cast<uint32_t>(type); }
 
 ErrorCode code_of(std::string_view sqlstate) {
   const auto group = sqlstate.substr(0, 2);
@@ -52,38 +35,24 @@ PgValue PgValue::null() {
   value.is_null = true;
   return value;
 }
-PgValue::PgValue(std::string_view text) : type(kText), bytes(text) {}
-PgValue::PgValue(int32_t number) : type(kInt4) { append_u32(bytes, static_cast<uint32_t>(number)); }
-PgValue::PgValue(int64_t number) : type(kInt8) { append_u64(bytes, static_cast<uint64_t>(number)); }
-PgValue::PgValue(bool flag) : type(kBool), bytes(1, flag ? '\1' : '\0') {}
-PgValue::PgValue(const Uuid& id) : type(kUuid), bytes(id.view()) {}
-PgValue::PgValue(WallTime time) : type(kTimestamptz) { append_u64(bytes, static_cast<uint64_t>(time.us - kEpochUs)); }
+PgValue::PgValue(std::string_view text) : type(oid(PgType::text)), bytes(text) {}
+PgValue::PgValue(int32_t number) : type(oid(PgType::int4)) { append_u32(bytes, static_cast<uint32_t>(number)); }
+PgValue::PgValue(int64_t number) : type(oid(PgType::int8)) { append_u64(bytes, static_cast<uint64_t>(number)); }
+PgValue::PgValue(bool flag) : type(oid(PgType::boolean)), bytes(1, flag ? '\1' : '\0') {}
+PgValue::PgValue(const Uuid& id) : type(oid(PgType::uuid)), bytes(id.view()) {}
+PgValue::PgValue(WallTime time) : type(oid(PgType::timestamptz)) { append_u64(bytes, static_cast<uint64_t>(time.us - kPgEpochUs)); }
 PgValue PgValue::octets(std::string_view octets) {
   PgValue value;
-  value.type = kBytea;
+  value.type = oid(PgType::bytea);
   value.bytes = octets;
   return value;
 }
 PgValue PgValue::texts(const std::vector<std::string>& list) {
+  PgArray items(PgType::text);
+  for (const auto& item : list) items.add(item);
   PgValue value;
-  value.type = kTextArray;
-  value.bytes = array_bytes(kText, {list.begin(), list.end()});
-  return value;
-}
-PgValue PgValue::uuids(const std::vector<Uuid>& list) {
-  PgValue value;
-  value.type = kUuidArray;
-  std::vector<std::string_view> items;
-  for (const auto& id : list) items.push_back(id.view());
-  value.bytes = array_bytes(kUuid, items);
-  return value;
-}
-PgValue PgValue::shorts(const std::vector<int16_t>& list) {
-  PgValue value;
-  value.type = kInt2Array;
-  std::vector<std::string> octets(list.size());
-  for (size_t i = 0; i < list.size(); i++) append_u16(octets[i], static_cast<uint16_t>(list[i]));
-  value.bytes = array_bytes(kInt2, {octets.begin(), octets.end()});
+  value.type = oid(PgType::text_array);
+  value.bytes = items.bytes();
   return value;
 }
 
@@ -105,7 +74,7 @@ int64_t PgRows::number(int row, int column) const {
 }
 bool PgRows::flag(int row, int column) const { return !octets(row, column).empty() && octets(row, column)[0] != 0; }
 Uuid PgRows::uuid(int row, int column) const { return Uuid::from_view(octets(row, column)); }
-WallTime PgRows::time(int row, int column) const { return {number(row, column) + kEpochUs}; }
+WallTime PgRows::time(int row, int column) const { return {number(row, column) + kPgEpochUs}; }
 std::optional<WallTime> PgRows::optional_time(int row, int column) const {
   if (is_null(row, column)) return std::nullopt;
   return time(row, column);
@@ -149,10 +118,12 @@ Result<std::unique_ptr<PgSession>> PgSession::open(const PgOptions& options) {
   const std::string settings = "-c statement_timeout=" + std::to_string(options.statement_timeout_ms) +
                                " -c idle_in_transaction_session_timeout=30000";
   const std::string password(options.password.octets());
-  // dbname expands the URL; what stands after it adds to it.
-  const char* names[] = {"dbname", "password", "application_name", "connect_timeout", "options", "client_encoding",
-                         nullptr};
-  const char* values[] = {options.url.c_str(), password.empty() ? nullptr : password.c_str(),
+  // dbname expands the URL; what stands after it adds to it, what stands before it the URL may change. Keepalives and
+  // the user time-out tell a server that vanished without a word.
+  const char* names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                         "dbname",          "password",            "application_name", "connect_timeout",
+                         "options",         "client_encoding",     nullptr};
+  const char* values[] = {"10", "5", "3", "15000", options.url.c_str(), password.empty() ? nullptr : password.c_str(),
                           options.application_name.c_str(), timeout.c_str(), settings.c_str(), "UTF8", nullptr};
   auto impl = std::make_unique<Impl>();
   impl->connection = PQconnectdbParams(names, values, 1);
@@ -200,7 +171,6 @@ Result<void> PgSession::script(const std::string& sql) {
 bool PgSession::is_usable() const {
   return PQstatus(impl_->connection) == CONNECTION_OK && PQtransactionStatus(impl_->connection) == PQTRANS_IDLE;
 }
-int PgSession::backend_pid() const { return PQbackendPID(impl_->connection); }
 std::string PgSession::last_sqlstate() const { return impl_->sqlstate; }
 
 PgTransaction::PgTransaction(PgSession& session) : session_(session) {

@@ -42,8 +42,6 @@ class PgValue {
   PgValue(WallTime time);
   static PgValue octets(std::string_view bytes);  // bytea
   static PgValue texts(const std::vector<std::string>& list);   // text[]
-  static PgValue uuids(const std::vector<Uuid>& list);          // uuid[]
-  static PgValue shorts(const std::vector<int16_t>& list);      // smallint[]
   template <class T>
   PgValue(const std::optional<T>& value) : PgValue(value ? PgValue(*value) : null()) {}
 
@@ -86,7 +84,6 @@ class PgSession {
   Result<PgRows> run(const std::string& sql, const std::vector<PgValue>& values = {});
   Result<void> script(const std::string& sql);  // several statements, no parameters
   bool is_usable() const;
-  int backend_pid() const;
   std::string last_sqlstate() const;
 
  private:

@@ -44,11 +44,11 @@ Result<std::vector<int>> shards_with_due(PgSession& session, WallTime until) {
 }
 
 Result<std::vector<OverduePermit>> overdue_permits(PgSession& session, int64_t age_ms, int count_max) {
-  // Looked for through due: a row exists there exactly while an attempt has no result, and due is small.
+  // Looked for through due: a row exists there exactly while an attempt has no result.
   return permits_of(session.run(
       "select s.message_id, s.attempt_no::int, s.provider, s.permitted_at from due d cross join lateral (select * from "
       "attempt_start a where a.message_id = d.message_id and a.attempt_no = d.attempt_no and a.kind = 1 offset 0) s "
-      "where s.permitted_at < now() - $1 * interval '1 millisecond' order by s.message_id limit $2",
+      "where d.due_at < now() - $1 * interval '1 millisecond' and s.permitted_at < now() - $1 * interval '1 millisecond' order by s.message_id limit $2",
       {age_ms, static_cast<int32_t>(count_max)}));
 }
 

@@ -57,12 +57,7 @@ bool Callbacks::apply() {
 }
 
 Result<void> Callbacks::apply_one(PgTransaction& tx, const CallbackRow& callback) {
-  std::optional<Uuid> id = callback.message_id;
-  if (!id && !callback.provider_reference.empty()) {
-    auto found = find_by_reference(tx, callback.provider, callback.provider_reference);
-    if (!found) return found.error();
-    id = *found;
-  }
+  const std::optional<Uuid> id = callback.message_id;  // by echo: every adapter so far has one
   auto keep = [&]() -> Result<void> {
     if (callback.tries >= kTriesMax) {
       log_.warn("a callback matches no message; it stays in the ledger",
@@ -91,9 +86,14 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
     auto done = suppress(tx, ids_.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider);
     if (!done) return done;
   }
-  const auto step = callback.is_partial && callback.kind == ReceiptKind::delivered
-                        ? std::nullopt  // some parts only: it stays `sent`, on the worklist
-                        : step_of(message.status, message.is_proven, message.kind, callback.kind);
+  auto step = step_of(message.status, message.is_proven, message.kind, callback.kind);
+  if (callback.is_partial) step.reset();  // some parts only: it stays `sent`, on the worklist
+  // That an older attempt failed says nothing about the newer one; that it arrived does.
+  if (callback.kind == ReceiptKind::failed || callback.kind == ReceiptKind::bounced) {
+    auto newest = newest_attempt_no(tx, message.id);
+    if (!newest) return newest.error();
+    if (callback.attempt_no > 0 && callback.attempt_no < *newest) step.reset();
+  }
   // No step, or one that is not legal from here, leaves the status as it is.
   const Status status = step ? after(message.status, *step).value_or(message.status) : message.status;
   const bool takes_effect = status != message.status;

@@ -11,6 +11,7 @@ namespace {
 constexpr int kClaimsMax = 4;           // under way at once: one fills the window while another travels
 constexpr int64_t kHoldMs = 4;          // how long a half-full batch waits while sends are under way
 constexpr int64_t kPollMs = 250;        // when no bell rings
+constexpr int64_t kTroubleMs = 200;     // before a batch is tried again that the server could not take
 constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
 constexpr size_t kAcksMax = 256;
 
@@ -52,15 +53,19 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
       poll_(parts.loop),
       admission_(parts.loop),
       renewal_(parts.loop),
-      deadline_(parts.loop) {
+      deadline_(parts.loop),
+      trouble_(parts.loop) {
   parts_.queue.on_bell([this](int shard) { dispatcher_.wake(shard); });
   parts_.queue.on_change([this](bool is_up) {
-    parts_.metrics.set("signet_redis_up", "", is_up);
+    parts_.metrics.set("signet_redis_up", settings_.loop_label, is_up);
     if (!is_up) return;
     dispatcher_.wake_all();
     if (redis_up_) redis_up_();
   });
-  parts_.journal.on_change([this](bool is_up) { parts_.metrics.set("signet_postgres_up", "", is_up); });
+  parts_.metrics.set("signet_redis_up", settings_.loop_label, 0);
+  parts_.metrics.set("signet_postgres_up", settings_.loop_label, 0);
+  parts_.journal.on_change(
+      [this](bool is_up) { parts_.metrics.set("signet_postgres_up", settings_.loop_label, is_up); });
   poll_.repeat(kPollMs, [this] { dispatcher_.wake_all(); });
   // A lease that lapses only brings the hint back, which costs a refused permit; a third leaves two tries to renew.
   renewal_.repeat(settings_.lease_ms / 3, [this] { renew(); });
@@ -148,6 +153,7 @@ std::vector<std::string> Delivery::closed_lanes() const {
 }
 
 void Delivery::admit_claimed() {
+  if (is_marked_) return give_back_unpermitted();
   const Tick now = parts_.clock.tick();
   std::optional<Tick> again_at;
   for (auto& [lane, waiting] : claimed_) {
@@ -183,7 +189,7 @@ bool Delivery::is_worth_a_batch() const {
 }
 
 void Delivery::write_batch() {
-  while (parts_.journal.has_room() && is_worth_a_batch()) {
+  while (!is_held_off_ && parts_.journal.has_room() && is_worth_a_batch()) {
     const size_t cap = careful_ > 0 ? 1 : static_cast<size_t>(settings_.batch);
     Batch batch;
     batch.results = take_front(results_, cap);
@@ -224,6 +230,8 @@ void Delivery::on_not_written(const Batch& batch, const Error& error) {
     put_back(results_, batch.results);
     put_back(ends_, batch.ends);
     for (const auto& request : batch.permits) unknown_.push_back(request.id);
+    is_held_off_ = true;  // a full disk answers at once, again and again
+    trouble_.start(kTroubleMs, [this] { is_held_off_ = false; });
     return;
   }
   if (error.code == ErrorCode::conflict || rows > 1) {  // a deadlock's victim; or one bad row among good ones
@@ -247,6 +255,12 @@ void Delivery::on_permit(Permit permit) {
   flight->permit = std::move(permit);
   if (flight->permit.verdict != PermitVerdict::granted) return refuse(*flight);
   parts_.metrics.add("signet_permits_total", "verdict=\"granted\"");
+  if (is_marked_) {
+    flight->has_outcome = true;
+    flight->started_at = flight->finished_at = parts_.clock.wall();
+    flight->outcome = outcome_of(OutcomeKind::unsent, "shutdown");
+    return record(*flight);
+  }
   granted_[flight->provider].push_back(flight->id);
 }
 
@@ -263,6 +277,10 @@ void Delivery::refuse(Flight& flight) {
       flight.lane = flight.permit.lane;
       claimed_[flight.lane].push_back(flight.id);
       return;
+    case PermitVerdict::out_of_order:
+      parts_.log.warn("a due message's attempt may not follow the one before; it waits for a person",
+                      {{"message_id", flight.id.text()}, {"attempt", std::to_string(flight.permit.attempt_no)}});
+      return finish(flight.id, std::nullopt);
     default: return finish(flight.id, std::nullopt);  // somebody else's by now; what is due is offered again
   }
 }
@@ -336,8 +354,7 @@ void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   flight->finished_at = parts_.clock.wall();
   flight->outcome = std::move(outcome);
   admit_.learn(flight->lane, flight->outcome, parts_.clock.tick());
-  admit_.release(flight->provider);
-  flight->is_admitted = false;
+  // The slot is freed by finish(), when the result is recorded: until then a crash would leave it in doubt.
   record(*flight);
 }
 
@@ -384,7 +401,7 @@ void Delivery::refresh_stale() {
     for (const auto& present : *found) {
       Flight* flight = find(present.id);
       if (!flight) continue;
-      if (present.has_result) {  // written before, by a COMMIT whose answer was lost
+      if (present.has_result) {  // written before, by a COMMIT whose answer was lost, or by the reconciler
         recorded(present.id);
         continue;
       }
@@ -518,6 +535,7 @@ void Delivery::give_back_unpermitted() {
 
 // What was granted and not begun was certainly not sent; what is under way may have been.
 void Delivery::mark_all() {
+  is_marked_ = true;
   give_back_unpermitted();
   granted_.clear();
   const WallTime now = parts_.clock.wall();
@@ -539,7 +557,7 @@ void Delivery::mark_all() {
 }
 
 void Delivery::check_stopped() {
-  parts_.metrics.set("signet_in_flight", "", static_cast<int64_t>(flights_.size()));
+  parts_.metrics.set("signet_in_flight", settings_.loop_label, static_cast<int64_t>(flights_.size()));
   if (!is_stopping_ || !stopped_) return;
   if (!flights_.empty() || batches_under_way_ > 0 || claims_under_way_ > 0) return;
   auto done = std::exchange(stopped_, {});

@@ -38,6 +38,7 @@ struct DeliverySettings {
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;
+  std::string loop_label;  // of this loop's gauges: loop="0"
 };
 
 struct DeliveryProvider {
@@ -70,6 +71,7 @@ class Delivery {  // loop thread only
 
   // Permits that nobody ended in time, of any run: recorded as in doubt (from the reconciler).
   void settle_overdue(std::vector<Uuid> ids);
+  bool is_holding(const Uuid& id) const { return flights_.contains(id); }
   void on_redis_up(std::function<void()> action) { redis_up_ = std::move(action); }
   size_t in_flight() const { return flights_.size(); }
 
@@ -141,8 +143,10 @@ class Delivery {  // loop thread only
   bool is_flushing_ = false;  // the hold time is over: write what there is
   int careful_ = 0;           // rows still to be written one by one, after a batch with bad data in it
   bool is_stopping_ = false, is_hurried_ = false;
+  bool is_marked_ = false;   // at a stop's deadline: what is granted from now on is not begun any more
+  bool is_held_off_ = false;  // after a refusal by a server in trouble
   std::function<void()> stopped_, redis_up_;
-  Timer hold_, poll_, admission_, renewal_, deadline_;
+  Timer hold_, poll_, admission_, renewal_, deadline_, trouble_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // callbacks that come after this is gone find it gone
 };
 

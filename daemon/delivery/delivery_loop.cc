@@ -42,6 +42,7 @@ void DeliveryLoop::run() {
   // More than half of what can be in flight may never come together.
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
+  settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
   delivery_ = std::make_unique<Delivery>(
       DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
                     shared_.keys},
@@ -75,6 +76,13 @@ void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
 
 void DeliveryLoop::settle_overdue(std::vector<Uuid> ids) {
   loop_.post([this, ids = std::move(ids)]() mutable { delivery_->settle_overdue(std::move(ids)); });
+}
+
+void DeliveryLoop::without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then) {
+  loop_.post([this, ids = std::move(ids), then = std::move(then)]() mutable {
+    std::erase_if(ids, [this](const Uuid& id) { return delivery_->is_holding(id); });
+    then(std::move(ids));
+  });
 }
 
 template <class T>

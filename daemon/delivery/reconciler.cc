@@ -1,5 +1,7 @@
 #include "daemon/delivery/reconciler.h"
 
+#include <algorithm>
+
 #include "audit/event.h"
 #include "message/lifecycle.h"
 
@@ -7,6 +9,7 @@ namespace signet {
 namespace {
 
 constexpr int kBatch = 1000;
+constexpr int kCountEvery = 15;  // passes: counting reads every message
 
 std::string sender_of(const Uuid& author) { return author.text().substr(24); }
 
@@ -25,7 +28,7 @@ bool Reconciler::pass() {
   }
   for (const Kind kind : {Kind::sms, Kind::email, Kind::letter})
     settle_doubts(kind, settings_.policy[static_cast<size_t>(kind) - 1]);
-  count();
+  if (passes_++ % kCountEvery == 0) count();
   return false;
 }
 
@@ -45,8 +48,14 @@ Result<void> Reconciler::decide_doubt(const OverduePermit& doubt, DoubtPolicy po
   if (!locked) return locked.error();
   if (!locked->has_value() || (*locked)->status != Status::in_doubt) return {};  // settled meanwhile
   const MessageRow& message = **locked;
+  auto newest = newest_attempt_no(tx, message.id);
+  if (!newest) return newest.error();
+  if (*newest != doubt.attempt_no) return {};  // tried again meanwhile
   const WallTime now = clock_.wall();
-  const bool is_resend = policy == DoubtPolicy::resend && !message.is_cancel_requested &&
+  const int attempts_max =
+      message.max_attempts > 0 ? std::min(message.max_attempts, settings_.attempts_max) : settings_.attempts_max;
+  const bool is_resend = policy == DoubtPolicy::resend && message.attempts < attempts_max &&
+                         !message.is_cancel_requested &&
                          !(message.expires_at && *message.expires_at <= now);
   const Status status = is_resend ? Status::queued : Status::failed;
   auto decided = insert_decision(tx, ids_.next(), message.id, doubt.attempt_no, is_resend ? "resend" : "fail",

@@ -24,6 +24,7 @@ enum class DoubtPolicy { resend, fail, wait };  // wait: for an operator
 struct ReconcilerSettings {
   int64_t overdue_ms = 40000;  // permit_start + request_timeout + skew
   int64_t doubt_wait_ms = 300000;
+  int attempts_max = 8;  // a message in doubt is resent no more often than others are tried
   std::array<DoubtPolicy, 3> policy{DoubtPolicy::wait, DoubtPolicy::wait, DoubtPolicy::wait};  // sms, email, letter
   std::string instance;
 };
@@ -51,6 +52,7 @@ class Reconciler {
   Metrics& metrics_;
   std::function<void(std::vector<Uuid>)> settle_;
   std::unique_ptr<PgSession> session_;
+  int64_t passes_ = 0;
 };
 
 }  // namespace signet

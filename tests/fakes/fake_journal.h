@@ -34,7 +34,6 @@ class FakeJournal : public Journal {
   bool has_room() const override { return is_there && !is_busy_; }
   bool is_up() const override { return is_there; }
   void on_change(std::function<void(bool)> changed) override { changed_ = std::move(changed); }
-  void on_room(std::function<void()>) override {}
 
   void write(Batch batch, std::function<void(Result<BatchReply>)> done) override {
     is_busy_ = true;

@@ -18,10 +18,14 @@ std::string encode64(std::string_view in, const char* alphabet, bool padded) {
     if (left > 2) group |= static_cast<uint8_t>(in[i + 2]);
     out += alphabet[group >> 18];
     out += alphabet[group >> 12 & 63];
-    if (left > 1) out += alphabet[group >> 6 & 63];
-    else if (padded) out += '=';
-    if (left > 2) out += alphabet[group & 63];
-    else if (padded) out += '=';
+    if (left > 1)
+      out += alphabet[group >> 6 & 63];
+    else if (padded)
+      out += '=';
+    if (left > 2)
+      out += alphabet[group & 63];
+    else if (padded)
+      out += '=';
   }
   return out;
 }
@@ -161,11 +165,24 @@ bool is_utf8(std::string_view text) {
     const auto first = static_cast<uint8_t>(text[i]);
     size_t more = 0;
     uint32_t point = 0, least = 0;
-    if (first < 0x80) { i++; continue; }
-    if (first >= 0xc2 && first <= 0xdf) { more = 1; point = first & 0x1f; least = 0x80; }
-    else if ((first & 0xf0) == 0xe0) { more = 2; point = first & 0x0f; least = 0x800; }
-    else if (first >= 0xf0 && first <= 0xf4) { more = 3; point = first & 0x07; least = 0x10000; }
-    else return false;
+    if (first < 0x80) {
+      i++;
+      continue;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+      more = 1;
+      point = first & 0x1f;
+      least = 0x80;
+    } else if ((first & 0xf0) == 0xe0) {
+      more = 2;
+      point = first & 0x0f;
+      least = 0x800;
+    } else if (first >= 0xf0 && first <= 0xf4) {
+      more = 3;
+      point = first & 0x07;
+      least = 0x10000;
+    } else
+      return false;
     if (i + more >= text.size()) return false;
     for (size_t k = 1; k <= more; k++) {
       const auto next = static_cast<uint8_t>(text[i + k]);

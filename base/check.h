@@ -6,7 +6,7 @@ namespace signet {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }  // namespace signet
 
-#define SIGNET_CHECK(condition)                                          \
-  do {                                                                   \
+#define SIGNET_CHECK(condition)                                               \
+  do {                                                                        \
     if (!(condition)) ::signet::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -13,10 +13,18 @@
 namespace signet {
 namespace {
 
-struct FreeDigest { void operator()(EVP_MD_CTX* c) const { EVP_MD_CTX_free(c); } };
-struct FreeCipher { void operator()(EVP_CIPHER_CTX* c) const { EVP_CIPHER_CTX_free(c); } };
-struct FreeMd { void operator()(EVP_MD* m) const { EVP_MD_free(m); } };
-struct FreeCipherType { void operator()(EVP_CIPHER* c) const { EVP_CIPHER_free(c); } };
+struct FreeDigest {
+  void operator()(EVP_MD_CTX* c) const { EVP_MD_CTX_free(c); }
+};
+struct FreeCipher {
+  void operator()(EVP_CIPHER_CTX* c) const { EVP_CIPHER_CTX_free(c); }
+};
+struct FreeMd {
+  void operator()(EVP_MD* m) const { EVP_MD_free(m); }
+};
+struct FreeCipherType {
+  void operator()(EVP_CIPHER* c) const { EVP_CIPHER_free(c); }
+};
 
 // OpenSSL 3 looks an algorithm up by name on each use unless it was fetched; once a thread is enough.
 struct Algorithms {

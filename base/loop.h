@@ -24,7 +24,7 @@ class Loop {
   // Called once in each round of the loop, before it waits: the place where batches are formed from what came in.
   // At most one; replaces the one before; empty removes it.
   void on_round(std::function<void()> action);
-  uv_loop_s* uv() const;                    // for the rooms that drive a client of their own on it
+  uv_loop_s* uv() const;  // for the rooms that drive a client of their own on it
 
  private:
   struct Impl;

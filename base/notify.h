@@ -12,8 +12,8 @@ class Notify {  // any thread
   void ready(const std::string& status);
   void status(const std::string& status);
   void stopping();
-  void watchdog();                // only when work goes on
-  int64_t watchdog_ms() const;    // half of WatchdogSec; 0 if none is wanted
+  void watchdog();              // only when work goes on
+  int64_t watchdog_ms() const;  // half of WatchdogSec; 0 if none is wanted
 };
 
 // Sockets by FileDescriptorName; each may be taken once. Empty without socket activation.

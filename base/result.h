@@ -35,14 +35,26 @@ class [[nodiscard]] Result {
   Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}
   bool ok() const { return value_.index() == 0; }
   explicit operator bool() const { return ok(); }
-  T& value() & { SIGNET_CHECK(ok()); return std::get<0>(value_); }
-  const T& value() const& { SIGNET_CHECK(ok()); return std::get<0>(value_); }
-  T&& value() && { SIGNET_CHECK(ok()); return std::get<0>(std::move(value_)); }
+  T& value() & {
+    SIGNET_CHECK(ok());
+    return std::get<0>(value_);
+  }
+  const T& value() const& {
+    SIGNET_CHECK(ok());
+    return std::get<0>(value_);
+  }
+  T&& value() && {
+    SIGNET_CHECK(ok());
+    return std::get<0>(std::move(value_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
-  const Error& error() const { SIGNET_CHECK(!ok()); return std::get<1>(value_); }
+  const Error& error() const {
+    SIGNET_CHECK(!ok());
+    return std::get<1>(value_);
+  }
 
  private:
   std::variant<T, Error> value_;
@@ -55,7 +67,10 @@ class [[nodiscard]] Result<void> {
   Result(Error error) : error_(std::move(error)) {}
   bool ok() const { return !error_; }
   explicit operator bool() const { return ok(); }
-  const Error& error() const { SIGNET_CHECK(!ok()); return *error_; }
+  const Error& error() const {
+    SIGNET_CHECK(!ok());
+    return *error_;
+  }
 
  private:
   std::optional<Error> error_;

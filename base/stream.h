@@ -22,10 +22,10 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 struct StreamOptions {
-  int64_t connect_timeout_ms = 5000;   // for resolving, connecting and the TLS handshake together
-  int64_t user_timeout_ms = 0;         // TCP_USER_TIMEOUT; 0 leaves the kernel's
-  std::shared_ptr<TlsContext> tls{};   // null: clear text until start_tls
-  std::string tls_host{};              // name to verify; empty: the endpoint's host
+  int64_t connect_timeout_ms = 5000;  // for resolving, connecting and the TLS handshake together
+  int64_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; 0 leaves the kernel's
+  std::shared_ptr<TlsContext> tls{};  // null: clear text until start_tls
+  std::string tls_host{};             // name to verify; empty: the endpoint's host
 };
 
 // Destroying a Stream closes it at once and calls nothing. After on_close nothing else is called. Handlers may destroy
@@ -33,11 +33,11 @@ struct StreamOptions {
 class Stream {
  public:
   struct Handlers {
-    std::function<void()> on_open;                     // connected, and TLS established if asked for
-    std::function<void(std::string_view)> on_data;     // clear text; the view lives during the call
-    std::function<void(const Error&)> on_close;        // unavailable: refused, reset, no such name; timeout; io
-                                                       // with the text "closed by peer" for a clean end
-    std::function<void()> on_drained;                  // optional: everything written has left to the kernel
+    std::function<void()> on_open;                  // connected, and TLS established if asked for
+    std::function<void(std::string_view)> on_data;  // clear text; the view lives during the call
+    std::function<void(const Error&)> on_close;     // unavailable: refused, reset, no such name; timeout; io
+                                                    // with the text "closed by peer" for a clean end
+    std::function<void()> on_drained;               // optional: everything written has left to the kernel
   };
 
   static std::unique_ptr<Stream> connect(Loop& loop, const Endpoint& to, StreamOptions options, Handlers handlers);
@@ -52,11 +52,11 @@ class Stream {
   // buffered (the stream itself never buffers clear input).
   virtual void start_tls(std::shared_ptr<TlsContext> context, const std::string& host) = 0;
   virtual bool is_tls() const = 0;
-  virtual void pause() = 0;   // stop reading: back-pressure
+  virtual void pause() = 0;  // stop reading: back-pressure
   virtual void resume() = 0;
   // Sends what is queued, then closes (with close_notify under TLS) and calls on_close with code io "closed".
   virtual void finish() = 0;
-  virtual void reset() = 0;   // closes with a TCP reset, without on_close (the sandbox plays a broken provider)
+  virtual void reset() = 0;  // closes with a TCP reset, without on_close (the sandbox plays a broken provider)
   virtual std::string peer_address() const = 0;  // without port
 };
 

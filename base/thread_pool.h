@@ -10,7 +10,7 @@ namespace signet {
 class ThreadPool {
  public:
   ThreadPool(size_t threads, size_t queue_max);
-  ~ThreadPool();  // runs what is queued, then joins
+  ~ThreadPool();                                            // runs what is queued, then joins
   [[nodiscard]] bool submit(std::function<void()> action);  // any thread; false if queue_max wait already
   size_t queued() const;
 

@@ -26,7 +26,7 @@ struct ListenAddress {
   int port = 0;         // 0: any free one
 };
 std::optional<ListenAddress> parse_listen(std::string_view text);  // "127.0.0.1:8420", "[::1]:8420"
-bool is_network(std::string_view text);                       // "10.0.0.1", "10.0.0.0/8", "fd00::/8"
+bool is_network(std::string_view text);                            // "10.0.0.1", "10.0.0.0/8", "fd00::/8"
 
 std::optional<int> parse_minute_of_day(std::string_view text);  // "21:00" is 1260
 bool is_zone(const std::string& name);                          // "Australia/Sydney"
@@ -43,7 +43,7 @@ std::optional<Cron> parse_cron(std::string_view text);
 bool is_ever(const Cron& cron);  // not "0 0 31 2 *"
 
 bool is_receiver_address(std::string_view text);  // local@domain, without a display name
-bool is_domain(std::string_view text);        // ASCII letters, digits, dots and hyphens
-bool is_name(std::string_view text);          // 1 to 64 of A-Z a-z 0-9 . _ -, for what stands in paths and keys
+bool is_domain(std::string_view text);            // ASCII letters, digits, dots and hyphens
+bool is_name(std::string_view text);              // 1 to 64 of A-Z a-z 0-9 . _ -, for what stands in paths and keys
 
 }  // namespace signet

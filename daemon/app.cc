@@ -18,8 +18,8 @@
 namespace signet {
 namespace {
 
-constexpr int kExitConfiguration = 78;      // sysexits.h EX_CONFIG
-constexpr int64_t kServersAgainMs = 500;    // while PostgreSQL is not there or has no schema
+constexpr int kExitConfiguration = 78;    // sysexits.h EX_CONFIG
+constexpr int64_t kServersAgainMs = 500;  // while PostgreSQL is not there or has no schema
 constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
@@ -33,7 +33,9 @@ class App {
 
   Result<void> prepare();
   int run();
-  void signalled(int signal) { loop_.post([this, signal] { stop(signal); }); }  // any thread
+  void signalled(int signal) {
+    loop_.post([this, signal] { stop(signal); });
+  }  // any thread
 
  private:
   Result<void> listen();
@@ -99,13 +101,16 @@ Result<void> App::prepare() {
   routes_.emplace(make_routes(config_));
 
   pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
-  services_ = std::make_unique<api::ApiServices>(api::ApiServices{
-      *pool_, *keys_, *routes_, clock_, ids_, random_, log_, config_.instance,
-      [this](std::vector<Hint> hints) {
-        // One loop after the other, so that a single message does not wait behind another's batch.
-        if (is_delivering_ && !is_stopping_) loops_[next_loop_++ % loops_.size()]->offer_soon(std::move(hints));
-      },
-      [this] { if (is_delivering_) callbacks_worker_->wake(); }});
+  services_ = std::make_unique<api::ApiServices>(
+      api::ApiServices{*pool_, *keys_, *routes_, clock_, ids_, random_, log_, config_.instance,
+                       [this](std::vector<Hint> hints) {
+                         // One loop after the other, so that a single message does not wait behind another's batch.
+                         if (is_delivering_ && !is_stopping_)
+                           loops_[next_loop_++ % loops_.size()]->offer_soon(std::move(hints));
+                       },
+                       [this] {
+                         if (is_delivering_) callbacks_worker_->wake();
+                       }});
   for (const auto& [name, one] : providers_) services_->providers[name] = one.provider;
   services_->webhooks_public_url = config_.http.webhooks.public_url;
   services_->readiness = [this] { return readiness(); };
@@ -190,14 +195,13 @@ void App::start_delivery() {
     options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
     options.delivery = make_delivery_settings(config_);
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(
-        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_}, std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
+                                                    std::move(options)));
   }
   relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
-  reconciler_ = std::make_unique<Reconciler>(postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_,
-                                             metrics_, [this](std::vector<Uuid> ids) {
-                                               settle_overdue(std::move(ids), loops_.size() - 1);
-                                             });
+  reconciler_ = std::make_unique<Reconciler>(
+      postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_, metrics_,
+      [this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); });
   callbacks_ = std::make_unique<Callbacks>(postgres_, clock_, ids_, log_, metrics_, config_.instance);
   relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
   reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
@@ -239,8 +243,8 @@ bool App::is_up(const char* gauge) const {
 
 void App::tell_status() {
   const std::string status = !is_up("signet_postgres_up") ? "waiting for PostgreSQL; nothing is sent until it is back"
-                             : !is_up("signet_redis_up") ? "Redis is away; claiming from PostgreSQL, slower"
-                                                         : "delivering";
+                             : !is_up("signet_redis_up")  ? "Redis is away; claiming from PostgreSQL, slower"
+                                                          : "delivering";
   if (status != status_told_) notify_.status(status);
   status_told_ = status;
 }
@@ -257,8 +261,10 @@ std::vector<api::Dependency> App::readiness() {
   }
   out.push_back(std::move(postgres));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
-  out.push_back({"redis", has_redis, false, has_redis ? "" : "Redis is away; messages are claimed from PostgreSQL, "
-                                                             "slower: check redis.url and that the server runs"});
+  out.push_back({"redis", has_redis, false,
+                 has_redis ? ""
+                           : "Redis is away; messages are claimed from PostgreSQL, "
+                             "slower: check redis.url and that the server runs"});
   const bool is_delivering = is_delivering_ && !is_stopping_;
   out.push_back({"delivery", is_delivering, true, is_delivering ? "" : is_stopping_ ? "stopping" : "not started yet"});
   return out;
@@ -285,16 +291,17 @@ void App::stop(int) {
   relay_worker_->stop();
   reconciler_worker_->stop();
   callbacks_worker_->stop();
-  for (auto& loop : loops_)
-    loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
+  for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
 }
 
 // Past every loop: a result that one still holds, waiting for PostgreSQL, is better than a doubt.
 void App::settle_overdue(std::vector<Uuid> ids, size_t loop) {
   loops_[loop]->without_held(std::move(ids), [this, loop](std::vector<Uuid> left) {
     if (left.empty()) return;
-    if (loop == 0) loops_[0]->settle_overdue(std::move(left));
-    else settle_overdue(std::move(left), loop - 1);
+    if (loop == 0)
+      loops_[0]->settle_overdue(std::move(left));
+    else
+      settle_overdue(std::move(left), loop - 1);
   });
 }
 

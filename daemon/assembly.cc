@@ -40,7 +40,8 @@ Result<PgOptions> make_postgres_options(const Config& config) { return postgres_
 Result<RedisOptions> make_redis_options(const Config& config) {
   RedisOptions out;
   out.url = config.redis.url;
-  if (auto address = parse_redis_url(out.url); !address) return address.error();
+  if (auto address = parse_redis_url(out.url); !address)
+    return address.error();
   else if (address->is_tls) {
     auto tls = TlsContext::client();
     if (!tls) return tls.error();

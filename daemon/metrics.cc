@@ -31,8 +31,10 @@ void Metrics::add(std::string_view name, std::string_view labels, int64_t amount
   auto family = values_.find(name);
   if (family == values_.end()) family = values_.emplace(std::string(name), decltype(family->second){}).first;
   auto value = family->second.find(labels);
-  if (value == family->second.end()) family->second.emplace(std::string(labels), amount);
-  else value->second += amount;
+  if (value == family->second.end())
+    family->second.emplace(std::string(labels), amount);
+  else
+    value->second += amount;
 }
 
 void Metrics::set(std::string_view name, std::string_view labels, int64_t value) {

@@ -6,9 +6,9 @@ namespace signet {
 
 std::vector<Obstacle> obstacles(const ApprovalFacts& f) {
   std::vector<Obstacle> found;
-  const bool is_reviewable = f.is_direct ? f.status == Status::pending || f.status == Status::rejected ||
-                                               f.status == Status::pending_review
-                                         : f.status == Status::pending_review;
+  const bool is_reviewable =
+      f.is_direct ? f.status == Status::pending || f.status == Status::rejected || f.status == Status::pending_review
+                  : f.status == Status::pending_review;
   if (!is_reviewable)
     found.push_back({"NOT_REVIEWABLE",
                      "The message is " + std::string(name(f.status)) +
@@ -26,8 +26,7 @@ std::vector<Obstacle> obstacles(const ApprovalFacts& f) {
       found.push_back({"RECIPIENT_SUPPRESSED", "The recipient has opted out; nothing is sent to this address.", false});
     if (!f.has_route)
       found.push_back({"NO_ROUTE", "No route is configured for this kind of message: add one under `routes`.", false});
-    if (f.is_expired)
-      found.push_back({"EXPIRED", "expiresAt has passed: the message would be useless now.", false});
+    if (f.is_expired) found.push_back({"EXPIRED", "expiresAt has passed: the message would be useless now.", false});
   }
   return found;
 }

@@ -20,8 +20,8 @@ struct ApprovalFacts {
 };
 
 struct Obstacle {
-  std::string code;  // SELF_REVIEW, NOT_REVIEWABLE, ...: stands in the problem body
-  std::string text;  // what to do
+  std::string code;           // SELF_REVIEW, NOT_REVIEWABLE, ...: stands in the problem body
+  std::string text;           // what to do
   bool is_forbidden = false;  // 403 rather than 400
 };
 

@@ -4,23 +4,40 @@ namespace signet {
 
 std::string_view name(Step step) {
   switch (step) {
-    case Step::submit: return "submit";
-    case Step::approve: return "approve";
-    case Step::file: return "file";
-    case Step::reject: return "reject";
-    case Step::edit: return "edit";
-    case Step::cancel: return "cancel";
-    case Step::accepted: return "accepted";
-    case Step::retry: return "retry";
-    case Step::fail: return "fail";
-    case Step::doubt: return "doubt";
-    case Step::suppress: return "suppress";
-    case Step::expire: return "expire";
-    case Step::resend: return "resend";
-    case Step::confirm_sent: return "confirm_sent";
-    case Step::confirm_delivered: return "confirm_delivered";
-    case Step::confirm_failed: return "confirm_failed";
-    case Step::bounce: return "bounce";
+    case Step::submit:
+      return "submit";
+    case Step::approve:
+      return "approve";
+    case Step::file:
+      return "file";
+    case Step::reject:
+      return "reject";
+    case Step::edit:
+      return "edit";
+    case Step::cancel:
+      return "cancel";
+    case Step::accepted:
+      return "accepted";
+    case Step::retry:
+      return "retry";
+    case Step::fail:
+      return "fail";
+    case Step::doubt:
+      return "doubt";
+    case Step::suppress:
+      return "suppress";
+    case Step::expire:
+      return "expire";
+    case Step::resend:
+      return "resend";
+    case Step::confirm_sent:
+      return "confirm_sent";
+    case Step::confirm_delivered:
+      return "confirm_delivered";
+    case Step::confirm_failed:
+      return "confirm_failed";
+    case Step::bounce:
+      return "bounce";
   }
   return "unknown";
 }
@@ -79,8 +96,10 @@ bool is_final(Status status) {
     case Status::delivered:
     case Status::failed:
     case Status::cancelled:
-    case Status::suppressed: return true;
-    default: return false;
+    case Status::suppressed:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -88,7 +107,8 @@ std::optional<Step> step_of(Status from, bool is_proven, Kind kind, ReceiptKind 
   switch (receipt) {
     case ReceiptKind::queued:
     case ReceiptKind::complained:
-    case ReceiptKind::opted_out: return std::nullopt;  // they suppress, they change no status
+    case ReceiptKind::opted_out:
+      return std::nullopt;  // they suppress, they change no status
     case ReceiptKind::sent:
       // From `queued` the attempt's own result says so; a receipt only settles a doubt.
       return from == Status::in_doubt ? std::optional(Step::confirm_sent) : std::nullopt;

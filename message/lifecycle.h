@@ -14,23 +14,23 @@ namespace signet {
 
 // What makes a status change.
 enum class Step {
-  submit,            // submit-for-review
-  approve,           // review, send-directly: queued at once
-  file,              // approve with deliveryMethod none
+  submit,   // submit-for-review
+  approve,  // review, send-directly: queued at once
+  file,     // approve with deliveryMethod none
   reject,
-  edit,              // recall for an edit
-  cancel,            // by a void
-  accepted,          // the provider took it
-  retry,             // stays queued
-  fail,              // permanent, or attempts used up
-  doubt,             // the provider may or may not have it
-  suppress,          // opted out
-  expire,            // past expiresAt
-  resend,            // a recorded decision on one in doubt, or a requeue
-  confirm_sent,      // a receipt: the provider passed it on
+  edit,          // recall for an edit
+  cancel,        // by a void
+  accepted,      // the provider took it
+  retry,         // stays queued
+  fail,          // permanent, or attempts used up
+  doubt,         // the provider may or may not have it
+  suppress,      // opted out
+  expire,        // past expiresAt
+  resend,        // a recorded decision on one in doubt, or a requeue
+  confirm_sent,  // a receipt: the provider passed it on
   confirm_delivered,
   confirm_failed,
-  bounce,            // e-mail only: evidence after a delivery
+  bounce,  // e-mail only: evidence after a delivery
 };
 
 std::string_view name(Step step);

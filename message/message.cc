@@ -18,13 +18,17 @@ constexpr std::array kRiskLevels{Word{RiskLevel::normal, "normal"}, Word{RiskLev
 constexpr std::array kRoles{Word{Role::staff, "staff"},     Word{Role::reviewer, "reviewer"},
                             Word{Role::doctor, "doctor"},   Word{Role::admin, "admin"},
                             Word{Role::auditor, "auditor"}, Word{Role::service, "service"}};
-constexpr std::array kStatuses{
-    Word{Status::pending, "pending"},     Word{Status::pending_review, "pending_review"},
-    Word{Status::approved, "approved"},   Word{Status::queued, "queued"},
-    Word{Status::sent, "sent"},           Word{Status::delivered, "delivered"},
-    Word{Status::rejected, "rejected"},   Word{Status::failed, "failed"},
-    Word{Status::cancelled, "cancelled"}, Word{Status::in_doubt, "in_doubt"},
-    Word{Status::suppressed, "suppressed"}};
+constexpr std::array kStatuses{Word{Status::pending, "pending"},
+                               Word{Status::pending_review, "pending_review"},
+                               Word{Status::approved, "approved"},
+                               Word{Status::queued, "queued"},
+                               Word{Status::sent, "sent"},
+                               Word{Status::delivered, "delivered"},
+                               Word{Status::rejected, "rejected"},
+                               Word{Status::failed, "failed"},
+                               Word{Status::cancelled, "cancelled"},
+                               Word{Status::in_doubt, "in_doubt"},
+                               Word{Status::suppressed, "suppressed"}};
 
 template <class Words, class T>
 std::string_view text_of(const Words& words, T value) {

@@ -13,7 +13,7 @@ enum class Kind : int16_t { sms = 1, email = 2, letter = 3 };
 enum class DeliveryMethod : int16_t { sms = 1, email = 2, none = 3 };
 enum class Priority : int16_t { critical = 1, high = 2, normal = 3, bulk = 4 };
 inline constexpr std::array<Priority, 4> kPriorities{Priority::critical, Priority::high, Priority::normal,
-                                                    Priority::bulk};
+                                                     Priority::bulk};
 enum class RiskLevel : int16_t { normal = 1, high = 2 };
 enum class Role : int16_t { staff = 1, reviewer = 2, doctor = 3, admin = 4, auditor = 5, service = 6 };
 

@@ -23,12 +23,12 @@ enum class FaultScope : int16_t { message = 1, recipient = 2, sender = 3, accoun
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::in_doubt;
-  std::string reason;              // snake_case, from docs/states.md: connect_refused, throttled, unknown_recipient, ...
-  std::string provider_reference;  // the provider's id, if accepted
-  std::string provider_code;       // its own code: "21211", "550 5.1.1"
-  int status_code = 0;             // HTTP status or SMTP reply; 0 if none came
-  bool is_throttled = false;       // retryable and the lane should pause
-  bool is_opted_out = false;       // permanent; ends as suppressed, and the recipient is suppressed
+  std::string reason;  // snake_case, from docs/states.md: connect_refused, throttled, unknown_recipient, ...
+  std::string provider_reference;         // the provider's id, if accepted
+  std::string provider_code;              // its own code: "21211", "550 5.1.1"
+  int status_code = 0;                    // HTTP status or SMTP reply; 0 if none came
+  bool is_throttled = false;              // retryable and the lane should pause
+  bool is_opted_out = false;              // permanent; ends as suppressed, and the recipient is suppressed
   std::optional<int64_t> retry_after_ms;  // as the provider asked; clamped by message/retry
   FaultScope scope = FaultScope::message;
   int parts = 1;

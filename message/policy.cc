@@ -40,13 +40,20 @@ std::string_view name(Action action) {
 
 std::string_view name(Grant grant) {
   switch (grant) {
-    case no: return "no";
-    case yes: return "yes";
-    case own: return "own";
-    case scope: return "scope";
-    case named: return "named";
-    case metadata: return "metadata";
-    case letters: return "letters";
+    case no:
+      return "no";
+    case yes:
+      return "yes";
+    case own:
+      return "own";
+    case scope:
+      return "scope";
+    case named:
+      return "named";
+    case metadata:
+      return "metadata";
+    case letters:
+      return "letters";
   }
   return "unknown";
 }

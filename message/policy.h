@@ -11,15 +11,15 @@
 namespace signet {
 
 enum class Action {
-  draft,            // draft, edit, submit own
-  review,           // another's SMS or e-mail
+  draft,   // draft, edit, submit own
+  review,  // another's SMS or e-mail
   approve_letter,
   second_signature,
   send_directly,
   cancel,
   resolve,
-  operate,          // requeue, pause, providers, suppressions
-  administer,       // users, roles, tokens, retention, report schedules, alerts
+  operate,     // requeue, pause, providers, suppressions
+  administer,  // users, roles, tokens, retention, report schedules, alerts
   read_messages,
   read_audit,
   export_evidence,  // export, verify, reports
@@ -28,11 +28,11 @@ enum class Action {
 enum class Grant {
   no,
   yes,
-  own,         // what one wrote oneself
-  scope,       // own, and what waits for review or one has reviewed
-  named,       // a letter's physician or named delegate
-  metadata,    // not the content (break-glass, or the right to content)
-  letters,     // letters: only this role
+  own,       // what one wrote oneself
+  scope,     // own, and what waits for review or one has reviewed
+  named,     // a letter's physician or named delegate
+  metadata,  // not the content (break-glass, or the right to content)
+  letters,   // letters: only this role
 };
 
 std::string_view name(Action action);

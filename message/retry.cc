@@ -31,7 +31,8 @@ Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPo
       decision.is_proven = outcome.status_code != 0;
       return decision;
     case OutcomeKind::retryable:
-    case OutcomeKind::unsent: break;
+    case OutcomeKind::unsent:
+      break;
   }
   if (state.is_cancel_requested) {
     decision.step = Step::cancel;
@@ -51,7 +52,8 @@ Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPo
       return decision;
     }
     wait_ms = backoff_ms(policy, attempts, random);
-    if (outcome.retry_after_ms) wait_ms = std::clamp(*outcome.retry_after_ms, wait_ms, std::max(wait_ms, policy.cap_ms));
+    if (outcome.retry_after_ms)
+      wait_ms = std::clamp(*outcome.retry_after_ms, wait_ms, std::max(wait_ms, policy.cap_ms));
   }
   const WallTime next{now.us + wait_ms * 1000};
   if (state.expires_at && next >= *state.expires_at) {

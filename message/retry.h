@@ -20,7 +20,7 @@ struct RetryPolicy {
   int max_attempts = 8;  // a message may ask for fewer
 };
 
-struct AttemptState {  // of the message, when the outcome came
+struct AttemptState {        // of the message, when the outcome came
   int attempts_counted = 0;  // before this one
   int max_attempts = 0;      // 0: the policy's
   bool is_cancel_requested = false;
@@ -29,7 +29,7 @@ struct AttemptState {  // of the message, when the outcome came
 
 struct Decision {
   Step step = Step::fail;
-  std::string reason;               // for failed, in_doubt: the outcome's, or attempts_used_up, expired
+  std::string reason;                // for failed, in_doubt: the outcome's, or attempts_used_up, expired
   std::optional<WallTime> next_due;  // step retry only
   bool is_counted = true;            // unsent does not count in max_attempts
   bool is_proven = true;             // failed by the provider's word

@@ -64,9 +64,16 @@ class CurlTransport : public Transport {
  public:
   CurlTransport(Loop& loop, const Clock& clock, Log& log, std::shared_ptr<const Provider> provider,
                 const ProviderSettings& settings, TransportOptions options)
-      : loop_(loop), clock_(clock), log_(log), provider_(std::move(provider)), name_(settings.name),
-        proxy_(setting_of(settings, "proxy")), ca_file_(setting_of(settings, "ca_file")), options_(options),
-        hosts_(loop, clock), timer_(loop) {
+      : loop_(loop),
+        clock_(clock),
+        log_(log),
+        provider_(std::move(provider)),
+        name_(settings.name),
+        proxy_(setting_of(settings, "proxy")),
+        ca_file_(setting_of(settings, "ca_file")),
+        options_(options),
+        hosts_(loop, clock),
+        timer_(loop) {
     static std::once_flag once;
     std::call_once(once, [] { SIGNET_CHECK(curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK); });
     multi_ = curl_multi_init();
@@ -394,30 +401,40 @@ class CurlTransport : public Transport {
   static const char* reason_before(CURLcode result, long os_error) {
     switch (result) {
       case CURLE_COULDNT_RESOLVE_HOST:
-      case CURLE_COULDNT_RESOLVE_PROXY: return "dns_failed";
-      case CURLE_OPERATION_TIMEDOUT: return "connect_timed_out";
-      case CURLE_COULDNT_CONNECT: return os_error == ECONNREFUSED ? "connect_refused" : "connect_failed";
+      case CURLE_COULDNT_RESOLVE_PROXY:
+        return "dns_failed";
+      case CURLE_OPERATION_TIMEDOUT:
+        return "connect_timed_out";
+      case CURLE_COULDNT_CONNECT:
+        return os_error == ECONNREFUSED ? "connect_refused" : "connect_failed";
       case CURLE_SSL_CONNECT_ERROR:
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CERTPROBLEM:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_CACERT_BADFILE:
       case CURLE_SSL_ISSUER_ERROR:
-      case CURLE_USE_SSL_FAILED: return "tls_failed";
-      default: return "connect_failed";
+      case CURLE_USE_SSL_FAILED:
+        return "tls_failed";
+      default:
+        return "connect_failed";
     }
   }
 
   static const char* reason_after(CURLcode result) {
     switch (result) {
-      case CURLE_OPERATION_TIMEDOUT: return "timed_out";
+      case CURLE_OPERATION_TIMEDOUT:
+        return "timed_out";
       case CURLE_ABORTED_BY_CALLBACK:  // libcurl was about to repeat it
       case CURLE_GOT_NOTHING:
       case CURLE_SEND_ERROR:
-      case CURLE_RECV_ERROR: return "reset_after_send";
-      case CURLE_PARTIAL_FILE: return "reply_cut_off";
-      case CURLE_WRITE_ERROR: return "reply_too_large";
-      default: return "unreadable_reply";
+      case CURLE_RECV_ERROR:
+        return "reset_after_send";
+      case CURLE_PARTIAL_FILE:
+        return "reply_cut_off";
+      case CURLE_WRITE_ERROR:
+        return "reply_too_large";
+      default:
+        return "unreadable_reply";
     }
   }
 

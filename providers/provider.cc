@@ -19,7 +19,10 @@ std::optional<Echo> parse_echo(std::string_view text) {
 }
 
 // A transport that asks an adapter of the other protocol is a bug.
-HttpRequest Provider::build(const Outbound&) const { SIGNET_CHECK(protocol() == Protocol::http); return {}; }
+HttpRequest Provider::build(const Outbound&) const {
+  SIGNET_CHECK(protocol() == Protocol::http);
+  return {};
+}
 
 Outcome Provider::parse(const HttpReply& reply) const {
   Outcome outcome;

@@ -50,9 +50,9 @@ struct HttpReply {
 };
 
 struct MailRequest {
-  std::string from, to;      // envelope addresses
-  std::string data;          // RFC 5322 message, CRLF lines, not yet dot-stuffed
-  std::string envelope_id;   // ENVID if the server has DSN: messageId.attempt
+  std::string from, to;     // envelope addresses
+  std::string data;         // RFC 5322 message, CRLF lines, not yet dot-stuffed
+  std::string envelope_id;  // ENVID if the server has DSN: messageId.attempt
 };
 // One SMTP reply line set: code, enhanced code if any ("5.1.1"), text of the first line.
 struct MailReply {
@@ -66,7 +66,7 @@ struct CallbackRequest {  // exactly as it came
   std::string method = "POST";
   std::string public_url;  // configured public URL + path + query: what the provider signed
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  std::string body;        // raw
+  std::string body;                                          // raw
   WallTime received_at;
 };
 struct Verdict {
@@ -79,14 +79,14 @@ struct Receipt {
   std::string provider_reference;
   ReceiptKind kind = ReceiptKind::sent;
   std::string provider_code;
-  std::string event_id;            // unique at this provider: a repeat has the same
+  std::string event_id;  // unique at this provider: a repeat has the same
   bool is_partial = false;
 };
 
 enum class Protocol { http, smtp };
 enum class DoubtClass { idempotent, queryable, blind };
 
-struct ProviderSettings {          // one entry of `providers:`; daemon/app copies it from the configuration
+struct ProviderSettings {  // one entry of `providers:`; daemon/app copies it from the configuration
   std::string name, adapter;
   std::map<std::string, std::string> values;  // base_url, account_sid, from, url, starttls, ... as written
   std::map<std::string, Secret> secrets;      // auth_token (from auth_token_file), password, ...
@@ -98,8 +98,8 @@ class Provider {
   virtual Protocol protocol() const = 0;
   virtual bool can_send(Kind kind) const = 0;
   virtual DoubtClass doubt_class() const = 0;
-  virtual bool has_echo() const = 0;       // receipts name messageId.attempt
-  virtual bool has_receipts() const = 0;   // else `sent` is as far as it goes
+  virtual bool has_echo() const = 0;      // receipts name messageId.attempt
+  virtual bool has_receipts() const = 0;  // else `sent` is as far as it goes
 
   // HTTP adapters
   virtual HttpRequest build(const Outbound& message) const;

@@ -33,8 +33,7 @@ Result<std::unique_ptr<Provider>> make_provider(const ProviderSettings& settings
     }
     return info.make(settings);
   }
-  return setting_error(settings, "adapter",
-                       "there is no \"" + settings.adapter + "\"; write one of these: " + known);
+  return setting_error(settings, "adapter", "there is no \"" + settings.adapter + "\"; write one of these: " + known);
 }
 
 }  // namespace signet

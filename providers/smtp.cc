@@ -163,7 +163,7 @@ class Smtp : public Provider {
     };
     if (is_about_session(reply) || is_about_login(reply)) {
       outcome.kind = OutcomeKind::retryable;
-      return is_about_login(reply) ? set("auth_failed", FaultScope::account)
+      return is_about_login(reply)       ? set("auth_failed", FaultScope::account)
              : reply.stage == Stage::tls ? set("starttls_refused", FaultScope::provider)
                                          : set("service_refused", FaultScope::provider);
     }
@@ -188,15 +188,10 @@ Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
 }  // namespace
 
 AdapterInfo smtp_adapter() {
-  return {"smtp",
-          {{"url", true},
-           {"from", true},
-           {"starttls"},
-           {"username"},
-           {"password", false, true},
-           {"ca_file"},
-           {"hello"}},
-          make};
+  return {
+      "smtp",
+      {{"url", true}, {"from", true}, {"starttls"}, {"username"}, {"password", false, true}, {"ca_file"}, {"hello"}},
+      make};
 }
 
 }  // namespace signet

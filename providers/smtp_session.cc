@@ -105,8 +105,13 @@ Result<SmtpOptions> smtp_options(const ProviderSettings& settings) {
 
 SmtpSession::SmtpSession(Loop& loop, const Clock& clock, std::shared_ptr<const SmtpOptions> options,
                          std::shared_ptr<TlsContext> tls, std::function<void()> on_dead)
-    : loop_(loop), clock_(clock), options_(std::move(options)), tls_(std::move(tls)), on_dead_(std::move(on_dead)),
-      limit_(loop), idle_(loop) {
+    : loop_(loop),
+      clock_(clock),
+      options_(std::move(options)),
+      tls_(std::move(tls)),
+      on_dead_(std::move(on_dead)),
+      limit_(loop),
+      idle_(loop) {
   connect();
 }
 
@@ -185,14 +190,19 @@ void SmtpSession::on_reply(const SmtpReply& reply) {
     case Command::greeting:
       if (reply.code != 220) return end_setup(reply, Stage::greeting);
       return say("EHLO " + options_->hello, Command::ehlo);
-    case Command::ehlo: return on_hello(reply, true);
-    case Command::helo: return on_hello(reply, false);
-    case Command::starttls: return on_starttls(reply);
-    case Command::auth: return on_auth(reply);
+    case Command::ehlo:
+      return on_hello(reply, true);
+    case Command::helo:
+      return on_hello(reply, false);
+    case Command::starttls:
+      return on_starttls(reply);
+    case Command::auth:
+      return on_auth(reply);
     case Command::rset:
       if (reply.code != 250) return lose("connection_lost", "the server refused RSET");
       return become_ready();
-    default: return on_mail_reply(reply, command);
+    default:
+      return on_mail_reply(reply, command);
   }
 }
 
@@ -325,8 +335,10 @@ void SmtpSession::on_mail_reply(const SmtpReply& reply, Command command) {
     SmtpResult result;
     result.reply = mail_reply(reply, stage);
     bool is_usable = reply.code != 421 && (reply.code < 300 || reply.code >= 400);
-    if (!is_usable) drop();
-    else state_ = State::ready;
+    if (!is_usable)
+      drop();
+    else
+      state_ = State::ready;
     return end(std::move(result));
   }
   if (command == Command::empty_dot) return end_refused();

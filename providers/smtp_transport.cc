@@ -14,7 +14,11 @@ class SmtpTransport : public Transport {
  public:
   SmtpTransport(Loop& loop, const Clock& clock, Log& log, std::shared_ptr<const Provider> provider, std::string name,
                 SmtpOptions smtp, TransportOptions options)
-      : loop_(loop), clock_(clock), log_(log), provider_(std::move(provider)), name_(std::move(name)),
+      : loop_(loop),
+        clock_(clock),
+        log_(log),
+        provider_(std::move(provider)),
+        name_(std::move(name)),
         options_(options) {
     smtp.user_timeout_ms = options_.request_timeout_ms;
     if (smtp.tls != SmtpTls::off) {
@@ -99,10 +103,8 @@ class SmtpTransport : public Transport {
     if (outcome.kind == OutcomeKind::accepted) last_failure_.clear();
     if (outcome.scope != FaultScope::provider && outcome.scope != FaultScope::account) return;
     if (outcome.kind == OutcomeKind::accepted || std::exchange(last_failure_, outcome.reason) == outcome.reason) return;
-    log_.warn("sending fails", {{"provider", name_},
-                                {"reason", outcome.reason},
-                                {"code", outcome.provider_code},
-                                {"detail", detail}});
+    log_.warn("sending fails",
+              {{"provider", name_}, {"reason", outcome.reason}, {"code", outcome.provider_code}, {"detail", detail}});
   }
 
   Loop& loop_;

@@ -15,10 +15,10 @@
 //
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
+#include <simdjson.h>
 #include <algorithm>
 #include <optional>
 #include <set>
-#include <simdjson.h>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -98,16 +98,11 @@ constexpr struct {
   ReceiptKind kind;
   bool is_partial = false;
 } kStatuses[] = {
-    {"accepted", ReceiptKind::queued},
-    {"scheduled", ReceiptKind::queued},
-    {"queued", ReceiptKind::queued},
-    {"sending", ReceiptKind::queued},
-    {"sent", ReceiptKind::sent},
-    {"delivered", ReceiptKind::delivered},
-    {"read", ReceiptKind::delivered},
-    {"partially_delivered", ReceiptKind::delivered, true},
-    {"undelivered", ReceiptKind::failed},
-    {"failed", ReceiptKind::failed},
+    {"accepted", ReceiptKind::queued},    {"scheduled", ReceiptKind::queued},
+    {"queued", ReceiptKind::queued},      {"sending", ReceiptKind::queued},
+    {"sent", ReceiptKind::sent},          {"delivered", ReceiptKind::delivered},
+    {"read", ReceiptKind::delivered},     {"partially_delivered", ReceiptKind::delivered, true},
+    {"undelivered", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
     {"canceled", ReceiptKind::failed},
 };
 
@@ -150,8 +145,12 @@ std::optional<Answer> read_answer(std::string_view body) {
   Answer answer;
   unsigned seen = 0;
   for (auto [name, value] : object) {
-    unsigned member = name == "sid" ? 1 : name == "status" ? 2 : name == "code" ? 4 : name == "error_code" ? 8
-                    : name == "num_segments" ? 16 : 0;
+    unsigned member = name == "sid"            ? 1
+                      : name == "status"       ? 2
+                      : name == "code"         ? 4
+                      : name == "error_code"   ? 8
+                      : name == "num_segments" ? 16
+                                               : 0;
     if (seen & member) return std::nullopt;
     seen |= member;
     std::string_view text;
@@ -250,7 +249,8 @@ class Twilio : public Provider {
   HttpRequest build(const Outbound& message) const override {
     HttpRequest request;
     request.url = url_;
-    request.headers = {{"Authorization", authorization_}, {"Content-Type", "application/x-www-form-urlencoded"},
+    request.headers = {{"Authorization", authorization_},
+                       {"Content-Type", "application/x-www-form-urlencoded"},
                        {"Accept", "application/json"}};
     auto& body = request.body;
     body.reserve(128 + sender_.size() + message.body.reveal().size() * 2 + message.callback_url.size() * 2);

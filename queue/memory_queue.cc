@@ -77,7 +77,10 @@ size_t lapse(Shard& shard, int64_t now_ms) {
 class Claim {
  public:
   Claim(Shard& shard, const ClaimRequest& request, const QueueOptions& options, int64_t now_ms)
-      : shard_(shard), request_(request), options_(options), now_ms_(now_ms),
+      : shard_(shard),
+        request_(request),
+        options_(options),
+        now_ms_(now_ms),
         closed_(request.closed_lanes.begin(), request.closed_lanes.end()) {}
 
   std::vector<Claimed> run() {
@@ -91,8 +94,8 @@ class Claim {
         turn = {std::max(-kCreditMax, turn.credit - static_cast<double>(taken)), now_ms_};
     } else {
       share_out(want);
-      const bool is_idle = taken_.empty() && closed_.empty() && pops_ > 0 && shard_.sched.ms_of.empty() &&
-                           shard_.lease.ms_of.empty();
+      const bool is_idle =
+          taken_.empty() && closed_.empty() && pops_ > 0 && shard_.sched.ms_of.empty() && shard_.lease.ms_of.empty();
       if (is_idle) {
         shard_.own.clear();
         shard_.count_of_priority = {};
@@ -216,8 +219,7 @@ class Claim {
       if (total == 0) break;
       const int64_t begin = left;
       for (size_t p = 0; p < 4; p++)
-        if (waiting[p])
-          turns[p].credit += static_cast<double>(begin * weight(p)) / static_cast<double>(total);
+        if (waiting[p]) turns[p].credit += static_cast<double>(begin * weight(p)) / static_cast<double>(total);
       size_t richest = 4;
       for (size_t p = 0; p < 4; p++) {
         const auto asked = std::min(left, static_cast<int64_t>(std::floor(turns[p].credit + 1e-6)));

@@ -46,8 +46,8 @@ class MemoryQueueServer {
   };
   struct Shard {
     std::map<std::string, std::deque<Uuid>> lists;
-    std::array<Active, 4> lanes;                               // of a priority
-    std::array<std::map<std::string, Active>, 4> senders;      // of a priority and lane
+    std::array<Active, 4> lanes;                           // of a priority
+    std::array<std::map<std::string, Active>, 4> senders;  // of a priority and lane
     std::array<int64_t, 4> count_of_priority{};
     std::array<std::map<std::string, int64_t>, 4> count_of_lane;
     std::map<Uuid, Own> own;
@@ -58,8 +58,8 @@ class MemoryQueueServer {
   using Shards = std::array<Shard, kShards>;
 
   bool is_up() const { return is_up_; }
-  void set_up(bool is_up);      // tells every queue
-  void flush();                 // FLUSHALL
+  void set_up(bool is_up);  // tells every queue
+  void flush();             // FLUSHALL
   Shards snapshot() const { return *shards_; }
   void restore(Shards shards) { *shards_ = std::move(shards); }
 

@@ -33,9 +33,9 @@ struct Claimed {
 
 struct ClaimRequest {
   int shard = 0;
-  int count_max = 256;                     // at most 256, so that the script stays under 1 ms
+  int count_max = 256;  // at most 256, so that the script stays under 1 ms
   bool critical_only = false;
-  std::vector<std::string> closed_lanes;   // not taken from
+  std::vector<std::string> closed_lanes;  // not taken from
   int64_t lease_ms = 30000;
 };
 
@@ -48,7 +48,7 @@ struct ShardReport {
 struct QueueOptions {  // of every implementation
   std::string owner;   // the daemon's epoch: instance and boot id; without '@'. Leases are told apart by it
   std::array<int, 4> weights{8, 4, 2, 1};  // of critical, high, normal, bulk; at least 1
-  int64_t aging_ms = 1000;  // a priority with work, not served for so long while others were, goes first
+  int64_t aging_ms = 1000;                 // a priority with work, not served for so long while others were, goes first
 };
 
 // One queue object belongs to one loop; callbacks come on it, never inside the call. A callback gets `unavailable`

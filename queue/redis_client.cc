@@ -122,9 +122,15 @@ struct RedisClient::Reader {
 };
 
 RedisClient::RedisClient(Loop& loop, const Clock& clock, Random& random, RedisOptions options, Handlers handlers)
-    : loop_(loop), clock_(clock), random_(random), options_(std::move(options)),
-      address_(parse_redis_url(options_.url).value()), handlers_(std::move(handlers)), retry_timer_(loop),
-      deadline_timer_(loop), ping_timer_(loop) {
+    : loop_(loop),
+      clock_(clock),
+      random_(random),
+      options_(std::move(options)),
+      address_(parse_redis_url(options_.url).value()),
+      handlers_(std::move(handlers)),
+      retry_timer_(loop),
+      deadline_timer_(loop),
+      ping_timer_(loop) {
   SIGNET_CHECK(!address_.is_tls || options_.tls);
   connect();
 }
@@ -333,8 +339,8 @@ void RedisClient::check_deadlines() {
   armed_for_ = {};
   if (pending_.empty()) return;
   const Tick now = clock_.tick();
-  const auto late = std::find_if(pending_.begin(), pending_.end(),
-                                 [now](const Pending& call) { return call.deadline <= now; });
+  const auto late =
+      std::find_if(pending_.begin(), pending_.end(), [now](const Pending& call) { return call.deadline <= now; });
   if (late == pending_.end()) return arm(now);
   // All that were written may have happened; only the late one is said to have timed out.
   if (late != pending_.begin()) std::rotate(pending_.begin(), late, late + 1);

@@ -35,10 +35,10 @@ struct RedisOptions {
   std::shared_ptr<TlsContext> tls;             // for rediss://
   int64_t connect_timeout_ms = 5000;
   int64_t call_timeout_ms = 2000;
-  int64_t backoff_ms_min = 50;    // doubled for each failure in a row, with jitter,
-  int64_t backoff_ms_max = 2000;  // up to this
-  int64_t ping_ms = 10000;        // a subscriber hears nothing from a dead peer, so it asks
-  size_t in_flight_max = 4096;    // calls; more are refused with `limit`
+  int64_t backoff_ms_min = 50;         // doubled for each failure in a row, with jitter,
+  int64_t backoff_ms_max = 2000;       // up to this
+  int64_t ping_ms = 10000;             // a subscriber hears nothing from a dead peer, so it asks
+  size_t in_flight_max = 4096;         // calls; more are refused with `limit`
   std::vector<std::string> subscribe;  // channels; such a client takes no calls
 };
 
@@ -54,9 +54,9 @@ Result<RedisAddress> parse_redis_url(std::string_view url);
 class RedisClient {
  public:
   struct Handlers {
-    std::function<void()> on_up;                                    // connected, AUTH and SELECT done
-    std::function<void(const Error&)> on_down;                      // once for each loss and each failed attempt; the
-                                                                    // text tells a person what to do
+    std::function<void()> on_up;                // connected, AUTH and SELECT done
+    std::function<void(const Error&)> on_down;  // once for each loss and each failed attempt; the
+                                                // text tells a person what to do
     std::function<void(const std::string& channel, const std::string& text)> on_message;
   };
   using Done = std::function<void(Result<Reply>)>;

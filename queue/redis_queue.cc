@@ -295,36 +295,36 @@ void RedisQueue::per_shard(const char* function, const std::vector<Uuid>& ids, P
       for (size_t i = from; i < to; i++) packed += ids[of_shard[i]].view();
       std::vector<std::string> arguments{options_.owner, std::move(packed)};
       pack(arguments, of_shard, from, to);
-      fcall(function, shard, std::move(arguments),
-            [counted](const Result<Reply>& reply) { counted(to_count(reply)); });
+      fcall(function, shard, std::move(arguments), [counted](const Result<Reply>& reply) { counted(to_count(reply)); });
     }
   }
   client_->end_batch();
 }
 
 void RedisQueue::ack(const std::vector<Uuid>& ids, Counted done) {
-  per_shard("sg_ack", ids, [](auto&&...) {}, std::move(done));
+  per_shard(
+      "sg_ack", ids, [](auto&&...) {}, std::move(done));
 }
 
 void RedisQueue::nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, Counted done) {
   std::vector<Uuid> only_ids;
   only_ids.reserve(ids.size());
   for (const auto& [id, due_at] : ids) only_ids.push_back(id);
-  per_shard("sg_nack_at", only_ids,
-            [&ids](std::vector<std::string>& arguments, const std::vector<size_t>& places, size_t from, size_t to) {
-              std::string dues;
-              for (size_t i = from; i < to; i++) append_ms(dues, ids[places[i]].second);
-              arguments.push_back(std::move(dues));
-            },
-            std::move(done));
+  per_shard(
+      "sg_nack_at", only_ids,
+      [&ids](std::vector<std::string>& arguments, const std::vector<size_t>& places, size_t from, size_t to) {
+        std::string dues;
+        for (size_t i = from; i < to; i++) append_ms(dues, ids[places[i]].second);
+        arguments.push_back(std::move(dues));
+      },
+      std::move(done));
 }
 
 void RedisQueue::renew(const std::vector<Uuid>& ids, int64_t lease_ms, Counted done) {
-  per_shard("sg_renew", ids,
-            [lease_ms](std::vector<std::string>& arguments, auto&&...) {
-              arguments.push_back(std::to_string(lease_ms));
-            },
-            std::move(done));
+  per_shard(
+      "sg_renew", ids,
+      [lease_ms](std::vector<std::string>& arguments, auto&&...) { arguments.push_back(std::to_string(lease_ms)); },
+      std::move(done));
 }
 
 void RedisQueue::sweep(int shard, Counted done) {

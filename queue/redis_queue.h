@@ -22,8 +22,7 @@ class RedisQueue : public Queue {
   // Two connections: one for calls, one that listens to the bell ("sg:bell", shards as decimal numbers with commas
   // between; own offers ring too). Each time it connects it sees to it that the server has this version of the
   // library. Logs when the server comes and goes.
-  RedisQueue(Loop& loop, const Clock& clock, Random& random, Log& log, const RedisOptions& redis,
-             QueueOptions options);
+  RedisQueue(Loop& loop, const Clock& clock, Random& random, Log& log, const RedisOptions& redis, QueueOptions options);
   ~RedisQueue() override;
 
   void offer(std::vector<Hint> hints, std::function<void(Result<int64_t>)> done) override;

@@ -64,9 +64,10 @@ Result<void> finish_callback(PgTransaction& tx, const Uuid& id) {
 }
 
 Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms) {
-  return done(tx.run("update callback_due set tries = tries + 1, due_at = now() + $2 * interval '1 millisecond' "
-                     "where callback_id = $1",
-                     {id, delay_ms}));
+  return done(
+      tx.run("update callback_due set tries = tries + 1, due_at = now() + $2 * interval '1 millisecond' "
+             "where callback_id = $1",
+             {id, delay_ms}));
 }
 
 Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no) {
@@ -77,10 +78,11 @@ Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_n
 }
 
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {
-  return done(tx.run("insert into confirmation (id, message_id, attempt_no, kind, callback_id, provider, "
-                     "provider_code, took_effect, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                     {c.id, c.message_id, static_cast<int32_t>(c.attempt_no), static_cast<int32_t>(c.kind),
-                      c.callback_id, c.provider, c.provider_code, PgValue(c.took_effect), c.at}));
+  return done(
+      tx.run("insert into confirmation (id, message_id, attempt_no, kind, callback_id, provider, "
+             "provider_code, took_effect, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             {c.id, c.message_id, static_cast<int32_t>(c.attempt_no), static_cast<int32_t>(c.kind), c.callback_id,
+              c.provider, c.provider_code, PgValue(c.took_effect), c.at}));
 }
 
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id) {

@@ -26,9 +26,9 @@ Result<void> insert_user(PgTransaction& tx, const UserRow& row) {
 }
 
 Result<std::optional<UserRow>> find_user(PgTransaction& tx, const std::string& email) {
-  auto rows = tx.run(std::string("select ") + kUser +
-                         " from users u where lower(u.email) = lower($1) and u.disabled_at is null",
-                     {email});
+  auto rows = tx.run(
+      std::string("select ") + kUser + " from users u where lower(u.email) = lower($1) and u.disabled_at is null",
+      {email});
   if (!rows) return rows.error();
   if (rows->size() == 0) return std::optional<UserRow>();
   return std::optional(user_of(*rows, 0));
@@ -43,29 +43,31 @@ Result<std::vector<UserRow>> list_users(PgTransaction& tx) {
 }
 
 Result<void> insert_token(PgTransaction& tx, const TokenRow& row, std::string_view sha256) {
-  return done(tx.run("insert into tokens (id, user_id, sha256, scopes, expires_at) values ($1, $2, $3, $4, $5)",
-                     {row.id, row.user_id, PgValue::octets(sha256), PgValue::texts(row.scopes),
-                      PgValue(row.expires_at)}));
+  return done(
+      tx.run("insert into tokens (id, user_id, sha256, scopes, expires_at) values ($1, $2, $3, $4, $5)",
+             {row.id, row.user_id, PgValue::octets(sha256), PgValue::texts(row.scopes), PgValue(row.expires_at)}));
 }
 
 Result<std::optional<Principal>> find_principal(PgTransaction& tx, std::string_view token_sha256) {
-  auto rows = tx.run(std::string("select ") + kUser +
-                         ", t.id, t.scopes, t.expires_at, t.last_used_at from tokens t join users u on u.id = t.user_id "
-                         "where t.sha256 = $1 and t.revoked_at is null and u.disabled_at is null "
-                         "and (t.expires_at is null or t.expires_at > now())",
-                     {PgValue::octets(token_sha256)});
+  auto rows =
+      tx.run(std::string("select ") + kUser +
+                 ", t.id, t.scopes, t.expires_at, t.last_used_at from tokens t join users u on u.id = t.user_id "
+                 "where t.sha256 = $1 and t.revoked_at is null and u.disabled_at is null "
+                 "and (t.expires_at is null or t.expires_at > now())",
+             {PgValue::octets(token_sha256)});
   if (!rows) return rows.error();
   if (rows->size() == 0) return std::optional<Principal>();
   Principal found{user_of(*rows, 0), {}};
-  found.token = {rows->uuid(0, 6), found.user.id, rows->texts(0, 7), rows->optional_time(0, 8),
+  found.token = {rows->uuid(0, 6),          found.user.id, rows->texts(0, 7), rows->optional_time(0, 8),
                  rows->optional_time(0, 9), false};
   return std::optional(std::move(found));
 }
 
 Result<void> touch_token(PgTransaction& tx, const Uuid& token_id) {
-  return done(tx.run("update tokens set last_used_at = now() where id = $1 and "
-                     "(last_used_at is null or last_used_at < now() - interval '1 minute')",
-                     {token_id}));
+  return done(
+      tx.run("update tokens set last_used_at = now() where id = $1 and "
+             "(last_used_at is null or last_used_at < now() - interval '1 minute')",
+             {token_id}));
 }
 
 }  // namespace signet

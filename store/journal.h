@@ -53,7 +53,7 @@ struct Permit {
   std::string instance;                // of the daemon that holds the permit
   WallTime due_at, permitted_at;
   std::optional<WallTime> send_until, expires_at;
-  Tick written_at;                     // when the statement was written: the send deadline counts from here
+  Tick written_at;  // when the statement was written: the send deadline counts from here
   int version = 0, requeues = 0, attempts = 0, max_attempts = 0;
   Status status = Status::queued;
   Head head;
@@ -130,7 +130,7 @@ class Journal {
 struct JournalOptions {
   PgOptions postgres;
   int connections = 2;
-  Uuid epoch;            // this run of the daemon
+  Uuid epoch;  // this run of the daemon
   std::string instance;
 };
 

@@ -44,8 +44,8 @@ Result<void> Keyring::check(PgSession& session) const {
     const char* name;
     const Secret& key;
   };
-  for (const auto& [name, key] : {Named{"key_encryption_key_file", kek_}, Named{"daemon_mac_key_file", mac_},
-                                  Named{"index_key_file", index_}}) {
+  for (const auto& [name, key] :
+       {Named{"key_encryption_key_file", kek_}, Named{"daemon_mac_key_file", mac_}, Named{"index_key_file", index_}}) {
     const Digest mac = hmac_sha256(key.octets(), std::string("signet key check\n") + name);
     auto rows = session.run(
         "with i as (insert into key_check values ($1, $2) on conflict do nothing) select mac from key_check "

@@ -88,14 +88,14 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
   auto sealed = tx.run(
       "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",
       {m.id, content.kek_id, PgValue::octets(content.wrapped_key), small(content.version),
-       PgValue::octets(content.sealed),
-       content.details.empty() ? PgValue::null() : PgValue::octets(content.details)});
+       PgValue::octets(content.sealed), content.details.empty() ? PgValue::null() : PgValue::octets(content.details)});
   if (!sealed) return sealed.error();
   return insert_entry(tx, entry);
 }
 
 Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id) {
-  // The join comes after the lock: a due row read in the same statement could be older than the row that was waited for.
+  // The join comes after the lock: a due row read in the same statement could be older than the row that was waited
+  // for.
   auto locked = tx.run("select from message where id = $1 for no key update", {id});
   if (!locked) return locked.error();
   return read_message(tx, id);
@@ -128,8 +128,8 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (!scope.empty()) where += " and (" + scope + ")";
   if (filter.status) where += " and m.status = " + place(small(*filter.status));
   if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
-  if (filter.after_id) where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " +
-                                place(*filter.after_id);
+  if (filter.after_id)
+    where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " + place(*filter.after_id);
   auto rows = tx.run(std::string("select ") + kColumns + kFrom + where + " order by m.id " +
                          (filter.is_oldest_first ? "asc" : "desc") + " limit " + std::to_string(filter.count_max),
                      values);
@@ -155,8 +155,8 @@ Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std
   auto content = tx.run("update content set version = $2, sealed = $3 where message_id = $1",
                         {id, small(version), PgValue::octets(sealed)});
   if (!content) return content.error();
-  return done(tx.run("update message set version = $2, last_editor_id = $3 where id = $1",
-                     {id, small(version), editor_id}));
+  return done(
+      tx.run("update message set version = $2, last_editor_id = $3 where id = $1", {id, small(version), editor_id}));
 }
 
 Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view sealed) {
@@ -172,14 +172,16 @@ Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key) {
 
 Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
                       const std::string& source) {
-  return done(tx.run("insert into suppressions (id, recipient_key, reason, source) values ($1, $2, $3, $4) "
-                     "on conflict (recipient_key) do nothing",
-                     {id, PgValue::octets(recipient_key), reason, source}));
+  return done(
+      tx.run("insert into suppressions (id, recipient_key, reason, source) values ($1, $2, $3, $4) "
+             "on conflict (recipient_key) do nothing",
+             {id, PgValue::octets(recipient_key), reason, source}));
 }
 
 Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
   auto rows = tx.run(
-      "update message set status = $2, event_n = event_n + 1, event_leaf = $4, reviewer_id = coalesce($5, reviewer_id), "
+      "update message set status = $2, event_n = event_n + 1, event_leaf = $4, reviewer_id = coalesce($5, "
+      "reviewer_id), "
       "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
       "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
       "failure_reason = coalesce($10, failure_reason), is_proven = coalesce($11, is_proven), "
@@ -200,21 +202,19 @@ Result<void> insert_entry(PgTransaction& tx, const Entry& entry) {
 }
 
 Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& a) {
-  return done(tx.run(
-      "insert into approval values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-      {a.id, a.message_id, small(a.version), small(a.is_approved ? 1 : 2), PgValue(a.is_direct), a.signer_id,
-       small(a.signer_role), a.policy_id, PgValue::octets(view(a.envelope_commit)),
-       a.mac ? PgValue::octets(view(*a.mac)) : PgValue::null(),
-       a.notes.empty() ? PgValue::null() : PgValue::octets(a.notes),
-       a.review_ms ? small(*a.review_ms) : PgValue::null(), a.at}));
+  return done(tx.run("insert into approval values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                     {a.id, a.message_id, small(a.version), small(a.is_approved ? 1 : 2), PgValue(a.is_direct),
+                      a.signer_id, small(a.signer_role), a.policy_id, PgValue::octets(view(a.envelope_commit)),
+                      a.mac ? PgValue::octets(view(*a.mac)) : PgValue::null(),
+                      a.notes.empty() ? PgValue::null() : PgValue::octets(a.notes),
+                      a.review_ms ? small(*a.review_ms) : PgValue::null(), a.at}));
 }
 
 Result<void> insert_due(PgTransaction& tx, const DueRow& d) {
-  return done(tx.run(
-      "insert into due values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-      {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
-       d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
-       small(shard_of(d.message_id))}));
+  return done(tx.run("insert into due values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                     {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
+                      d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
+                      small(shard_of(d.message_id))}));
 }
 
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id) {
@@ -266,8 +266,15 @@ Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id)
   if (!rows) return rows.error();
   std::vector<AttemptRow> out;
   for (int i = 0; i < rows->size(); i++) {
-    AttemptRow a{static_cast<int>(rows->number(i, 0)), rows->number(i, 1) == 2, rows->text(i, 2), rows->text(i, 3),
-                 rows->time(i, 4), std::nullopt, rows->text(i, 6), rows->text(i, 7), rows->text(i, 8),
+    AttemptRow a{static_cast<int>(rows->number(i, 0)),
+                 rows->number(i, 1) == 2,
+                 rows->text(i, 2),
+                 rows->text(i, 3),
+                 rows->time(i, 4),
+                 std::nullopt,
+                 rows->text(i, 6),
+                 rows->text(i, 7),
+                 rows->text(i, 8),
                  rows->optional_time(i, 9)};
     if (!rows->is_null(i, 5)) a.outcome = static_cast<OutcomeKind>(rows->number(i, 5));
     out.push_back(std::move(a));

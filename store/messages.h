@@ -79,12 +79,12 @@ struct StatusChange {
 };
 
 struct MessageFilter {
-  std::optional<Uuid> author_id;                 // or
-  bool or_in_review = false;                     // also what waits for review
-  std::optional<Uuid> or_reviewer_id;            // also what this person reviewed
+  std::optional<Uuid> author_id;       // or
+  bool or_in_review = false;           // also what waits for review
+  std::optional<Uuid> or_reviewer_id;  // also what this person reviewed
   std::optional<Status> status;
   std::optional<Kind> kind;
-  std::optional<Uuid> after_id;                  // cursor
+  std::optional<Uuid> after_id;  // cursor
   bool is_oldest_first = false;
   int count_max = 50;
 };

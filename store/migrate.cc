@@ -29,8 +29,8 @@ Result<void> make_logins(PgSession& session, const std::vector<LoginPassword>& p
     // ALTER ROLE takes no parameters; a backslash would change the literal's meaning, so it is refused.
     if (password.octets().find('\\') != std::string_view::npos)
       return Error{ErrorCode::invalid, "the password of " + login + " holds a backslash: choose one without"};
-    auto done = session.script("set log_statement = 'none'; alter role " + login + " password " +
-                               quoted(password.octets()));
+    auto done =
+        session.script("set log_statement = 'none'; alter role " + login + " password " + quoted(password.octets()));
     if (!done) return done;
   }
   return {};
@@ -99,8 +99,9 @@ Result<void> check_schema(PgSession& session) {
       return Error{ErrorCode::not_found,
                    "migration " + std::string(expected[i].name) + " is not applied: run `signetd migrate`"};
     if (known->octets(row, 1) != view(sha256(expected[i].sql)))
-      return Error{ErrorCode::corrupt, "migration " + std::string(expected[i].name) + " was changed after it was "
-                                       "applied: use the signetd that made this database"};
+      return Error{ErrorCode::corrupt, "migration " + std::string(expected[i].name) +
+                                           " was changed after it was "
+                                           "applied: use the signetd that made this database"};
   }
   if (known->size() > static_cast<int>(expected.size()))
     return Error{ErrorCode::conflict, "the database is newer than this signetd: install the newer signetd"};

@@ -1,4 +1,5 @@
-// Numbered migrations, each applied once, under an advisory lock, with its text's digest kept: a changed one is refused.
+// Numbered migrations, each applied once, under an advisory lock, with its text's digest kept: a changed one is
+// refused.
 #pragma once
 
 #include <string>

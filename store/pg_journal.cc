@@ -10,8 +10,8 @@
 namespace signet {
 namespace {
 
-// Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that each
-// row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed").
+// Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that
+// each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed").
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) u(id, lane, provider, why)
@@ -203,8 +203,7 @@ class PgJournal : public Journal {
  public:
   PgJournal(Loop& loop, const Clock& clock, Random& random, Log& log, JournalOptions options)
       : loop_(loop), clock_(clock), log_(log), options_(std::move(options)) {
-    PgPipeline::Handlers handlers{[this] { changed(); },
-                                  [this](const std::string& why) { report(why); }};
+    PgPipeline::Handlers handlers{[this] { changed(); }, [this](const std::string& why) { report(why); }};
     for (int i = 0; i < options_.connections; i++)
       connections_.push_back(std::make_unique<PgPipeline>(loop, random, options_.postgres, statements(), handlers));
   }
@@ -273,10 +272,11 @@ class PgJournal : public Journal {
 };
 
 PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
-  PgArray id(PgType::uuid), no(PgType::int2), outcome(PgType::int2), reason(PgType::text), reference(PgType::text), code(PgType::text), status_code(PgType::int2),
-      parts(PgType::int2), started(PgType::timestamptz), finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
-      proven(PgType::boolean), next(PgType::timestamptz), head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea),
-      provider(PgType::text);
+  PgArray id(PgType::uuid), no(PgType::int2), outcome(PgType::int2), reason(PgType::text), reference(PgType::text),
+      code(PgType::text), status_code(PgType::int2), parts(PgType::int2), started(PgType::timestamptz),
+      finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
+      proven(PgType::boolean), next(PgType::timestamptz), head(PgType::bytea), event(PgType::uuid),
+      canon(PgType::bytea), leaf(PgType::bytea), provider(PgType::text);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -292,8 +292,10 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
     failure.add(r.failure_reason);
     counted.add_flag(r.is_counted);
     proven.add_flag(r.is_proven);
-    if (r.next_due) next.add_time(*r.next_due);
-    else next.add_no_time();
+    if (r.next_due)
+      next.add_time(*r.next_due);
+    else
+      next.add_no_time();
     head.add(view(r.head.leaf));
     event.add(r.entry.event_id.view());
     canon.add(r.entry.canon);
@@ -301,15 +303,16 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
     provider.add(r.provider);
   }
   PgExchange::Call call{"result", {}};
-  for (auto* value : {&id, &no, &outcome, &reason, &reference, &code, &status_code, &parts, &started, &finished, &status,
-                      &failure, &counted, &proven, &next, &head, &event, &canon, &leaf, &provider})
+  for (auto* value :
+       {&id,     &no,      &outcome, &reason, &reference, &code, &status_code, &parts, &started, &finished,
+        &status, &failure, &counted, &proven, &next,      &head, &event,       &canon, &leaf,    &provider})
     call.values.push_back(value->bytes());
   return call;
 }
 
 PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& instance) {
-  PgArray id(PgType::uuid), no(PgType::int2), status(PgType::int2), reason(PgType::text), proven(PgType::boolean), head(PgType::bytea), event(PgType::uuid),
-      canon(PgType::bytea), leaf(PgType::bytea);
+  PgArray id(PgType::uuid), no(PgType::int2), status(PgType::int2), reason(PgType::text), proven(PgType::boolean),
+      head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -336,8 +339,9 @@ PgExchange::Call permit_call(const std::vector<PermitRequest>& requests, const J
     provider.add(r.provider);
     why.add(r.route_reason);
   }
-  return {"permit", {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()),
-                     options.instance}};
+  return {
+      "permit",
+      {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()), options.instance}};
 }
 
 void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done) {
@@ -399,47 +403,49 @@ void PgJournal::heads(std::vector<std::pair<Uuid, int>> attempts,
     id.add(message_id.view());
     no.add_short(attempt_no);
   }
-  ask<Present>({"heads", {id.bytes(), no.bytes()}},
-               [](Row row) {
-                 Present p;
-                 p.id = row.uuid();
-                 p.status = static_cast<Status>(row.number());
-                 p.head.n = row.number();
-                 p.head.leaf = row.digest();
-                 p.is_cancel_requested = row.flag();
-                 p.is_proven = row.flag();
-                 p.attempts = row.small();
-                 p.has_result = row.flag();
-                 return p;
-               },
-               std::move(done));
+  ask<Present>(
+      {"heads", {id.bytes(), no.bytes()}},
+      [](Row row) {
+        Present p;
+        p.id = row.uuid();
+        p.status = static_cast<Status>(row.number());
+        p.head.n = row.number();
+        p.head.leaf = row.digest();
+        p.is_cancel_requested = row.flag();
+        p.is_proven = row.flag();
+        p.attempts = row.small();
+        p.has_result = row.flag();
+        return p;
+      },
+      std::move(done));
 }
 
 void PgJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
                              std::function<void(Result<std::vector<Permit>>)> done) {
   PgArray id(PgType::uuid);
   for (const auto& message_id : ids) id.add(message_id.view());
-  ask<Permit>({"open", {id.bytes(), std::string((only_mine ? options_.epoch : Uuid{}).view())}},
-              [](Row row) {
-                Permit p;
-                p.verdict = PermitVerdict::granted;
-                p.id = row.uuid();
-                p.attempt_no = row.small();
-                p.provider = row.text();
-                p.lane = row.text();
-                p.route_reason = row.text();
-                p.instance = row.text();
-                p.permitted_at = row.time();
-                p.head.n = row.number();
-                p.head.leaf = row.digest();
-                p.attempts = row.small();
-                p.max_attempts = row.small();
-                p.expires_at = row.optional_time();
-                p.kind = static_cast<Kind>(row.number());
-                p.priority = static_cast<Priority>(row.number());
-                return p;
-              },
-              std::move(done));
+  ask<Permit>(
+      {"open", {id.bytes(), std::string((only_mine ? options_.epoch : Uuid{}).view())}},
+      [](Row row) {
+        Permit p;
+        p.verdict = PermitVerdict::granted;
+        p.id = row.uuid();
+        p.attempt_no = row.small();
+        p.provider = row.text();
+        p.lane = row.text();
+        p.route_reason = row.text();
+        p.instance = row.text();
+        p.permitted_at = row.time();
+        p.head.n = row.number();
+        p.head.leaf = row.digest();
+        p.attempts = row.small();
+        p.max_attempts = row.small();
+        p.expires_at = row.optional_time();
+        p.kind = static_cast<Kind>(row.number());
+        p.priority = static_cast<Priority>(row.number());
+        return p;
+      },
+      std::move(done));
 }
 
 void PgJournal::claim_due(int count_max, std::vector<std::string> closed_lanes,
@@ -448,15 +454,16 @@ void PgJournal::claim_due(int count_max, std::vector<std::string> closed_lanes,
   for (const auto& lane : closed_lanes) lanes.add(lane);
   std::string count;
   append_u64(count, static_cast<uint64_t>(count_max));
-  ask<PermitRequest>({"claim", {count, lanes.bytes()}},
-                     [](Row row) {
-                       PermitRequest r;
-                       r.id = row.uuid();
-                       r.lane = row.text();
-                       r.provider = row.text();
-                       return r;
-                     },
-                     std::move(done));
+  ask<PermitRequest>(
+      {"claim", {count, lanes.bytes()}},
+      [](Row row) {
+        PermitRequest r;
+        r.id = row.uuid();
+        r.lane = row.text();
+        r.provider = row.text();
+        return r;
+      },
+      std::move(done));
 }
 
 }  // namespace

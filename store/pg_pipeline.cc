@@ -19,8 +19,8 @@ const char* text_of(const PGresult* result, int field, const char* otherwise) {
 
 }  // namespace
 
-PgPipeline::PgPipeline(Loop& loop, Random& random, const PgOptions& options,
-                       const std::vector<PgStatement>& statements, Handlers handlers)
+PgPipeline::PgPipeline(Loop& loop, Random& random, const PgOptions& options, const std::vector<PgStatement>& statements,
+                       Handlers handlers)
     : loop_(loop),
       random_(random),
       options_(options),
@@ -45,8 +45,16 @@ void PgPipeline::connect() {
                                " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
   const char* names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname",
                          "password",        "application_name",    "options",          "client_encoding",  nullptr};
-  const char* values[] = {"10", "5", "3", "15000", options_.url.c_str(), password.empty() ? nullptr : password.c_str(),
-                          options_.application_name.c_str(), settings.c_str(), "UTF8", nullptr};
+  const char* values[] = {"10",
+                          "5",
+                          "3",
+                          "15000",
+                          options_.url.c_str(),
+                          password.empty() ? nullptr : password.c_str(),
+                          options_.application_name.c_str(),
+                          settings.c_str(),
+                          "UTF8",
+                          nullptr};
   pg_ = PQconnectStartParams(names, values, 1);
   state_ = State::connecting;
   if (PQstatus(pg_) == CONNECTION_BAD) return lost(PQerrorMessage(pg_));
@@ -110,17 +118,22 @@ void PgPipeline::watch(int events) {
 
 void PgPipeline::poll_connect() {
   switch (PQconnectPoll(pg_)) {
-    case PGRES_POLLING_READING: return watch(UV_READABLE);
-    case PGRES_POLLING_WRITING: return watch(UV_WRITABLE);
-    case PGRES_POLLING_OK: return prepare();
-    default: return lost(PQerrorMessage(pg_));
+    case PGRES_POLLING_READING:
+      return watch(UV_READABLE);
+    case PGRES_POLLING_WRITING:
+      return watch(UV_WRITABLE);
+    case PGRES_POLLING_OK:
+      return prepare();
+    default:
+      return lost(PQerrorMessage(pg_));
   }
 }
 
 void PgPipeline::prepare() {
   state_ = State::preparing;
   PQsetnonblocking(pg_, 1);
-  PQsetNoticeProcessor(pg_, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      pg_, [](void*, const char*) {}, nullptr);
   PQenterPipelineMode(pg_);
   for (const auto& statement : statements_) PQsendPrepare(pg_, statement.name, statement.sql, 0, nullptr);
   PQpipelineSync(pg_);
@@ -199,15 +212,19 @@ void PgPipeline::take(PGresult* result) {
     case PGRES_TUPLES_OK:  // lives for the call only: the deleter leaves it alone
       exchange_->rows(exchange_->calls[at_call_++].statement, PgRows(std::shared_ptr<void>(result, [](void*) {})));
       break;
-    case PGRES_COMMAND_OK: at_call_++; break;
-    case PGRES_PIPELINE_ABORTED: break;
+    case PGRES_COMMAND_OK:
+      at_call_++;
+      break;
+    case PGRES_PIPELINE_ABORTED:
+      break;
     case PGRES_PIPELINE_SYNC: {
       auto exchange = std::move(exchange_);
       limit_.stop();
       exchange->done(is_failed_ ? &error_ : nullptr);
       break;
     }
-    default: failed(result);
+    default:
+      failed(result);
   }
 }
 

@@ -37,7 +37,7 @@ struct PgExchange {
 class PgPipeline {
  public:
   struct Handlers {
-    std::function<void()> on_change;                    // is_ready() has changed
+    std::function<void()> on_change;                     // is_ready() has changed
     std::function<void(const std::string&)> on_failure;  // why it is not ready; may come often
   };
   // The statements live as long as this.

@@ -40,7 +40,9 @@ PgValue::PgValue(int32_t number) : type(oid(PgType::int4)) { append_u32(bytes, s
 PgValue::PgValue(int64_t number) : type(oid(PgType::int8)) { append_u64(bytes, static_cast<uint64_t>(number)); }
 PgValue::PgValue(bool flag) : type(oid(PgType::boolean)), bytes(1, flag ? '\1' : '\0') {}
 PgValue::PgValue(const Uuid& id) : type(oid(PgType::uuid)), bytes(id.view()) {}
-PgValue::PgValue(WallTime time) : type(oid(PgType::timestamptz)) { append_u64(bytes, static_cast<uint64_t>(time.us - kPgEpochUs)); }
+PgValue::PgValue(WallTime time) : type(oid(PgType::timestamptz)) {
+  append_u64(bytes, static_cast<uint64_t>(time.us - kPgEpochUs));
+}
 PgValue PgValue::octets(std::string_view octets) {
   PgValue value;
   value.type = oid(PgType::bytea);
@@ -67,9 +69,12 @@ int64_t PgRows::number(int row, int column) const {
   const auto bytes = octets(row, column);
   const uint64_t value = read_big_endian(bytes);
   switch (bytes.size()) {
-    case 2: return static_cast<int16_t>(value);
-    case 4: return static_cast<int32_t>(value);
-    default: return static_cast<int64_t>(value);
+    case 2:
+      return static_cast<int16_t>(value);
+    case 4:
+      return static_cast<int32_t>(value);
+    default:
+      return static_cast<int64_t>(value);
   }
 }
 bool PgRows::flag(int row, int column) const { return !octets(row, column).empty() && octets(row, column)[0] != 0; }
@@ -107,8 +112,8 @@ struct PgSession::Impl {
     const char* state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
     sqlstate = state ? state : "";
     if (sqlstate.empty() || PQstatus(connection) != CONNECTION_OK)
-      return {ErrorCode::unavailable, "PostgreSQL is gone: " + (sqlstate.empty() ? "the connection was lost"
-                                                                                 : primary_text(result))};
+      return {ErrorCode::unavailable,
+              "PostgreSQL is gone: " + (sqlstate.empty() ? "the connection was lost" : primary_text(result))};
     return {code_of(sqlstate), "PostgreSQL: " + primary_text(result) + " (" + sqlstate + ")"};
   }
 };
@@ -120,11 +125,20 @@ Result<std::unique_ptr<PgSession>> PgSession::open(const PgOptions& options) {
   const std::string password(options.password.octets());
   // dbname expands the URL; what stands after it adds to it, what stands before it the URL may change. Keepalives and
   // the user time-out tell a server that vanished without a word.
-  const char* names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-                         "dbname",          "password",            "application_name", "connect_timeout",
-                         "options",         "client_encoding",     nullptr};
-  const char* values[] = {"10", "5", "3", "15000", options.url.c_str(), password.empty() ? nullptr : password.c_str(),
-                          options.application_name.c_str(), timeout.c_str(), settings.c_str(), "UTF8", nullptr};
+  const char* names[] = {
+      "keepalives_idle",  "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname", "password",
+      "application_name", "connect_timeout",     "options",          "client_encoding",  nullptr};
+  const char* values[] = {"10",
+                          "5",
+                          "3",
+                          "15000",
+                          options.url.c_str(),
+                          password.empty() ? nullptr : password.c_str(),
+                          options.application_name.c_str(),
+                          timeout.c_str(),
+                          settings.c_str(),
+                          "UTF8",
+                          nullptr};
   auto impl = std::make_unique<Impl>();
   impl->connection = PQconnectdbParams(names, values, 1);
   if (PQstatus(impl->connection) != CONNECTION_OK) {
@@ -134,7 +148,8 @@ Result<std::unique_ptr<PgSession>> PgSession::open(const PgOptions& options) {
       if (c == '\n') c = ' ';
     return Error{ErrorCode::unavailable, "PostgreSQL: " + text + ": check postgres.url and that the server runs"};
   }
-  PQsetNoticeProcessor(impl->connection, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      impl->connection, [](void*, const char*) {}, nullptr);
   return std::unique_ptr<PgSession>(new PgSession(std::move(impl)));
 }
 
@@ -227,8 +242,10 @@ PgPool::Lease::~Lease() {
 
 void PgPool::give_back(std::unique_ptr<PgSession> session) {
   std::lock_guard guard(lock_);
-  if (session->is_usable()) idle_.push_back(std::move(session));
-  else open_--;
+  if (session->is_usable())
+    idle_.push_back(std::move(session));
+  else
+    open_--;
   freed_.notify_one();
 }
 

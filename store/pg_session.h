@@ -40,8 +40,8 @@ class PgValue {
   PgValue(bool flag);
   PgValue(const Uuid& id);
   PgValue(WallTime time);
-  static PgValue octets(std::string_view bytes);  // bytea
-  static PgValue texts(const std::vector<std::string>& list);   // text[]
+  static PgValue octets(std::string_view bytes);               // bytea
+  static PgValue texts(const std::vector<std::string>& list);  // text[]
   template <class T>
   PgValue(const std::optional<T>& value) : PgValue(value ? PgValue(*value) : null()) {}
 
@@ -61,7 +61,7 @@ class PgRows {  // results in binary form
   bool is_null(int row, int column) const;
   std::string_view octets(int row, int column) const;  // text or bytea; lives as long as this
   std::string text(int row, int column) const { return std::string(octets(row, column)); }
-  int64_t number(int row, int column) const;            // smallint, integer or bigint
+  int64_t number(int row, int column) const;  // smallint, integer or bigint
   bool flag(int row, int column) const;
   Uuid uuid(int row, int column) const;
   WallTime time(int row, int column) const;

@@ -24,7 +24,8 @@ Result<std::vector<DueRow>> scan_due(PgSession& session, int shard, WallTime unt
   }
   auto rows = session.run(
       "select message_id, attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until from due "
-      "where shard = $1 and due_at < $2" + past + " order by shard, priority, lane, due_at, message_id limit $3",
+      "where shard = $1 and due_at < $2" +
+          past + " order by shard, priority, lane, due_at, message_id limit $3",
       values);
   if (!rows) return rows.error();
   std::vector<DueRow> out;
@@ -48,13 +49,15 @@ Result<std::vector<OverduePermit>> overdue_permits(PgSession& session, int64_t a
   return permits_of(session.run(
       "select s.message_id, s.attempt_no::int, s.provider, s.permitted_at from due d cross join lateral (select * from "
       "attempt_start a where a.message_id = d.message_id and a.attempt_no = d.attempt_no and a.kind = 1 offset 0) s "
-      "where d.due_at < now() - $1 * interval '1 millisecond' and s.permitted_at < now() - $1 * interval '1 millisecond' order by s.message_id limit $2",
+      "where d.due_at < now() - $1 * interval '1 millisecond' and s.permitted_at < now() - $1 * interval '1 "
+      "millisecond' order by s.message_id limit $2",
       {age_ms, static_cast<int32_t>(count_max)}));
 }
 
 Result<std::vector<OverduePermit>> doubts(PgSession& session, int64_t age_ms, Kind kind, int count_max) {
   return permits_of(session.run(
-      "select m.id, r.attempt_no::int, coalesce(m.provider, ''), r.finished_at from message m cross join lateral (select "
+      "select m.id, r.attempt_no::int, coalesce(m.provider, ''), r.finished_at from message m cross join lateral "
+      "(select "
       "attempt_no, finished_at from attempt_result a where a.message_id = m.id order by attempt_no desc limit 1) r "
       "where m.status = 10 and m.kind = $3 and r.finished_at < now() - $1 * interval '1 millisecond' "
       "order by m.id limit $2",
@@ -62,8 +65,9 @@ Result<std::vector<OverduePermit>> doubts(PgSession& session, int64_t age_ms, Ki
 }
 
 Result<Totals> totals(PgSession& session) {
-  auto due = session.run("select count(*), coalesce((extract(epoch from now() - min(due_at)) * 1000)::bigint, 0) from due "
-                         "where due_at <= now()");
+  auto due = session.run(
+      "select count(*), coalesce((extract(epoch from now() - min(due_at)) * 1000)::bigint, 0) from due "
+      "where due_at <= now()");
   if (!due) return due.error();
   auto statuses = session.run("select status, count(*) from message group by 1 order by 1");
   if (!statuses) return statuses.error();

@@ -5,9 +5,9 @@
 namespace signet {
 namespace {
 
-constexpr int64_t kBusyUs = 50000;         // a slot is usually freed sooner, and that is noticed
+constexpr int64_t kBusyUs = 50000;  // a slot is usually freed sooner, and that is noticed
 constexpr int64_t kUnknownLaneUs = 5000000;
-constexpr int64_t kPauseMs = 1000;         // of a throttled lane, if the provider named no time
+constexpr int64_t kPauseMs = 1000;  // of a throttled lane, if the provider named no time
 constexpr int64_t kPauseMsMax = 60000;
 
 }  // namespace

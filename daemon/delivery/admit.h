@@ -17,7 +17,7 @@ namespace signet {
 struct ProviderLimits {
   double rate_per_s = 0;  // 0: none
   double burst = 1;
-  int in_flight = 64;     // messages between permit and outcome: no more than these can ever be in doubt at once
+  int in_flight = 64;  // messages between permit and outcome: no more than these can ever be in doubt at once
 };
 
 struct Admission {

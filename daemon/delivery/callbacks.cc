@@ -36,8 +36,9 @@ bool Callbacks::apply() {
   if (!taken || taken->empty()) return false;
   if (count_max == 1 && !tx.run("savepoint untouched")) return false;
   // Messages are locked in one order, here as in every batch.
-  std::sort(taken->begin(), taken->end(),
-            [](const CallbackRow& a, const CallbackRow& b) { return std::tie(a.message_id, a.id) < std::tie(b.message_id, b.id); });
+  std::sort(taken->begin(), taken->end(), [](const CallbackRow& a, const CallbackRow& b) {
+    return std::tie(a.message_id, a.id) < std::tie(b.message_id, b.id);
+  });
   for (const auto& callback : *taken) {
     auto done = apply_one(tx, callback);
     if (done) continue;
@@ -97,19 +98,22 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
   // No step, or one that is not legal from here, leaves the status as it is.
   const Status status = step ? after(message.status, *step).value_or(message.status) : message.status;
   const bool takes_effect = status != message.status;
-  ConfirmationRow row{ids_.next(), message.id, callback.attempt_no, callback.kind, callback.id, callback.provider,
-                      callback.provider_code, takes_effect, now};
+  ConfirmationRow row{ids_.next(), message.id,        callback.attempt_no,    callback.kind,
+                      callback.id, callback.provider, callback.provider_code, takes_effect,
+                      now};
   auto inserted = insert_confirmation(tx, row);
   if (!inserted) return inserted;
-  metrics_.add("signet_callbacks_total", "provider=\"" + callback.provider + "\",verdict=\"" +
-                                             (takes_effect ? "applied" : "recorded") + "\"");
+  metrics_.add("signet_callbacks_total",
+               "provider=\"" + callback.provider + "\",verdict=\"" + (takes_effect ? "applied" : "recorded") + "\"");
   if (!takes_effect) return {};
 
   Event event;
   event.id = ids_.next();
   event.at = now;
   event.actor = {instance_, "daemon", "", "", ""};
-  event.action = status == Status::delivered ? "delivery_confirmed" : status == Status::sent ? "sent" : "delivery_failed";
+  event.action = status == Status::delivered ? "delivery_confirmed"
+                 : status == Status::sent    ? "sent"
+                                             : "delivery_failed";
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
   event.callback_sha256 = callback_sha256(callback);

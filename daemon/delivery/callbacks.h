@@ -18,7 +18,11 @@ namespace signet {
 class Callbacks {
  public:
   Callbacks(PgOptions postgres, const Clock& clock, IdSource& ids, Log& log, Metrics& metrics, std::string instance)
-      : postgres_(std::move(postgres)), clock_(clock), ids_(ids), log_(log), metrics_(metrics),
+      : postgres_(std::move(postgres)),
+        clock_(clock),
+        ids_(ids),
+        log_(log),
+        metrics_(metrics),
         instance_(std::move(instance)) {}
   // Applies one batch. True: there may be more.
   bool apply();

@@ -98,8 +98,8 @@ void Delivery::claim() {
   if (is_stopping_ || !parts_.journal.is_up()) return;  // fail closed: no permits, so nothing to claim for
   if (!parts_.queue.is_up()) return claim_without_redis();
   const auto batch = static_cast<size_t>(settings_.batch);
-  while (claims_under_way_ < kClaimsMax &&
-         flights_.size() + static_cast<size_t>(claims_under_way_ + 1) * batch <= static_cast<size_t>(settings_.window)) {
+  while (claims_under_way_ < kClaimsMax && flights_.size() + static_cast<size_t>(claims_under_way_ + 1) * batch <=
+                                               static_cast<size_t>(settings_.window)) {
     const auto shard = dispatcher_.next();
     if (!shard) return;
     ClaimRequest request;
@@ -108,15 +108,15 @@ void Delivery::claim() {
     request.closed_lanes = closed_lanes();
     request.lease_ms = settings_.lease_ms;
     claims_under_way_++;
-    parts_.queue.claim(request, [this, shard = *shard, alive = std::weak_ptr(alive_)](
-                                    Result<std::vector<Claimed>> claimed) {
-      if (alive.expired()) return;
-      claims_under_way_--;
-      if (!claimed) return;  // on_change says that it is away
-      dispatcher_.claimed(shard, static_cast<int>(claimed->size()));
-      parts_.metrics.add("signet_claimed_total", "", static_cast<int64_t>(claimed->size()));
-      for (auto& hint : *claimed) take_claimed(std::move(hint.lane), hint.id);
-    });
+    parts_.queue.claim(request,
+                       [this, shard = *shard, alive = std::weak_ptr(alive_)](Result<std::vector<Claimed>> claimed) {
+                         if (alive.expired()) return;
+                         claims_under_way_--;
+                         if (!claimed) return;  // on_change says that it is away
+                         dispatcher_.claimed(shard, static_cast<int>(claimed->size()));
+                         parts_.metrics.add("signet_claimed_total", "", static_cast<int64_t>(claimed->size()));
+                         for (auto& hint : *claimed) take_claimed(std::move(hint.lane), hint.id);
+                       });
   }
 }
 
@@ -201,8 +201,10 @@ void Delivery::write_batch() {
     parts_.journal.write(std::move(batch), [this, kept, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
       if (alive.expired()) return;
       batches_under_way_--;
-      if (reply) on_written(*kept, std::move(reply));
-      else on_not_written(*kept, reply.error());
+      if (reply)
+        on_written(*kept, std::move(reply));
+      else
+        on_not_written(*kept, reply.error());
     });
   }
   is_flushing_ = false;
@@ -215,8 +217,10 @@ void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {
   std::sort(stale.begin(), stale.end());
   auto is_stale = [&stale](const Uuid& id) { return std::binary_search(stale.begin(), stale.end(), id); };
   for (const auto& row : batch.results) {
-    if (is_stale(row.id)) stale_.emplace_back(row.id, row.attempt_no);
-    else recorded(row.id);
+    if (is_stale(row.id))
+      stale_.emplace_back(row.id, row.attempt_no);
+    else
+      recorded(row.id);
   }
   // A stale end means that somebody changed the message meanwhile: the relay looks again.
   for (const auto& row : batch.ends) finish(row.id, std::nullopt);
@@ -241,8 +245,9 @@ void Delivery::on_not_written(const Batch& batch, const Error& error) {
     put_back(admitted_, batch.permits);
     return;
   }
-  const Uuid id = !batch.results.empty() ? batch.results[0].id : !batch.ends.empty() ? batch.ends[0].id
-                                                                                      : batch.permits[0].id;
+  const Uuid id = !batch.results.empty() ? batch.results[0].id
+                  : !batch.ends.empty()  ? batch.ends[0].id
+                                         : batch.permits[0].id;
   parts_.metrics.add("signet_alarm", "reason=\"row_refused\"");
   parts_.log.error("PostgreSQL refuses a delivery's row; its attempt will stand in doubt",
                    {{"message_id", id.text()}, {"reason", error.text}});
@@ -269,10 +274,14 @@ void Delivery::refuse(Flight& flight) {
   admit_.release(flight.provider);
   flight.is_admitted = false;
   switch (flight.permit.verdict) {
-    case PermitVerdict::cancel_requested: return end(flight, Status::cancelled, "cancelled");
-    case PermitVerdict::expired: return end(flight, Status::failed, "expired");
-    case PermitVerdict::suppressed: return end(flight, Status::suppressed, "opted_out");
-    case PermitVerdict::not_yet: return finish(flight.id, flight.permit.due_at);
+    case PermitVerdict::cancel_requested:
+      return end(flight, Status::cancelled, "cancelled");
+    case PermitVerdict::expired:
+      return end(flight, Status::failed, "expired");
+    case PermitVerdict::suppressed:
+      return end(flight, Status::suppressed, "opted_out");
+    case PermitVerdict::not_yet:
+      return finish(flight.id, flight.permit.due_at);
     case PermitVerdict::other_lane:
       flight.lane = flight.permit.lane;
       claimed_[flight.lane].push_back(flight.id);
@@ -281,7 +290,8 @@ void Delivery::refuse(Flight& flight) {
       parts_.log.warn("a due message's attempt may not follow the one before; it waits for a person",
                       {{"message_id", flight.id.text()}, {"attempt", std::to_string(flight.permit.attempt_no)}});
       return finish(flight.id, std::nullopt);
-    default: return finish(flight.id, std::nullopt);  // somebody else's by now; what is due is offered again
+    default:
+      return finish(flight.id, std::nullopt);  // somebody else's by now; what is due is offered again
   }
 }
 
@@ -316,12 +326,10 @@ void Delivery::send(Flight& flight, Transport& transport) {
   flight.started_at = parts_.clock.wall();
   sends_under_way_++;
   flight.is_sending = true;
-  if (parts_.clock.tick() >= deadline)
-    return on_outcome(flight.id, outcome_of(OutcomeKind::unsent, "permit_lapsed"));
+  if (parts_.clock.tick() >= deadline) return on_outcome(flight.id, outcome_of(OutcomeKind::unsent, "permit_lapsed"));
   if (!open(flight)) return on_outcome(flight.id, outcome_of(OutcomeKind::permanent, "content_mismatch"));
-  transport.send(flight.outbound, deadline, [this, id = flight.id](Outcome outcome) {
-    on_outcome(id, std::move(outcome));
-  });
+  transport.send(flight.outbound, deadline,
+                 [this, id = flight.id](Outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
 
 bool Delivery::open(Flight& flight) {
@@ -381,8 +389,8 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.is_proven = decision.is_proven;
   if (row.status == Status::queued) row.next_due = decision.next_due;
   row.head = head;
-  row.entry = events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at,
-                                row.finished_at);
+  row.entry =
+      events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
   flight.next_due = row.next_due;
   results_.push_back(std::move(row));
 }
@@ -405,9 +413,9 @@ void Delivery::refresh_stale() {
         recorded(present.id);
         continue;
       }
-      queue_result(*flight, present.head, present.status,
-                   {present.attempts, flight->permit.max_attempts, present.is_cancel_requested,
-                    flight->permit.expires_at});
+      queue_result(
+          *flight, present.head, present.status,
+          {present.attempts, flight->permit.max_attempts, present.is_cancel_requested, flight->permit.expires_at});
     }
   });
 }
@@ -417,30 +425,30 @@ void Delivery::settle_unknown() {
   if (unknown_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
   auto asked = take_front(unknown_, static_cast<size_t>(settings_.batch));
   lookups_under_way_++;
-  parts_.journal.open_permits(asked, true, [this, asked, alive = std::weak_ptr(alive_)](
-                                               Result<std::vector<Permit>> found) {
-    if (alive.expired()) return;
-    lookups_under_way_--;
-    if (!found) {
-      put_back(unknown_, asked);
-      return;
-    }
-    for (auto& permit : *found) {
-      Flight* flight = find(permit.id);
-      if (!flight) continue;
-      flight->permit = std::move(permit);
-      flight->started_at = flight->finished_at = parts_.clock.wall();
-      flight->outcome = outcome_of(OutcomeKind::unsent, "commit_unknown");
-      flight->has_outcome = true;
-      record(*flight);
-    }
-    for (const auto& id : asked) {
-      Flight* flight = find(id);
-      if (!flight) continue;
-      if (std::exchange(flight->is_admitted, false)) admit_.release(flight->provider);
-      if (!flight->has_outcome) finish(id, parts_.clock.wall());
-    }
-  });
+  parts_.journal.open_permits(asked, true,
+                              [this, asked, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
+                                if (alive.expired()) return;
+                                lookups_under_way_--;
+                                if (!found) {
+                                  put_back(unknown_, asked);
+                                  return;
+                                }
+                                for (auto& permit : *found) {
+                                  Flight* flight = find(permit.id);
+                                  if (!flight) continue;
+                                  flight->permit = std::move(permit);
+                                  flight->started_at = flight->finished_at = parts_.clock.wall();
+                                  flight->outcome = outcome_of(OutcomeKind::unsent, "commit_unknown");
+                                  flight->has_outcome = true;
+                                  record(*flight);
+                                }
+                                for (const auto& id : asked) {
+                                  Flight* flight = find(id);
+                                  if (!flight) continue;
+                                  if (std::exchange(flight->is_admitted, false)) admit_.release(flight->provider);
+                                  if (!flight->has_outcome) finish(id, parts_.clock.wall());
+                                }
+                              });
 }
 
 void Delivery::settle_overdue(std::vector<Uuid> ids) {
@@ -451,27 +459,27 @@ void Delivery::settle_overdue(std::vector<Uuid> ids) {
 void Delivery::fetch_overdue() {
   if (overdue_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
   lookups_under_way_++;
-  parts_.journal.open_permits(
-      take_front(overdue_, static_cast<size_t>(settings_.batch)), false,
-      [this, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
-        if (alive.expired()) return;
-        lookups_under_way_--;
-        if (!found) return;  // the reconciler finds them again
-        for (auto& permit : *found) {
-          if (flights_.contains(permit.id)) continue;
-          auto flight = std::make_unique<Flight>();
-          flight->id = permit.id;
-          flight->permit = std::move(permit);
-          flight->started_at = flight->permit.permitted_at;
-          flight->finished_at = parts_.clock.wall();
-          flight->outcome = outcome_of(OutcomeKind::in_doubt, "no_result");
-          flight->has_outcome = true;
-          parts_.log.warn("a permit ended without a result: the message stands in doubt",
-                          {{"message_id", flight->id.text()}, {"provider", flight->permit.provider}});
-          Flight& kept = *flights_.emplace(flight->id, std::move(flight)).first->second;
-          record(kept);
-        }
-      });
+  parts_.journal.open_permits(take_front(overdue_, static_cast<size_t>(settings_.batch)), false,
+                              [this, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
+                                if (alive.expired()) return;
+                                lookups_under_way_--;
+                                if (!found) return;  // the reconciler finds them again
+                                for (auto& permit : *found) {
+                                  if (flights_.contains(permit.id)) continue;
+                                  auto flight = std::make_unique<Flight>();
+                                  flight->id = permit.id;
+                                  flight->permit = std::move(permit);
+                                  flight->started_at = flight->permit.permitted_at;
+                                  flight->finished_at = parts_.clock.wall();
+                                  flight->outcome = outcome_of(OutcomeKind::in_doubt, "no_result");
+                                  flight->has_outcome = true;
+                                  parts_.log.warn(
+                                      "a permit ended without a result: the message stands in doubt",
+                                      {{"message_id", flight->id.text()}, {"provider", flight->permit.provider}});
+                                  Flight& kept = *flights_.emplace(flight->id, std::move(flight)).first->second;
+                                  record(kept);
+                                }
+                              });
 }
 
 void Delivery::recorded(const Uuid& id) {
@@ -483,8 +491,10 @@ void Delivery::recorded(const Uuid& id) {
 // The message leaves the window; its hint goes, or comes back at `again_at`.
 void Delivery::finish(const Uuid& id, std::optional<WallTime> again_at) {
   if (Flight* flight = find(id); flight && flight->is_admitted) admit_.release(flight->provider);
-  if (again_at) nacks_.emplace_back(id, *again_at);
-  else acks_.push_back(id);
+  if (again_at)
+    nacks_.emplace_back(id, *again_at);
+  else
+    acks_.push_back(id);
   flights_.erase(id);
 }
 

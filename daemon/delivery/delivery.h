@@ -130,12 +130,12 @@ class Delivery {  // loop thread only
 
   std::unordered_map<Uuid, FlightPtr> flights_;
   std::map<std::string, std::deque<Uuid>> claimed_;  // by lane: wait to be admitted
-  std::deque<PermitRequest> admitted_;       // wait for a permit batch
+  std::deque<PermitRequest> admitted_;               // wait for a permit batch
   std::map<std::string, std::deque<Uuid>> granted_;  // by provider: wait for room in its transport
-  std::deque<ResultRow> results_;            // wait for a result batch
+  std::deque<ResultRow> results_;                    // wait for a result batch
   std::deque<EndRow> ends_;
-  std::deque<Uuid> unknown_;                 // permits whose COMMIT is not known
-  std::deque<std::pair<Uuid, int>> stale_;   // results whose head has moved
+  std::deque<Uuid> unknown_;                // permits whose COMMIT is not known
+  std::deque<std::pair<Uuid, int>> stale_;  // results whose head has moved
   std::deque<Uuid> overdue_;
   std::vector<Uuid> acks_;
   std::vector<std::pair<Uuid, WallTime>> nacks_;
@@ -143,7 +143,7 @@ class Delivery {  // loop thread only
   bool is_flushing_ = false;  // the hold time is over: write what there is
   int careful_ = 0;           // rows still to be written one by one, after a batch with bad data in it
   bool is_stopping_ = false, is_hurried_ = false;
-  bool is_marked_ = false;   // at a stop's deadline: what is granted from now on is not begun any more
+  bool is_marked_ = false;    // at a stop's deadline: what is granted from now on is not begun any more
   bool is_held_off_ = false;  // after a refusal by a server in trouble
   std::function<void()> stopped_, redis_up_;
   Timer hold_, poll_, admission_, renewal_, deadline_, trouble_;

@@ -24,8 +24,8 @@ void DeliveryLoop::start() {
 }
 
 void DeliveryLoop::run() {
-  queue_ = std::make_unique<RedisQueue>(loop_, shared_.clock, shared_.random, shared_.log, options_.redis,
-                                        options_.queue);
+  queue_ =
+      std::make_unique<RedisQueue>(loop_, shared_.clock, shared_.random, shared_.log, options_.redis, options_.queue);
   journal_ = make_pg_journal(loop_, shared_.clock, shared_.random, shared_.log, options_.journal);
   std::map<std::string, ProviderLimits> limits;
   std::map<std::string, DeliveryProvider> providers;
@@ -36,20 +36,20 @@ void DeliveryLoop::run() {
     TransportOptions transport;
     transport.in_flight_max = one.limits.in_flight;
     transport.request_timeout_ms = options_.delivery.request_timeout_ms;
-    providers[name] = {one.provider, make_transport(loop_, shared_.clock, shared_.log, one.provider, one.settings,
-                                                    transport)};
+    providers[name] = {one.provider,
+                       make_transport(loop_, shared_.clock, shared_.log, one.provider, one.settings, transport)};
   }
   // More than half of what can be in flight may never come together.
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
-  delivery_ = std::make_unique<Delivery>(
-      DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
-                    shared_.keys},
-      std::move(settings),
-      Admit(shared_.routes, limits, shared_.random),
-      Dispatcher(options_.number, options_.loops), std::move(providers));
-  delivery_->on_redis_up([this] { if (redis_up_) redis_up_(); });
+  delivery_ = std::make_unique<Delivery>(DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log,
+                                                       shared_.metrics, *queue_, *journal_, shared_.keys},
+                                         std::move(settings), Admit(shared_.routes, limits, shared_.random),
+                                         Dispatcher(options_.number, options_.loops), std::move(providers));
+  delivery_->on_redis_up([this] {
+    if (redis_up_) redis_up_();
+  });
   {
     Timer beat(loop_);
     beat.repeat(kBeatMs, [this] { beats_++; });

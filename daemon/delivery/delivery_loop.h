@@ -50,11 +50,11 @@ class DeliveryLoop : public QueueDoor {
   void start();
   void stop(int64_t deadline_ms, std::function<void()> done);  // `done` on the loop's thread
   void hurry();
-  void offer_soon(std::vector<Hint> hints);          // any thread; lost if Redis is away: the relay finds them
-  void settle_overdue(std::vector<Uuid> ids);        // any thread
+  void offer_soon(std::vector<Hint> hints);    // any thread; lost if Redis is away: the relay finds them
+  void settle_overdue(std::vector<Uuid> ids);  // any thread
   // Any thread. `then` gets those that this loop does not have under way, on this loop's thread.
   void without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then);
-  int64_t beats() const { return beats_; }           // any thread; grows while the loop turns
+  int64_t beats() const { return beats_; }  // any thread; grows while the loop turns
   // For the relay's thread: waits for the answer.
   Result<int64_t> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;

@@ -8,12 +8,18 @@ namespace {
 
 std::string action_of(const Outcome& outcome, const Decision& decision) {
   switch (decision.step) {
-    case Step::accepted: return "sent";
-    case Step::doubt: return "delivery_in_doubt";
-    case Step::suppress: return "suppressed";
-    case Step::expire: return "expired";
-    case Step::cancel: return "cancelled";
-    default: return outcome.kind == OutcomeKind::unsent ? "delivery_unsent" : "delivery_failed";
+    case Step::accepted:
+      return "sent";
+    case Step::doubt:
+      return "delivery_in_doubt";
+    case Step::suppress:
+      return "suppressed";
+    case Step::expire:
+      return "expired";
+    case Step::cancel:
+      return "cancelled";
+    default:
+      return outcome.kind == OutcomeKind::unsent ? "delivery_unsent" : "delivery_failed";
   }
 }
 
@@ -39,10 +45,10 @@ Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, co
   event.status = name(status);
   event.reason_code = decision.reason.empty() ? outcome.reason : decision.reason;
   event.attempt = EventAttempt{permit.attempt_no, permit.provider, permit.permitted_at};
-  event.attempt_sha256 = attempt_sha256(
-      {permit.id, permit.attempt_no, permit.instance, permit.provider, permit.lane, permit.route_reason,
-       permit.permitted_at, name(outcome.kind), outcome.reason, outcome.provider_reference, outcome.provider_code, outcome.status_code,
-       outcome.parts, started_at, finished_at});
+  event.attempt_sha256 =
+      attempt_sha256({permit.id, permit.attempt_no, permit.instance, permit.provider, permit.lane, permit.route_reason,
+                      permit.permitted_at, name(outcome.kind), outcome.reason, outcome.provider_reference,
+                      outcome.provider_code, outcome.status_code, outcome.parts, started_at, finished_at});
   event.detail = {{"final", is_final(status)}, {"outcome", std::string(name(outcome.kind))}};
   if (status == Status::failed) event.detail.emplace_back("proven", decision.is_proven);
   return finish(event, permit.id);

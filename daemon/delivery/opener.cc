@@ -11,8 +11,8 @@ Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit) {
     return fault("no approval covers this version");
   auto key = keys.unwrap(permit.id.text(), permit.kek_id, permit.wrapped_key);
   if (!key) return fault("the data key does not open: " + key.error().text);
-  auto packed = unseal(key->octets(), seal_binding("content", permit.id, permit.content_version, "sealed"),
-                       permit.sealed);
+  auto packed =
+      unseal(key->octets(), seal_binding("content", permit.id, permit.content_version, "sealed"), permit.sealed);
   if (!packed) return fault("the envelope does not open");
   auto unpacked = unpack(*packed);
   if (!unpacked) return fault("the envelope does not unpack");

@@ -55,8 +55,7 @@ Result<void> Reconciler::decide_doubt(const OverduePermit& doubt, DoubtPolicy po
   const int attempts_max =
       message.max_attempts > 0 ? std::min(message.max_attempts, settings_.attempts_max) : settings_.attempts_max;
   const bool is_resend = policy == DoubtPolicy::resend && message.attempts < attempts_max &&
-                         !message.is_cancel_requested &&
-                         !(message.expires_at && *message.expires_at <= now);
+                         !message.is_cancel_requested && !(message.expires_at && *message.expires_at <= now);
   const Status status = is_resend ? Status::queued : Status::failed;
   auto decided = insert_decision(tx, ids_.next(), message.id, doubt.attempt_no, is_resend ? "resend" : "fail",
                                  settings_.instance, "delivery.in_doubt", now);

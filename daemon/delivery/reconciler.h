@@ -34,8 +34,14 @@ class Reconciler {
   // `settle` hands overdue permits to a delivery loop, which records them as it records every result.
   Reconciler(PgOptions postgres, ReconcilerSettings settings, const Routes& routes, const Clock& clock, IdSource& ids,
              Log& log, Metrics& metrics, std::function<void(std::vector<Uuid>)> settle)
-      : postgres_(std::move(postgres)), settings_(std::move(settings)), routes_(routes), clock_(clock), ids_(ids),
-        log_(log), metrics_(metrics), settle_(std::move(settle)) {}
+      : postgres_(std::move(postgres)),
+        settings_(std::move(settings)),
+        routes_(routes),
+        clock_(clock),
+        ids_(ids),
+        log_(log),
+        metrics_(metrics),
+        settle_(std::move(settle)) {}
   bool pass();
 
  private:

@@ -6,8 +6,8 @@ namespace signet {
 namespace {
 
 constexpr int kPage = 1000;
-constexpr int kShardHintsMax = 65536;           // four priorities of 16,384: more does not fit a shard anyway
-constexpr int64_t kAheadUs = 120 * 1000000LL;   // what is due within this time is offered
+constexpr int kShardHintsMax = 65536;             // four priorities of 16,384: more does not fit a shard anyway
+constexpr int64_t kAheadUs = 120 * 1000000LL;     // what is due within this time is offered
 constexpr int64_t kScanEveryUs = 20 * 1000000LL;  // design: within 60 s, so that one lost hint comes back
 
 }  // namespace

@@ -13,9 +13,9 @@ class Worker {
  public:
   // `action` returns true if there is more to do at once. It must not throw.
   Worker(int64_t every_ms, std::function<bool()> action);
-  ~Worker();     // waits for the action under way
-  void wake();   // any thread
-  void stop();   // any thread; wakes it and lets it end
+  ~Worker();    // waits for the action under way
+  void wake();  // any thread
+  void stop();  // any thread; wakes it and lets it end
 
  private:
   void run(int64_t every_ms);

@@ -26,15 +26,16 @@ TEST_CASE("kill -9 in the middle of 2,000 messages: each ends final or in doubt,
   world.start_daemon();
   wait_until("some hundred are sent", [&] { return world.sandbox_accepted() >= 500; });
   world.kill_daemon();
-  const int64_t in_flight =
-      world.count("attempt_start s where not exists (select from attempt_result r where r.message_id = s.message_id "
-                  "and r.attempt_no = s.attempt_no)");
+  const int64_t in_flight = world.count(
+      "attempt_start s where not exists (select from attempt_result r where r.message_id = s.message_id "
+      "and r.attempt_no = s.attempt_no)");
   const int64_t before = world.sandbox_accepted();
   INFO("in flight at the kill: " << in_flight << ", arrived before it: " << before);
   CHECK(before < 2000);
   CHECK(in_flight <= 64);
   world.start_daemon();
-  wait_until("all are settled", [&] { return world.count(kUnsettled) == 0; }, 90);
+  wait_until(
+      "all are settled", [&] { return world.count(kUnsettled) == 0; }, 90);
   CHECK(world.count("message where status in (6, 10)") == 2000);
   CHECK(world.count("message where status = 10") <= in_flight);
   CHECK(world.count("due") == 0);
@@ -47,13 +48,15 @@ TEST_CASE("kill -9 in the middle of 2,000 messages: each ends final or in doubt,
 TEST_CASE("FLUSHALL in the middle of 2,000 messages: all end delivered, none twice, and Redis never saw a recipient") {
   World world;
   Process monitor({"redis-cli", "-p", std::to_string(world.redis.port()), "MONITOR"}, world.folder + "/monitor.log");
-  wait_until("MONITOR listens", [&] { return read_file(world.folder + "/monitor.log").find("OK") != std::string::npos; });
+  wait_until("MONITOR listens",
+             [&] { return read_file(world.folder + "/monitor.log").find("OK") != std::string::npos; });
   world.insert_sms(2000);
   world.start_daemon();
   wait_until("some hundred are sent", [&] { return world.sandbox_accepted() >= 400; });
   CHECK(world.sandbox_accepted() < 2000);
   world.redis.command({"FLUSHALL"});
-  wait_until("all are delivered", [&] { return world.count("message where status = 6") == 2000; }, 90);
+  wait_until(
+      "all are delivered", [&] { return world.count("message where status = 6") == 2000; }, 90);
   CHECK(world.sandbox_accepted() == 2000);
   check_nothing_twice(world);
   CHECK(world.stop_daemon() == 0);
@@ -67,11 +70,12 @@ TEST_CASE("FLUSHALL in the middle of 2,000 messages: all end delivered, none twi
 }
 
 TEST_CASE("a changed byte in envelope, MAC, commitment or recipient key: nothing is sent, and an alarm is raised") {
-  const char* target = GENERATE("update content set sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1)",
-                                "update approval set approval_mac = set_byte(approval_mac, 3, get_byte(approval_mac, 3) # 1)",
-                                "update approval set envelope_commit = set_byte(envelope_commit, 0, get_byte(envelope_commit, 0) # 128)",
-                                "update message set recipient_key = set_byte(recipient_key, 31, get_byte(recipient_key, 31) # 1)",
-                                "update data_key set wrapped = set_byte(wrapped, 20, get_byte(wrapped, 20) # 1)");
+  const char* target =
+      GENERATE("update content set sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1)",
+               "update approval set approval_mac = set_byte(approval_mac, 3, get_byte(approval_mac, 3) # 1)",
+               "update approval set envelope_commit = set_byte(envelope_commit, 0, get_byte(envelope_commit, 0) # 128)",
+               "update message set recipient_key = set_byte(recipient_key, 31, get_byte(recipient_key, 31) # 1)",
+               "update data_key set wrapped = set_byte(wrapped, 20, get_byte(wrapped, 20) # 1)");
   INFO(target);
   World world;
   world.insert_sms(1);
@@ -111,7 +115,8 @@ TEST_CASE("the daemon waits for PostgreSQL and Redis, goes on when they are back
   wait_until("it delivers with both", [&] { return world.sandbox_accepted() >= 350; });
   world.postgres.stop_immediate();
   world.postgres.start();
-  wait_until("all are settled", [&] { return world.count(kUnsettled) == 0; }, 90);
+  wait_until(
+      "all are settled", [&] { return world.count(kUnsettled) == 0; }, 90);
   CHECK(world.count("message where status in (6, 10)") == 600);
   CHECK(world.count("message where status = 10") <= 64);
   check_nothing_twice(world);
@@ -182,9 +187,10 @@ TEST_CASE("each ending of the sandbox leads where the table of states says") {
   for (size_t i = 0; i < rows.size(); i++) {
     INFO(rows[i].envelope.recipient);
     const std::string where = " from message where id = '" + ids[i].text() + "'";
-    wait_until(rows[i].envelope.recipient + " becomes " + std::to_string(rows[i].status) + ", is " +
-                   world.value("select status::text || ' ' || coalesce(failure_reason, '')" + where),
-               [&] { return world.value("select status::text" + where) == std::to_string(rows[i].status); }, 40);
+    wait_until(
+        rows[i].envelope.recipient + " becomes " + std::to_string(rows[i].status) + ", is " +
+            world.value("select status::text || ' ' || coalesce(failure_reason, '')" + where),
+        [&] { return world.value("select status::text" + where) == std::to_string(rows[i].status); }, 40);
     if (rows[i].reason[0]) CHECK(world.value("select failure_reason" + where) == rows[i].reason);
   }
   CHECK(nlohmann::json::parse(world.sandbox_summary())["twice"].empty());

@@ -42,11 +42,13 @@ World::World(WorldOptions options)
   write_config();
   run({"keygen"});
   sandbox_ = std::make_unique<Process>(
-      std::vector<std::string>{SIGNET_BINARY, "sandbox", "--http", "127.0.0.1:" + std::to_string(sandbox_port), "--smtp",
-                               "127.0.0.1:" + std::to_string(smtp_port), "--journal", folder + "/journal.jsonl",
-                               "--account-sid", kSid, "--auth-token-file", folder + "/keys/twilio"},
+      std::vector<std::string>{SIGNET_BINARY, "sandbox", "--http", "127.0.0.1:" + std::to_string(sandbox_port),
+                               "--smtp", "127.0.0.1:" + std::to_string(smtp_port), "--journal",
+                               folder + "/journal.jsonl", "--account-sid", kSid, "--auth-token-file",
+                               folder + "/keys/twilio"},
       folder + "/sandbox.log");
-  wait_until("the sandbox answers", [this] { return http("GET", sandbox_port, "/sandbox/journal/summary").status == 200; });
+  wait_until("the sandbox answers",
+             [this] { return http("GET", sandbox_port, "/sandbox/journal/summary").status == 200; });
 }
 
 World::~World() {
@@ -58,27 +60,37 @@ World::~World() {
 void World::write_config() {
   const std::string text = R"(
 instance: world-1
-postgres: { url: ")" + postgres.url("signet_app") + R"(" }
-redis: { url: ")" + redis.url() + R"(/0", intake: true }
+postgres: { url: ")" + postgres.url("signet_app") +
+                           R"(" }
+redis: { url: ")" + redis.url() +
+                           R"(/0", intake: true }
 http:
-  admin: { listen: "127.0.0.1:)" + std::to_string(admin_port) + R"(" }
-  webhooks: { listen: "127.0.0.1:)" + std::to_string(webhooks_port) + R"(", public_url: "http://127.0.0.1:)" +
+  admin: { listen: "127.0.0.1:)" +
+                           std::to_string(admin_port) + R"(" }
+  webhooks: { listen: "127.0.0.1:)" +
+                           std::to_string(webhooks_port) + R"(", public_url: "http://127.0.0.1:)" +
                            std::to_string(webhooks_port) + R"(" }
 secrets: { key_encryption_key_file: keys/kek, daemon_mac_key_file: keys/mac, index_key_file: keys/index,
            intake_key_file: keys/intake.jwk, log_signing_key_file: keys/log.pem }
 delivery:
   loops: 2
-  permit_start_ms: )" + std::to_string(options_.permit_start_ms) + R"(
-  request_timeout_ms: )" + std::to_string(options_.request_timeout_ms) + R"(
-  retry: { base_ms: )" + std::to_string(options_.retry_base_ms) + R"(, factor: 2.0, cap_ms: 3000, max_attempts: 8 }
-  in_doubt: { sms: )" + options_.in_doubt + R"(, email: )" + options_.in_doubt + R"(, wait_s: )" +
+  permit_start_ms: )" + std::to_string(options_.permit_start_ms) +
+                           R"(
+  request_timeout_ms: )" + std::to_string(options_.request_timeout_ms) +
+                           R"(
+  retry: { base_ms: )" + std::to_string(options_.retry_base_ms) +
+                           R"(, factor: 2.0, cap_ms: 3000, max_attempts: 8 }
+  in_doubt: { sms: )" + options_.in_doubt +
+                           R"(, email: )" + options_.in_doubt + R"(, wait_s: )" +
                            std::to_string(options_.in_doubt_wait_s) + R"( }
 providers:
-  - { name: twilio-main, adapter: twilio, base_url: "http://127.0.0.1:)" + std::to_string(sandbox_port) +
-                           R"(", account_sid: )" + kSid + R"(, auth_token_file: keys/twilio, from: "+15005550006",
-      rate_per_s: )" + std::to_string(options_.rate_per_s) + R"(, burst: 100, in_flight: )" +
-                           std::to_string(options_.in_flight) + R"( }
-  - { name: relay, adapter: smtp, url: "smtp://127.0.0.1:)" + std::to_string(smtp_port) +
+  - { name: twilio-main, adapter: twilio, base_url: "http://127.0.0.1:)" +
+                           std::to_string(sandbox_port) + R"(", account_sid: )" + kSid +
+                           R"(, auth_token_file: keys/twilio, from: "+15005550006",
+      rate_per_s: )" + std::to_string(options_.rate_per_s) +
+                           R"(, burst: 100, in_flight: )" + std::to_string(options_.in_flight) + R"( }
+  - { name: relay, adapter: smtp, url: "smtp://127.0.0.1:)" +
+                           std::to_string(smtp_port) +
                            R"(", starttls: opportunistic, from: "Clinic <clinic@example.org>", in_flight: 20 }
 routes:
   - { kind: sms, match: {}, providers: [ { name: twilio-main, weight: 100 } ] }
@@ -161,7 +173,8 @@ World::Answer World::http(const std::string& method, int port, const std::string
   }
   std::string request = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
   if (!token.empty()) request += "Authorization: Bearer " + token + "\r\n";
-  if (!body.empty()) request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  if (!body.empty())
+    request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   request += "\r\n" + body;
   (void)!::write(fd, request.data(), request.size());
   std::string reply;
@@ -180,9 +193,7 @@ std::string World::metrics() {
   return http("GET", admin_port, "/metrics", "", admin_token_).body;
 }
 std::string World::sandbox_summary() { return http("GET", sandbox_port, "/sandbox/journal/summary").body; }
-int64_t World::sandbox_accepted() {
-  return nlohmann::json::parse(sandbox_summary()).value("accepted", int64_t{-1});
-}
+int64_t World::sandbox_accepted() { return nlohmann::json::parse(sandbox_summary()).value("accepted", int64_t{-1}); }
 std::string World::journal() const { return read_file(folder + "/journal.jsonl"); }
 std::string World::daemon_log() const { return read_file(folder + "/signetd.log"); }
 

@@ -31,14 +31,14 @@ class World {
   ~World();
 
   void start_daemon(bool wait_ready = true);
-  void kill_daemon();           // SIGKILL
-  int stop_daemon();            // SIGTERM; the exit status
+  void kill_daemon();  // SIGKILL
+  int stop_daemon();   // SIGTERM; the exit status
   Process& daemon() { return *daemon_; }
   bool is_ready();
 
   std::vector<Uuid> insert_sms(int count, int first = 2000);  // to +614915 7xxxx, ending in first...
   Uuid insert(const Envelope& envelope, const std::string& lane);
-  int64_t count(const std::string& from_and_where);           // select count(*) from ..., as superuser
+  int64_t count(const std::string& from_and_where);  // select count(*) from ..., as superuser
   std::string value(const std::string& sql);
   void as_superuser(const std::string& script);
 
@@ -51,7 +51,7 @@ class World {
   std::string metrics();
   std::string sandbox_summary();
   int64_t sandbox_accepted();
-  std::string journal() const;     // the sandbox's file
+  std::string journal() const;  // the sandbox's file
   std::string daemon_log() const;
   // A user of that role and a token, through the command line.
   std::string token(const std::string& role);

@@ -61,8 +61,8 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
     SealedContent content;
     content.kek_id = keys_.kek_id();
     content.wrapped_key = key.wrapped;
-    content.sealed = keys_.seal_with(key.key, seal_binding("content", row.id, 1, "sealed"),
-                                     pack(salt, options.envelope));
+    content.sealed =
+        keys_.seal_with(key.key, seal_binding("content", row.id, 1, "sealed"), pack(salt, options.envelope));
     const Entry submitted = entry_of(ids_.next(), row.id, "submitted_for_review", "pending_review", now, {});
     must(insert_message(tx, row, content, submitted));
 

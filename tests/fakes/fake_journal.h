@@ -121,11 +121,11 @@ class FakeJournal : public Journal {
       if (const auto found = messages.find(request.id); found != messages.end() && found->second.is_due) {
         Message& m = found->second;
         permit = m.permit;
-        permit.verdict = m.is_cancel_requested              ? PermitVerdict::cancel_requested
-                         : m.permit.due_at > clock_.wall()  ? PermitVerdict::not_yet
-                         : m.permit.lane != request.lane    ? PermitVerdict::other_lane
-                         : m.is_permitted                   ? PermitVerdict::taken
-                                                            : PermitVerdict::granted;
+        permit.verdict = m.is_cancel_requested             ? PermitVerdict::cancel_requested
+                         : m.permit.due_at > clock_.wall() ? PermitVerdict::not_yet
+                         : m.permit.lane != request.lane   ? PermitVerdict::other_lane
+                         : m.is_permitted                  ? PermitVerdict::taken
+                                                           : PermitVerdict::granted;
         if (permit.verdict == PermitVerdict::granted) {
           m.is_permitted = true;
           m.permit.provider = permit.provider = request.provider;

@@ -58,9 +58,9 @@ PostgresServer::PostgresServer() {
   if (::geteuid() == 0) must("chown postgres " + folder_);
   must("cd / && " + as_server_user(bin() + "/initdb -D " + folder_ + "/data -U postgres -A trust -E UTF8 --no-locale") +
        " > " + folder_ + ".log 2>&1");
-  must("cat >> " + folder_ + "/data/postgresql.conf <<E\nlisten_addresses = '127.0.0.1'\nport = " +
-       std::to_string(port_) + "\nunix_socket_directories = '" + folder_ +
-       "'\nshared_buffers = 128MB\nmax_connections = 100\nE");
+  must("cat >> " + folder_ +
+       "/data/postgresql.conf <<E\nlisten_addresses = '127.0.0.1'\nport = " + std::to_string(port_) +
+       "\nunix_socket_directories = '" + folder_ + "'\nshared_buffers = 128MB\nmax_connections = 100\nE");
   start();
   session("postgres");  // proves that it answers
   {
@@ -101,8 +101,8 @@ std::unique_ptr<PgSession> PostgresServer::session(const std::string& login) con
 }
 
 void PostgresServer::start() {
-  must("cd / && " + as_server_user(bin() + "/pg_ctl -D " + folder_ + "/data -l " + folder_ + "/log -w start") +
-       " >> " + folder_ + ".log 2>&1");
+  must("cd / && " + as_server_user(bin() + "/pg_ctl -D " + folder_ + "/data -l " + folder_ + "/log -w start") + " >> " +
+       folder_ + ".log 2>&1");
   is_running_ = true;
 }
 

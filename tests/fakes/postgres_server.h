@@ -24,7 +24,10 @@ class PostgresServer {
 
   void stop_immediate();  // as a crash
   void start();
-  void restart() { stop_immediate(); start(); }
+  void restart() {
+    stop_immediate();
+    start();
+  }
   // Empties every table, insert-only ones too (as superuser), so that cases share one cluster.
   void clear();
 

@@ -133,8 +133,9 @@ RedisServer::~RedisServer() {
 }
 
 void RedisServer::start() {
-  std::vector<std::string> arguments{"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1",
-                                     "--appendonly", "no", "--save", "", "--dir", directory_};
+  std::vector<std::string> arguments{
+      "redis-server", "--port",  std::to_string(port_), "--bind", "127.0.0.1", "--appendonly", "no", "--save", "",
+      "--dir",        directory_};
   arguments.insert(arguments.end(), more_arguments_.begin(), more_arguments_.end());
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());

@@ -107,8 +107,17 @@ TEST_CASE("a request shows the patient nowhere but in the body, and twice built 
 }
 
 TEST_CASE("rubbish is never taken for acceptance") {
-  const std::string bodies[] = {"", "{", "null", "[]", "<html>ok</html>", std::string(70000, 'a'), std::string(3, '\0'),
-                                "{\"id\":\"\"}", "OK", std::string("\xff\xfe", 2), std::string(5000, '[')};
+  const std::string bodies[] = {"",
+                                "{",
+                                "null",
+                                "[]",
+                                "<html>ok</html>",
+                                std::string(70000, 'a'),
+                                std::string(3, '\0'),
+                                "{\"id\":\"\"}",
+                                "OK",
+                                std::string("\xff\xfe", 2),
+                                std::string(5000, '[')};
   for (auto& info : adapters()) {
     INFO(info.adapter);
     auto provider = made(info.adapter);

@@ -109,7 +109,9 @@ TEST_CASE("texts of every kind arrive as they were written") {
   for (auto& row : std::vector<Row>{
            {"", "7bit"},
            {"one\ntwo", "7bit"},
-           {"Gr\xc3\xbc\xc3\x9f" "e aus K\xc3\xb6ln, Herr M\xc3\xbcller: Ihr Befund liegt vor.\n", "quoted-printable"},
+           {"Gr\xc3\xbc\xc3\x9f"
+            "e aus K\xc3\xb6ln, Herr M\xc3\xbcller: Ihr Befund liegt vor.\n",
+            "quoted-printable"},
            {"\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82\n\xd0\xbc\xd0\xb8\xd1\x80", "base64"},
            {std::string(5000, 'a'), "quoted-printable"},
            {std::string(998, 'a'), "7bit"},
@@ -146,9 +148,9 @@ TEST_CASE("texts of every kind arrive as they were written") {
 }
 
 TEST_CASE("no subject or name can add a header") {
-  for (std::string attack : {"Hello\r\nBcc: evil@example.com", "Hello\nBcc: evil@example.com",
-                             "Hello\rBcc: evil@example.com", "Hello\r\n\r\nbody", "a\r\n b",
-                             "\xc3\xa4\r\nBcc: evil@example.com"}) {
+  for (std::string attack :
+       {"Hello\r\nBcc: evil@example.com", "Hello\nBcc: evil@example.com", "Hello\rBcc: evil@example.com",
+        "Hello\r\n\r\nbody", "a\r\n b", "\xc3\xa4\r\nBcc: evil@example.com"}) {
     INFO(attack);
     auto message = mail();
     message.subject = attack;
@@ -166,7 +168,9 @@ TEST_CASE("no subject or name can add a header") {
 TEST_CASE("subjects and names beyond ASCII are encoded and folded") {
   auto message = mail();
   message.from.name = "Praxis M\xc3\xbcller, \xc3\x84rzte";
-  message.subject = "Ihr Befund f\xc3\xbcr n\xc3\xa4" "chste Woche";
+  message.subject =
+      "Ihr Befund f\xc3\xbcr n\xc3\xa4"
+      "chste Woche";
   for (int i = 0; i < 20; i++) message.subject += " und noch l\xc3\xa4nger";
   auto data = render_mail(message);
   REQUIRE(data);
@@ -183,9 +187,8 @@ TEST_CASE("subjects and names beyond ASCII are encoded and folded") {
 
 TEST_CASE("addresses that could break out of their place are refused") {
   for (std::string bad : {"", "a", "@b", "a@", "a b@c.example", "a@b c", "a@c.example>", "<a@c.example",
-                          "a\r\n@c.example",
-                          "a@c.example\r\nRCPT TO:<x@y>", "a@b@c.example", "a,b@c.example", "\"a\"@c.example",
-                          "a@.example", "a@-x", "\xff@c.example"}) {
+                          "a\r\n@c.example", "a@c.example\r\nRCPT TO:<x@y>", "a@b@c.example", "a,b@c.example",
+                          "\"a\"@c.example", "a@.example", "a@-x", "\xff@c.example"}) {
     INFO(bad);
     CHECK(!is_mail_address(bad));
     auto message = mail();
@@ -297,8 +300,7 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
     CHECK(outcome.scope == row.scope);
     CHECK(outcome.is_throttled == row.is_throttled);
     CHECK(outcome.status_code == row.code);
-    CHECK(outcome.provider_code ==
-          std::to_string(row.code) + (row.enhanced.empty() ? "" : " " + row.enhanced));
+    CHECK(outcome.provider_code == std::to_string(row.code) + (row.enhanced.empty() ? "" : " " + row.enhanced));
   }
   auto reference = [&](const std::string& said) {
     return (*provider)->parse_mail({250, "", said, Stage::final_dot}).provider_reference;

@@ -163,12 +163,12 @@ TEST_CASE("a mail goes out with PIPELINING, SIZE and DSN where they are offered"
   REQUIRE(relay.contents.size() == 1);
   CHECK(relay.contents[0].ends_with("\r\n\r\none\r\n..\r\ntwo\r\n..three\r\n"));
   auto size = relay.contents[0].size() - 2;  // less the doubled dots
-  CHECK(relay.lines == std::vector<std::string>{
-                           "EHLO example.org",
-                           "MAIL FROM:<clinic@example.org> SIZE=" + std::to_string(size) +
-                               " RET=HDRS ENVID=0193b3c4-0000-7000-8000-00000000abcd.2",
-                           "RCPT TO:<patient@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;patient@example.net",
-                           "DATA"});
+  CHECK(relay.lines ==
+        std::vector<std::string>{"EHLO example.org",
+                                 "MAIL FROM:<clinic@example.org> SIZE=" + std::to_string(size) +
+                                     " RET=HDRS ENVID=0193b3c4-0000-7000-8000-00000000abcd.2",
+                                 "RCPT TO:<patient@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;patient@example.net",
+                                 "DATA"});
   CHECK(relay.was_pipelined);
 }
 
@@ -534,9 +534,8 @@ TEST_CASE("STARTTLS, then EHLO anew, then AUTH, and only then the mail") {
     CHECK(said(bench.once()) == "accepted ");
     CHECK(relay.server.accepted == 1);
     std::vector<std::string> start(relay.lines.begin(), relay.lines.begin() + 4);
-    CHECK(start == std::vector<std::string>{
-                       "EHLO example.org", "STARTTLS", "EHLO example.org",
-                       mechanism == "PLAIN" ? "AUTH PLAIN AGNsaW5pYwBzZWNyZXQ=" : "AUTH LOGIN"});
+    CHECK(start == std::vector<std::string>{"EHLO example.org", "STARTTLS", "EHLO example.org",
+                                            mechanism == "PLAIN" ? "AUTH PLAIN AGNsaW5pYwBzZWNyZXQ=" : "AUTH LOGIN"});
     if (mechanism == "LOGIN") CHECK((relay.lines[4] == "Y2xpbmlj" && relay.lines[5] == "c2VjcmV0"));
   }
 }
@@ -668,7 +667,9 @@ TEST_CASE("a real server takes what we send") {
   REQUIRE(!port.empty());
   Loop loop;
   Bench bench(loop, std::stoi(port));
-  const std::string body = "Gr\xc3\xbc\xc3\x9f" "e an alle\r\n.\r\n..\r\nund das ist das Ende";
+  const std::string body =
+      "Gr\xc3\xbc\xc3\x9f"
+      "e an alle\r\n.\r\n..\r\nund das ist das Ende";
   auto first = bench.once(body);
   CHECK(said(first) == "accepted ");
   CHECK(first.provider_reference == "TEST");

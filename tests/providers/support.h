@@ -24,8 +24,7 @@ inline ProviderSettings smtp_settings() {
   ProviderSettings settings;
   settings.name = "relay";
   settings.adapter = "smtp";
-  settings.values = {
-      {"url", "smtp://127.0.0.1:1"}, {"starttls", "off"}, {"from", "Clinic <clinic@example.org>"}};
+  settings.values = {{"url", "smtp://127.0.0.1:1"}, {"starttls", "off"}, {"from", "Clinic <clinic@example.org>"}};
   return settings;
 }
 

@@ -333,7 +333,7 @@ TEST_CASE("an echo is read from query or path, and a broken one is none") {
   CHECK(echo("?x=1&m=" + id + ".7") == id + ".7");
   CHECK(echo("/" + id + ".3") == id + ".3");
   for (auto& tail : std::vector<std::string>{"", "?m=", "?m=x.1", "?m=" + id, "?m=" + id + ".0", "?m=" + id + ".-1",
-                           "?m=" + id + ".99999", "?m=" + id + ".1x", "?n=" + id + ".1"})
+                                             "?m=" + id + ".99999", "?m=" + id + ".1x", "?n=" + id + ".1"})
     CHECK(echo(tail) == "none.0");
 }
 

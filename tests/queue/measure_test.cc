@@ -66,10 +66,11 @@ TEST_CASE("messages a second through offer, claim and ack", "[.][measure]") {
         run_until(world.loop, [&] { return ended == 2; });
       });
       const auto count = static_cast<double>(sum);
-      std::printf("batch %3d, %2d senders: %7.0f messages/s offered, claimed and acknowledged; processor time a "
-                  "message: %.2f us server, %.2f us ours\n",
-                  batch, senders, count / seconds, (server_cpu_us(world.server) - server_before) / count,
-                  (own_cpu_us() - own_before) / count);
+      std::printf(
+          "batch %3d, %2d senders: %7.0f messages/s offered, claimed and acknowledged; processor time a "
+          "message: %.2f us server, %.2f us ours\n",
+          batch, senders, count / seconds, (server_cpu_us(world.server) - server_before) / count,
+          (own_cpu_us() - own_before) / count);
     }
   }
 }

@@ -328,8 +328,7 @@ QUEUE_TEST("the 4,097th hint of a lane is not taken") {
 QUEUE_TEST("the 16,385th hint of a shard and priority is not taken") {
   TestType world;
   for (int lane = 0; lane < 5; lane++) {
-    const auto taken =
-        world.offer(world.hints(lane * 5000, 4096, Priority::normal, "lane-" + std::to_string(lane)));
+    const auto taken = world.offer(world.hints(lane * 5000, 4096, Priority::normal, "lane-" + std::to_string(lane)));
     CHECK(taken == (lane < 4 ? 4096 : 0));
   }
 }
@@ -433,12 +432,17 @@ QUEUE_TEST("an offer of what is due rings the bell at the others, one for later 
 QUEUE_TEST("a lane that could not be a list's name is refused") {
   TestType world;
   for (const std::string lane : {"", "a:b", "SMS", "sms fr"})
-    CHECK(ask<int64_t>(world.loop, [&](auto done) {
-            world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, lane)}, done);
-          }).error().code == ErrorCode::invalid);
-  CHECK(ask<int64_t>(world.loop, [&](auto done) {
-          world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
-        }).error().code == ErrorCode::invalid);
+    CHECK(ask<int64_t>(
+              world.loop,
+              [&](auto done) { world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, lane)}, done); })
+              .error()
+              .code == ErrorCode::invalid);
+  CHECK(ask<int64_t>(world.loop,
+                     [&](auto done) {
+                       world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
+                     })
+            .error()
+            .code == ErrorCode::invalid);
 }
 
 QUEUE_TEST("nothing given is nothing done") {

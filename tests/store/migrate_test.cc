@@ -26,8 +26,9 @@ TEST_CASE("a migration that was changed after it was applied is refused by name"
   auto app = shared_postgres().session();
   CHECK_FALSE(check_schema(*app).ok());
   REQUIRE(session->script("delete from schema_migration").ok());
-  REQUIRE(session->run("insert into schema_migration (name, sha256) values ($1, $2)",
-                       {std::string(migrations()[0].name), PgValue::octets(view(sha256(migrations()[0].sql)))})
+  REQUIRE(session
+              ->run("insert into schema_migration (name, sha256) values ($1, $2)",
+                    {std::string(migrations()[0].name), PgValue::octets(view(sha256(migrations()[0].sql)))})
               .ok());
 }
 
@@ -57,13 +58,14 @@ TEST_CASE("insert-only tables refuse the app's login each change, and their owne
   shared_postgres().clear();
   auto app = shared_postgres().session();
   auto owner = shared_postgres().session("postgres");
-  REQUIRE(owner->script("insert into audit.entry (event_id, canon, leaf) values "
-                        "('01930000-0000-7000-8000-000000000001', 'x', sha256('x'));"
-                        "insert into attempt_start values ('01930000-0000-7000-8000-000000000001', 1, 1, null, 'i', "
-                        "'p', 'l', '', now())")
+  REQUIRE(owner
+              ->script("insert into audit.entry (event_id, canon, leaf) values "
+                       "('01930000-0000-7000-8000-000000000001', 'x', sha256('x'));"
+                       "insert into attempt_start values ('01930000-0000-7000-8000-000000000001', 1, 1, null, 'i', "
+                       "'p', 'l', '', now())")
               .ok());
-  for (const char* table : {"approval", "attempt_start", "attempt_result", "confirmation", "decision", "callback",
-                            "audit.entry"}) {
+  for (const char* table :
+       {"approval", "attempt_start", "attempt_result", "confirmation", "decision", "callback", "audit.entry"}) {
     INFO(table);
     for (const std::string change : {"delete from ", "truncate "}) {
       auto refused = app->run(change + table);
@@ -86,10 +88,12 @@ TEST_CASE("the database refuses each change of status that the lifecycle table d
       bool is_legal = false;
       for (const auto& change : all_changes())
         if (static_cast<int>(change.from) == from && static_cast<int>(change.to) == to) is_legal = true;
-      REQUIRE(owner->script("begin; insert into message (id, kind, delivery_method, status, priority, author_id, "
-                            "last_editor_id, event_leaf) values ('01930000-0000-7000-8000-000000000002', 1, 1, " +
-                            std::to_string(from) + ", 3, '01930000-0000-7000-8000-000000000003', "
-                            "'01930000-0000-7000-8000-000000000003', sha256('x'))")
+      REQUIRE(owner
+                  ->script("begin; insert into message (id, kind, delivery_method, status, priority, author_id, "
+                           "last_editor_id, event_leaf) values ('01930000-0000-7000-8000-000000000002', 1, 1, " +
+                           std::to_string(from) +
+                           ", 3, '01930000-0000-7000-8000-000000000003', "
+                           "'01930000-0000-7000-8000-000000000003', sha256('x'))")
                   .ok());
       INFO(name(static_cast<Status>(from)) << " -> " << name(static_cast<Status>(to)));
       CHECK(owner->run("update message set status = " + std::to_string(to)).ok() == is_legal);
@@ -117,7 +121,8 @@ TEST_CASE("a wrapped data key opens only for its owner and under its key") {
   REQUIRE(opened.ok());
   CHECK(opened->octets() == made.key.octets());
   CHECK_FALSE(keys.unwrap("two", keys.kek_id(), made.wrapped).ok());
-  const Keyring others(Secret(std::string(32, 'z')), Secret(std::string(32, 'b')), Secret(std::string(32, 'c')), random);
+  const Keyring others(Secret(std::string(32, 'z')), Secret(std::string(32, 'b')), Secret(std::string(32, 'c')),
+                       random);
   auto refused = others.unwrap("one", keys.kek_id(), made.wrapped);
   REQUIRE_FALSE(refused.ok());
   CHECK_THAT(refused.error().text, Catch::Contains("key_encryption_key_file"));

@@ -84,9 +84,9 @@ struct Fixture {
     settings.callback_base = "http://hooks/webhooks/";
     settings.retry.base_ms = 1000;
     settings.retry.max_attempts = 3;
-    delivery = std::make_unique<Delivery>(
-        DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys}, settings,
-        Admit(routes, {{"twilio-main", {0, 1, in_flight}}}, random), Dispatcher(0, 1), std::move(providers));
+    delivery = std::make_unique<Delivery>(DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys},
+                                          settings, Admit(routes, {{"twilio-main", {0, 1, in_flight}}}, random),
+                                          Dispatcher(0, 1), std::move(providers));
   }
   ~Fixture() { delivery.reset(); }
 
@@ -114,7 +114,9 @@ struct Fixture {
     journal.messages[id].permit = p;
     return id;
   }
-  void offer(const Uuid& id) { queue->offer({{id, Priority::normal, "sms", "tester", clock.wall()}}, [](auto) {}); }
+  void offer(const Uuid& id) {
+    queue->offer({{id, Priority::normal, "sms", "tester", clock.wall()}}, [](auto) {});
+  }
   // Turns the loop until `is_so`, letting time pass in small steps so that retries and polls come due.
   void until(const std::function<bool()>& is_so) {
     for (int i = 0; i < 2000 && !is_so(); i++) {

@@ -11,12 +11,14 @@ namespace signet {
 namespace {
 
 // Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that
-// each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed").
+// each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed"). Nor is
+// one CTE joined with another: the planner takes both for tiny and compares each row with each. Who is in neither part of
+// the answer was taken by somebody else.
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) u(id, lane, provider, why)
 ), a as materialized (
-  select u.*, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.provider as due_provider, d.due_at, d.send_until,
+  select u.*, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until,
     m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
     m.recipient_key,
     case
@@ -49,7 +51,8 @@ with u as materialized (
 )
 select u.message_id, 0::int, d.attempt_no, m.kind, d.priority, d.lane, d.sender, u.provider, u.route_reason, d.due_at,
   u.permitted_at, d.send_until, m.expires_at, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.event_n,
-  m.event_leaf, m.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac, p.policy_id
+  m.event_leaf, m.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac,
+  p.policy_id
 from g u
 cross join lateral (select * from due where due.message_id = u.message_id offset 0) d
 cross join lateral (select * from message where message.id = u.message_id offset 0) m
@@ -101,7 +104,7 @@ constexpr char kEndSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::bool[], $6::bytea[], $7::uuid[], $8::bytea[],
     $9::bytea[]) u(id, attempt_no, status, reason, is_proven, head, event_id, canon, leaf)
-), l as materialized (  -- the row first, as cancel does, so that neither the void nor the status comes without the other
+), l as materialized (  -- the row first, as cancel does: neither the void nor the status comes without the other
   select u.* from u cross join lateral (select id from message where message.id = u.id and message.event_leaf = u.head
     for no key update) x
 ), v as (

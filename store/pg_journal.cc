@@ -12,8 +12,8 @@ namespace {
 
 // Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that
 // each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed"). Nor is
-// one CTE joined with another: the planner takes both for tiny and compares each row with each. Who is in neither part of
-// the answer was taken by somebody else.
+// one CTE joined with another: the planner takes both for tiny and compares each row with each. Who is in neither part
+// of the answer was taken by somebody else.
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) u(id, lane, provider, why)

@@ -25,6 +25,7 @@ struct TokenRow {
 struct Principal {  // who calls
   UserRow user;
   TokenRow token;
+  bool is_content_open = false;  // content beyond the role's own scope: granted, or by break-glass
 };
 
 Result<void> insert_user(PgTransaction& tx, const UserRow& row);  // conflict: the e-mail is taken

@@ -191,8 +191,7 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
 http::Response post_messages(Context& context) {
   context.only_query({});
   if (grant(context.role(), Action::draft) == Grant::no)
-    refuse_and_record(context, {.code = Code::forbidden, .title = "Your role may not draft messages"}, "draft", "ROLE",
-                      {});
+    refuse_and_record(context, {.code = Code::forbidden, .title = "Your role may not draft messages"}, "ROLE", {});
   bool is_list = false;
   auto drafts = read_drafts(context, is_list);
   std::vector<std::string> items;

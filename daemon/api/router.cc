@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "daemon/access/tokens.h"
+#include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
+#include "store/messages.h"
 
 namespace signet::api {
 namespace {
@@ -113,7 +115,25 @@ void Context::commit() {
           .detail = "Whether it took effect is not known: read it again before you repeat it."});
 }
 
-void Context::refuse(Refused refused) const { throw Left{answer(request, refused)}; }
+void Context::refuse(Refused refused) const {
+  std::string reason = refused.reason.empty() ? std::string(info(refused.code).text) : refused.reason;
+  throw Left{answer(request, refused), std::move(reason)};
+}
+
+void Context::check_version(int version, bool is_required) const {
+  const auto given = request.header("if-match");
+  if (!given) {
+    if (is_required) refuse({.code = Code::precondition_required});
+    return;
+  }
+  if (*given == '"' + std::to_string(version) + '"' || *given == "*") return;
+  refuse({.code = Code::stale, .members = "{\"version\":" + std::to_string(version) + "}"});
+}
+
+bool Context::may_sign() const {
+  const auto& scopes = principal_->token.scopes;
+  return std::find(scopes.begin(), scopes.end(), "approve") != scopes.end();
+}
 
 void Context::fail(const Error& error) const {
   switch (error.code) {
@@ -133,10 +153,10 @@ void Context::fail(const Error& error) const {
 http::Response Router::run(const http::Request& request, const RouteRow& row,
                            const std::map<std::string, std::string>& values) const {
   for (int dead = 0, conflicts = 0;;) {
+    Context context(request, services_);
+    context.values_ = values;
     try {
-      Context context(request, services_);
-      context.values_ = values;
-      if (row.needs_token) {
+      if (row.access == Access::caller) {
         const auto token = bearer_of(request);
         if (const auto* refused = std::get_if<http::Response>(&token)) return *refused;
         auto who = context.must(
@@ -144,7 +164,11 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
         if (auto* refused = std::get_if<http::Response>(&who)) return std::move(*refused);
         context.principal_ = std::move(std::get<Principal>(who));
       }
-      return row.handle(context);
+      try {
+        return row.handle(context);
+      } catch (Left& left) {
+        return record_refusal(context, row, std::move(left));
+      }
     } catch (Left& left) {
       return std::move(left.response);
     } catch (const Again& again) {
@@ -155,6 +179,20 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
       return answer(request, {.code = Code::unavailable});
     }
   }
+}
+
+http::Response Router::record_refusal(Context& context, const RouteRow& row, Left left) const {
+  const int status = left.response.status;
+  if (status < 400 || status > 499 || context.is_anonymous()) return std::move(left.response);
+  context.roll_back();
+  Event event = new_event(context, "refused");
+  event.reason_code = left.reason;
+  event.detail.emplace_back("attempted", std::string(row.name));
+  event.detail.emplace_back("httpStatus", int64_t{status});
+  event.object.type = context.object_type_;
+  context.must(insert_entry(context.tx(), beside(std::move(event), context.object_id_)));
+  context.commit();
+  return std::move(left.response);
 }
 
 http::Response Router::handle(const http::Request& request) const {
@@ -179,28 +217,50 @@ http::Response Router::handle(const http::Request& request) const {
 }
 
 std::vector<RouteRow> admin_routes() {
+  using enum Access;
+  using enum RateClass;
   return {
-      {"GET", "/healthz", false, get_health},
-      {"GET", "/readyz", false, get_readiness},
-      {"GET", "/metrics", true, get_metrics},
-      {"GET", "/api/me", true, get_me},
-      {"GET", "/api/policy", true, get_policy},
-      {"POST", "/api/messages", true, post_messages},
-      {"GET", "/api/messages", true, get_messages},
-      {"GET", "/api/messages/{id}", true, get_message},
-      {"GET", "/api/messages/{id}/timeline", true, get_timeline},
-      {"POST", "/api/messages/{id}/cancel", true, post_cancel},
-      {"POST", "/api/message-workflow/submit-for-review", true, post_submit_for_review},
-      {"POST", "/api/message-workflow/review", true, post_review},
-      {"POST", "/api/message-workflow/send-directly", true, post_send_directly},
-      {"GET", "/api/message-workflow/pending-review", true, get_pending_review},
+      {"GET", "/healthz", "health", open, none, {}, get_health},
+      {"GET", "/readyz", "readiness", open, none, {}, get_readiness},
+      {"GET", "/metrics", "metrics", caller, read, {}, get_metrics},
+      {"GET", "/api/me", "me", caller, read, {}, get_me},
+      {"GET", "/api/policy", "policy", caller, read, {}, get_policy},
+      {"POST", "/api/messages", "draft", caller, write, {"draft_generated"}, post_messages, true},
+      {"GET", "/api/messages", "list_messages", caller, read, {"messages_listed"}, get_messages},
+      {"GET", "/api/messages/{id}", "read", caller, read, {"content_read", "metadata_read"}, get_message},
+      {"GET", "/api/messages/{id}/timeline", "read_timeline", caller, read, {"timeline_read"}, get_timeline},
+      {"POST", "/api/messages/{id}/cancel", "cancel", caller, write, {"cancelled", "cancel_requested"}, post_cancel},
+      {"POST",
+       "/api/message-workflow/submit-for-review",
+       "submit_for_review",
+       caller,
+       write,
+       {"submitted_for_review"},
+       post_submit_for_review},
+      {"POST", "/api/message-workflow/review", "review", caller, approve, {"reviewed", "signed"}, post_review},
+      {"POST",
+       "/api/message-workflow/send-directly",
+       "send_directly",
+       caller,
+       approve,
+       {"reviewed"},
+       post_send_directly},
+      {"GET",
+       "/api/message-workflow/pending-review",
+       "list_pending_review",
+       caller,
+       read,
+       {"messages_listed"},
+       get_pending_review},
   };
 }
 
 std::vector<RouteRow> webhook_routes() {
+  using enum Access;
+  using enum RateClass;
   return {
-      {"GET", "/healthz", false, get_health},
-      {"POST", "/webhooks/{provider}", false, post_webhook},
+      {"GET", "/healthz", "health", open, none, {}, get_health},
+      {"POST", "/webhooks/{provider}", "callback", open, none, {}, post_webhook},
   };
 }
 

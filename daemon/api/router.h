@@ -4,6 +4,10 @@
 // A handler leaves early by throwing: refuse() answers the client, must() turns the store's errors into answers. Only
 // the router catches. Nothing has happened before commit(), so the router may run a handler again from its start: when
 // a pooled connection turned out to be dead, or somebody else's transaction was in the way.
+//
+// What is refused to a known caller stands in the audit log: the router throws the handler's transaction away, writes
+// one `refused` event in a transaction of its own, and only then answers. Without the record there is no answer but
+// 503.
 #pragma once
 
 #include <initializer_list>
@@ -25,6 +29,7 @@ namespace signet::api {
 
 struct Left {  // thrown by a handler that is done
   http::Response response;
+  std::string reason = {};  // of a refusal: stands in its event as reasonCode
 };
 struct Again {  // thrown where running the handler again may help
   Error error;
@@ -46,6 +51,17 @@ class Context {
 
   ReadBody body() const;  // the request's, as JSON; 415 if it says to be something else, 400 if it is none
   void refuse_faults(const std::vector<Fault>& faults) const;  // 400 if there are any
+  // Holds If-Match against the version (RFC 9110 section 13.1.1): 412 if it names another, 428 if it is missing and
+  // `is_required`.
+  void check_version(int version, bool is_required) const;
+  // What the request is about, once that is known: named in the event of a refusal.
+  void concerns(const Uuid& object_id, std::string_view type = "message") {
+    object_id_ = object_id;
+    object_type_ = type;
+  }
+  // Whether a custodial key may sign for the caller: a token of scope `approve`.
+  bool may_sign() const;
+  bool is_anonymous() const { return !principal_; }
 
   PgTransaction& tx();  // begun by the first call
   template <class T>
@@ -58,6 +74,10 @@ class Context {
   }
   // The transaction's end. If whether it took effect is not known, the client is told so.
   void commit();
+  http::Response commit(http::Response response) {  // of a handler that creates: response first, then the commit
+    commit();
+    return response;
+  }
   // Throws away what the transaction did; tx() begins another one.
   void roll_back() { tx_.reset(); }
 
@@ -70,13 +90,24 @@ class Context {
   std::optional<PgPool::Lease> session_;
   std::optional<PgTransaction> tx_;
   std::optional<Principal> principal_;
+  Uuid object_id_;
+  std::string object_type_ = "message";
 };
+
+enum class Access { open, caller };  // caller: somebody known, by token or session
+// Whose limit a request counts against (http.limits).
+enum class RateClass { none, read, write, approve, export_evidence, log_in };
 
 struct RouteRow {
   std::string_view method;
   std::string_view pattern;  // "/api/messages/{id}/cancel"
-  bool needs_token = true;
+  std::string_view name;     // of what is attempted: "cancel"; stands in the event of a refusal
+  Access access = Access::caller;
+  RateClass rate = RateClass::read;
+  // The audit actions that its success writes; none only where nothing about anybody is read or done.
+  std::vector<std::string_view> records = {};
   http::Response (*handle)(Context&) = nullptr;
+  bool creates = false;  // takes Idempotency-Key
 };
 
 class Router {
@@ -88,6 +119,7 @@ class Router {
  private:
   http::Response run(const http::Request& request, const RouteRow& row,
                      const std::map<std::string, std::string>& values) const;
+  http::Response record_refusal(Context& context, const RouteRow& row, Left left) const;
   const ApiServices& services_;
   std::vector<RouteRow> rows_;
 };

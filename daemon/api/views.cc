@@ -83,7 +83,7 @@ Sight sight_of(const Context& context, const MessageRow& message) {
                  ? Sight::content
                  : Sight::nothing;
     case Grant::metadata:
-      return Sight::metadata;
+      return context.principal().is_content_open ? Sight::content : Sight::metadata;
     case Grant::yes:
       return Sight::content;
     default:

@@ -83,7 +83,7 @@ TEST_CASE("a list is taken whole or not at all, and faults name the entry") {
   CHECK(bad.body["details"]["errors"][0].get<std::string>().starts_with("[1].recipientPhone is not a valid phone"));
   CHECK(bad.body["details"]["errors"][1].get<std::string>().starts_with("[2].x is unknown"));
   CHECK(world.count("message") == 3);
-  CHECK(world.count("audit.entry") == 4)  // three drafts and the refusal of the list before;
+  CHECK(world.count("audit.entry") == 4);  // three drafts and the refusal of the list before
   CHECK(world.call("POST", "/api/messages", service, "[]").status == 400);
   std::string many = "[";
   for (int i = 0; i < 1001; ++i) many += (i > 0 ? "," : "") + kSms;

@@ -46,7 +46,7 @@ Entry event_of(const Config& config, IdSource& ids, const Clock& clock, std::str
   event.object.type = std::move(type);
   event.object.id = id.text();
   event.detail = std::move(detail);
-  return api::make_entry(event, id);
+  return entry_of(event, id);
 }
 
 }  // namespace

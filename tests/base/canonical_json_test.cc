@@ -1,5 +1,6 @@
 #include "base/canonical_json.h"
 
+#include <algorithm>
 #include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -69,6 +70,35 @@ TEST_CASE("each written number reads back as the same double") {
     const std::string text = canonical_number(value);
     REQUIRE(std::strtod(text.c_str(), nullptr) == value);
     if (i % 16 == 0) REQUIRE(canonical(text) == text);
+  }
+}
+
+TEST_CASE("the numbers of the ECMAScript test file are written to the byte") {
+  const auto& file = vectors()["es6_number_file"];
+  std::string lines;
+  size_t written = 0;
+  const auto write = [&](uint64_t bits) {
+    std::string octets;
+    append_u64(octets, bits);
+    std::string digits = to_hex(octets);
+    digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+    lines += digits + ',' + canonical_number(std::bit_cast<double>(bits)) + '\n';
+    written++;
+    const std::string count = std::to_string(written);
+    if (!file["sha256"].contains(count)) return;
+    CHECK(lines.size() == file["bytes"][count]);
+    CHECK(to_hex(view(sha256(lines))) == file["sha256"][count]);
+  };
+  for (const std::string bits : file["first_bits"]) write(read_big_endian(from_hex(bits).value()));
+  for (uint64_t i = 0; i < 2000; i++) write((uint64_t{1} << 52) + i);
+  Digest block{};
+  while (written < 10'000) {
+    block = sha256(view(block));
+    for (size_t i = 0; i < block.size() && written < 10'000; i += 8) {
+      const uint64_t bits = __builtin_bswap64(read_big_endian(view(block).substr(i, 8)));
+      const double value = std::bit_cast<double>(bits);
+      if (value != 0 && std::isfinite(value)) write(bits);
+    }
   }
 }
 

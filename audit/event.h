@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/ids.h"
+#include "base/result.h"
 
 namespace signet {
 
@@ -55,9 +56,26 @@ struct Event {
   std::vector<std::pair<std::string, DetailValue>> detail;
 };
 
-// Members in sorted order; what is empty is left out, except object.n and object.prev, which are null then.
+// Why the event is none of the table in audit/actions.h: its action is not there, its detail holds a member or type
+// that the action does not have, or object.n is there or missing against the table. Empty: it is one.
+std::string misfit(const Event& event);
+// Members in sorted order; what is empty is left out, except object.n and object.prev, which are null then. Aborts on a
+// misfit: that is a bug where the event was made.
 std::string canonical(const Event& event);
 // SHA-256(00 || canon)
 Digest leaf_hash(std::string_view canon);
+
+// What is stored beside `canon` in columns to search by; checked against it by verification.
+struct EventProjection {
+  Uuid id;
+  WallTime at;
+  std::string actor_id, actor_role, action, object_type, object_id, status, reason_code, request_id;
+  std::optional<int64_t> n;
+  std::optional<Digest> prev;
+  int attempt_no = 0;    // 0: none
+  std::string provider;  // of the attempt, or of detail
+};
+// Corrupt if it is no event. Takes any action: an older version may have had others.
+Result<EventProjection> parse_event(std::string_view canon);
 
 }  // namespace signet

@@ -69,7 +69,7 @@ int user_add(const Config& config, const std::string& name, const std::string& e
   user.registration = registration;
   user.role = *parsed;
   if (auto done = insert_user(tx, user); !done) return failed(done.error().text);
-  const Entry entry = event_of(config, ids, clock, "user_added", "user", user.id, {{"role", role}});
+  const Entry entry = event_of(config, ids, clock, "user_created", "user", user.id, {{"role", role}});
   if (auto done = insert_entry(tx, entry); !done) return failed(done.error().text);
   if (auto done = tx.commit(); !done) return failed(done.error().text);
   std::printf("%s\n", user.id.text().c_str());

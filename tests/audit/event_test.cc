@@ -1,6 +1,10 @@
 #include "audit/event.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
 
 #include "base/bytes.h"
 #include "base/canonical_json.h"
@@ -26,7 +30,7 @@ Event full() {
   e.attempt_sha256 = sha256("3");
   e.callback_sha256 = sha256("4");
   e.request_id = "r-1";
-  e.detail = {{"version", int64_t{3}}, {"final", true}, {"decision", std::string("approved \"é\"")}};
+  e.detail = {{"provider", std::string("a \"é\"")}, {"final", true}, {"attempt", int64_t{3}}};
   return e;
 }
 
@@ -50,7 +54,7 @@ TEST_CASE("an event's bytes are the canonical form of themselves") {
   Event read;
   read.id = full().id;
   read.action = "content_read";
-  for (const auto& e : {full(), read, Event{}}) {
+  for (const auto& e : {full(), read}) {
     const auto again = canonicalize(canonical(e));
     REQUIRE(again.ok());
     CHECK(*again == canonical(e));
@@ -89,6 +93,94 @@ TEST_CASE("each member that changes changes the leaf") {
   others[14].request_id = "r-2";
   others[15].detail[1].second = false;
   for (const auto& other : others) CHECK(leaf(other) != leaf(full()));
+}
+
+TEST_CASE("what the table does not have is a misfit") {
+  CHECK(misfit(full()).empty());
+  Event e = full();
+  e.action = "sent_by_hand";
+  CHECK(misfit(e) == "there is no audit action sent_by_hand");
+  e = full();
+  e.detail.emplace_back("note", std::string("x"));
+  CHECK(misfit(e) == "detail of sent has no member note");
+  e = full();
+  e.detail[1].second = std::string("true");
+  CHECK(misfit(e) == "detail member final of sent is of another type");
+  e = full();
+  e.object.n.reset();
+  CHECK(misfit(e) == "object.n is missing in an event sent");
+  e = full();
+  e.action = "content_read";
+  e.detail.clear();
+  CHECK(misfit(e) == "object.n is given in an event content_read");
+  CHECK_FALSE(misfit(Event{}).empty());
+}
+
+TEST_CASE("an event that is a misfit aborts before its bytes are made") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL);  // Catch2's handler would report for the parent
+    ::close(STDERR_FILENO);
+    const std::string canon = canonical(Event{});
+    ::_exit(canon.empty() ? 1 : 0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+}
+
+TEST_CASE("the projection of an event reads back from its bytes") {
+  const Event e = full();
+  const auto read = parse_event(canonical(e));
+  REQUIRE(read.ok());
+  CHECK(read->id == e.id);
+  CHECK(read->at == e.at);
+  CHECK(read->actor_id == e.actor.id);
+  CHECK(read->actor_role == e.actor.role);
+  CHECK(read->action == "sent");
+  CHECK(read->object_type == "message");
+  CHECK(read->object_id == e.object.id);
+  CHECK(read->status == "sent");
+  CHECK(read->reason_code == "accepted");
+  CHECK(read->request_id == "r-1");
+  CHECK(read->n == 4);
+  CHECK(read->prev == e.object.prev);
+  CHECK(read->attempt_no == 2);
+  CHECK(read->provider == "twilio-main");
+
+  Event confirmed = full();
+  confirmed.attempt.reset();
+  CHECK(parse_event(canonical(confirmed))->provider == "a \"é\"");
+  Event seen;
+  seen.action = "content_read";
+  const auto bare = parse_event(canonical(seen));
+  REQUIRE(bare.ok());
+  CHECK_FALSE(bare->n);
+  CHECK_FALSE(bare->prev);
+  CHECK(bare->status.empty());
+  CHECK(bare->provider.empty());
+}
+
+TEST_CASE("what is no event is corrupt") {
+  const std::string good = canonical(full());
+  REQUIRE(parse_event(good).ok());
+  for (size_t size = 0; size < good.size(); size++)
+    CHECK(parse_event(std::string_view(good).substr(0, size)).error().code == ErrorCode::corrupt);
+  const auto changed = [&](std::string_view from, std::string_view to) {
+    std::string out = good;
+    const size_t at = out.find(from);
+    REQUIRE(at != std::string::npos);
+    return parse_event(out.replace(at, from.size(), to)).ok();
+  };
+  CHECK_FALSE(changed("\"v\":1", "\"v\":2"));
+  CHECK_FALSE(changed("\"n\":4", "\"n\":4.5"));
+  CHECK_FALSE(changed("\"n\":4", "\"n\":-4"));
+  CHECK_FALSE(changed("\"n\":4", "\"m\":4"));
+  CHECK_FALSE(changed("\"prev\":\"", "\"prev\":\"00"));
+  CHECK_FALSE(changed("\"action\":\"sent\"", "\"action\":7"));
+  CHECK_FALSE(changed("\"id\":\"0190a000-0000-7000-8000-000000000001\"", "\"id\":\"1\""));
+  CHECK_FALSE(parse_event("[]").ok());
 }
 
 // RFC 6962 section 2.1 and shared/vectors/audit.json: the leaf of "", and of "L123456".

@@ -4,15 +4,6 @@
 
 namespace signet::api {
 
-Entry make_entry(const Event& event, const Uuid& object_id) {
-  Entry entry;
-  entry.event_id = event.id;
-  entry.object_id = object_id;
-  entry.canon = canonical(event);
-  entry.leaf = leaf_hash(entry.canon);
-  return entry;
-}
-
 Actor actor_of(const http::Request& request, const Principal* principal) {
   Actor actor;
   actor.role = "anonymous";
@@ -41,14 +32,14 @@ Entry chain(Event event, const Uuid& message_id, Status status_after, Head& head
   event.object.n = head.n + 1;
   if (head.n > 0) event.object.prev = head.leaf;
   event.status = name(status_after);
-  Entry entry = make_entry(event, message_id);
+  Entry entry = entry_of(event, message_id);
   head = {head.n + 1, entry.leaf};
   return entry;
 }
 
 Entry beside(Event event, const Uuid& message_id) {
   event.object.id = message_id.is_nil() ? "" : message_id.text();
-  return make_entry(event, message_id);
+  return entry_of(event, message_id);
 }
 
 void refuse_and_record(Context& context, Refused refused, std::string_view reason, const Uuid& message_id) {

@@ -6,12 +6,12 @@
 
 #include "audit/event.h"
 #include "daemon/api/router.h"
+#include "daemon/evidence/entry_of.h"
 #include "store/entry.h"
 #include "store/messages.h"
 
 namespace signet::api {
 
-Entry make_entry(const Event& event, const Uuid& object_id);
 Actor actor_of(const http::Request& request, const Principal* principal);  // null: nobody known
 
 // An event by the caller, now, with id and request id; the rest is the handler's.

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "daemon/api/events.h"
 #include "daemon/commands/commands.h"
+#include "daemon/evidence/entry_of.h"
 #include "store/migrate.h"
 
 namespace signet {
@@ -33,7 +33,7 @@ Entry operator_entry(IdSource& ids, const Clock& clock, OperatorEvent given) {
   event.object.type = std::move(given.object_type);
   event.object.id = given.object_id.is_nil() ? "" : given.object_id.text();
   event.detail = std::move(given.detail);
-  return api::make_entry(event, given.object_id);
+  return entry_of(event, given.object_id);
 }
 
 }  // namespace signet

@@ -224,7 +224,7 @@ TEST_CASE("the policy is served as the code has it") {
   CHECK(answer.body["policyId"] == "signet-1");
   CHECK(answer.body["actions"].size() == 12);
   CHECK(answer.body["actions"][0] == Json::parse(R"({"action":"draft","staff":"yes","reviewer":"yes","doctor":"yes",
-                                                     "admin":"yes","auditor":"no","service":"yes"})"));
+                                                     "admin":"yes","auditor":"no","service":"draft_only"})"));
 }
 
 TEST_CASE("a body that is not said to be JSON is refused") {

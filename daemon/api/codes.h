@@ -13,6 +13,8 @@ namespace signet::api {
 enum class Code {
   validation_error,
   not_found,
+  unauthorized,
+  wrong_password,
   forbidden,
   method_not_allowed,
   status_conflict,

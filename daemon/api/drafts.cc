@@ -202,10 +202,9 @@ http::Response post_messages(Context& context) {
     id = row.id.text();
     items.push_back(message_json(row));
   }
-  context.commit();
   http::Response response = http::json(has_new ? 201 : 200, is_list ? list_json(items, "") : items.front());
   if (!is_list) response.headers.emplace_back("Location", "/api/messages/" + id);
-  return response;
+  return context.commit(std::move(response));
 }
 
 }  // namespace signet::api

@@ -10,7 +10,7 @@ Actor actor_of(const http::Request& request, const Principal* principal) {
   if (principal != nullptr) {
     actor.id = principal->user.id.text();
     actor.role = name(principal->user.role);
-    actor.session = principal->token.id.text();
+    actor.session = (principal->session ? principal->session->id : principal->token.id).text();
   }
   actor.ip = request.peer_address;
   if (const auto agent = request.header("user-agent")) actor.ua_hash = to_hex(view(sha256(*agent)));

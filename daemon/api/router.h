@@ -12,6 +12,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,9 +21,11 @@
 #include "daemon/api/api.h"
 #include "daemon/api/body.h"
 #include "daemon/api/codes.h"
+#include "daemon/api/throttled.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
 #include "store/directory.h"
+#include "store/idempotency.h"
 #include "store/pg_session.h"
 
 namespace signet::api {
@@ -35,13 +38,15 @@ struct Again {  // thrown where running the handler again may help
   Error error;
 };
 
+struct Passage;
+
 class Context {
  public:
   Context(const http::Request& request, const ApiServices& services) : request(request), services(services) {}
 
   const http::Request& request;
   const ApiServices& services;
-  const Principal& principal() const { return *principal_; }  // of routes that need a token
+  const Principal& principal() const { return *principal_; }  // of routes that need a caller
   Role role() const { return principal_->user.role; }
   const Uuid& user_id() const { return principal_->user.id; }
 
@@ -59,7 +64,8 @@ class Context {
     object_id_ = object_id;
     object_type_ = type;
   }
-  // Whether a custodial key may sign for the caller: a token of scope `approve`.
+  // Whether a custodial key may sign for the caller: a token of scope `approve`, or a session whose user has shown
+  // again within five minutes who they are.
   bool may_sign() const;
   bool is_anonymous() const { return !principal_; }
 
@@ -74,12 +80,15 @@ class Context {
   }
   // The transaction's end. If whether it took effect is not known, the client is told so.
   void commit();
-  http::Response commit(http::Response response) {  // of a handler that creates: response first, then the commit
-    commit();
-    return response;
-  }
+  // Of a handler that creates: what it answers is kept for a repeat, in the same transaction (daemon/api/replay.h).
+  http::Response commit(http::Response response);
+  // Where the answer holds what may not be kept: a repeat gets `kept` instead.
+  http::Response commit(http::Response response, const http::Response& kept);
   // Throws away what the transaction did; tx() begins another one.
   void roll_back() { tx_.reset(); }
+
+  void called_by(Principal principal) { principal_ = std::move(principal); }
+  void keep_reply_as(KeptReply row) { keep_ = std::move(row); }  // for commit(): everything but the reply
 
   [[noreturn]] void refuse(Refused refused) const;
   [[noreturn]] void fail(const Error& error) const;  // of the store
@@ -90,14 +99,12 @@ class Context {
   std::optional<PgPool::Lease> session_;
   std::optional<PgTransaction> tx_;
   std::optional<Principal> principal_;
+  std::optional<KeptReply> keep_;
   Uuid object_id_;
   std::string object_type_ = "message";
 };
 
 enum class Access { open, caller };  // caller: somebody known, by token or session
-// Whose limit a request counts against (http.limits).
-enum class RateClass { none, read, write, approve, export_evidence, log_in };
-
 struct RouteRow {
   std::string_view method;
   std::string_view pattern;  // "/api/messages/{id}/cancel"
@@ -112,16 +119,21 @@ struct RouteRow {
 
 class Router {
  public:
-  Router(const ApiServices& services, std::vector<RouteRow> rows) : services_(services), rows_(std::move(rows)) {}
+  Router(const ApiServices& services, std::vector<RouteRow> rows);
   http::Response handle(const http::Request& request) const;  // any thread; blocks
   const std::vector<RouteRow>& rows() const { return rows_; }
+  // Writes the events of refusals over a limit whose minute has passed; to be called once in a while. Any thread;
+  // blocks.
+  void record_throttled() const;
 
  private:
   http::Response run(const http::Request& request, const RouteRow& row,
-                     const std::map<std::string, std::string>& values) const;
+                     const std::map<std::string, std::string>& values, Passage& passage) const;
+  http::Response route(const http::Request& request) const;
   http::Response record_refusal(Context& context, const RouteRow& row, Left left) const;
   const ApiServices& services_;
   std::vector<RouteRow> rows_;
+  const std::unique_ptr<Throttled> throttled_;
 };
 
 std::vector<RouteRow> admin_routes();    // of the listener "admin"

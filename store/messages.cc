@@ -195,10 +195,14 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
   return insert_entry(tx, c.entry);
 }
 
-Result<void> insert_entry(PgTransaction& tx, const Entry& entry) {
-  return done(tx.run("insert into audit.entry (event_id, canon, leaf, object_id) values ($1, $2, $3, $4)",
-                     {entry.event_id, PgValue::octets(entry.canon), PgValue::octets(view(entry.leaf)),
-                      entry.object_id.is_nil() ? PgValue::null() : PgValue(entry.object_id)}));
+Result<void> insert_entry(PgTransaction& tx, const Entry& e) {
+  return done(tx.run(
+      "insert into audit.entry (event_id, canon, leaf, object_id, action, actor_id, status, provider, at) "
+      "values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      {e.event_id, PgValue::octets(e.canon), PgValue::octets(view(e.leaf)),
+       e.object_id.is_nil() ? PgValue::null() : PgValue(e.object_id), e.action,
+       e.actor_id.is_nil() ? PgValue::null() : PgValue(e.actor_id), e.status == 0 ? PgValue::null() : small(e.status),
+       e.provider.empty() ? PgValue::null() : PgValue(e.provider), e.at}));
 }
 
 Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& a) {

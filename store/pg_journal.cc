@@ -10,6 +10,9 @@
 namespace signet {
 namespace {
 
+// Insert-only tables are partitioned by message_id. A batch's lowest and highest id stand beside each look-up of one by
+// a row's id: so all other partitions are put aside when the statement starts, under a plan made once for any batch.
+
 // Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that
 // each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed"). Nor is
 // one CTE joined with another: the planner takes both for tiny and compares each row with each. Who is in neither part
@@ -32,11 +35,13 @@ with u as materialized (
       when d.lane <> u.lane then 8
       when d.provider <> u.provider then 9
       when d.attempt_no > 1 and not exists (select from attempt_result r where r.message_id = u.id
-          and r.attempt_no = d.attempt_no - 1 and r.outcome in (2, 5))
-        and not exists (select from decision x where x.message_id = u.id and x.attempt_no = d.attempt_no - 1
-          and x.decision in ('resend', 'requeue'))
-        and not exists (select from attempt_start v where v.message_id = u.id and v.attempt_no = d.attempt_no - 1
-          and v.kind = 2 and exists (select from approval p where p.message_id = u.id and p.at > v.permitted_at))
+          and r.message_id between $7 and $8 and r.attempt_no = d.attempt_no - 1 and r.outcome in (2, 5))
+        and not exists (select from decision x where x.message_id = u.id
+          and x.message_id between $7 and $8 and x.attempt_no = d.attempt_no - 1 and x.decision in ('resend', 'requeue'))
+        and not exists (select from attempt_start v where v.message_id = u.id
+          and v.message_id between $7 and $8 and v.attempt_no = d.attempt_no - 1 and v.kind = 2
+          and exists (select from approval p where p.message_id = u.id and p.message_id between $7 and $8
+            and p.at > v.permitted_at))
         then 10
       else 0
     end as verdict
@@ -58,8 +63,8 @@ cross join lateral (select * from due where due.message_id = u.message_id offset
 cross join lateral (select * from message where message.id = u.message_id offset 0) m
 left join lateral (select * from content where content.message_id = u.message_id offset 0) c on true
 left join lateral (select * from data_key where data_key.message_id = u.message_id offset 0) k on true
-left join lateral (select * from approval where approval.message_id = u.message_id and approval.version = m.version
-  and approval.decision = 1 order by approval.at desc limit 1) p on true
+left join lateral (select * from approval where approval.message_id = u.message_id
+  and approval.message_id between $7 and $8 and approval.version = m.version and approval.decision = 1 order by approval.at desc limit 1) p on true
 union all
 select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,
@@ -71,9 +76,9 @@ constexpr char kResultSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
     $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::timestamptz[],
-    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[])
+    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[])
   u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
-    is_counted, is_proven, next_due, head, event_id, canon, leaf, provider)
+    is_counted, is_proven, next_due, head, event_id, canon, leaf, provider, action)
 ), m as (
   update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf,
     attempts = attempts + u.is_counted::int, last_attempt_at = u.finished_at, is_proven = u.is_proven,
@@ -94,8 +99,9 @@ with u as materialized (
 ), next as (
   update due set attempt_no = m.attempt_no + 1, due_at = m.next_due from m
   where due.message_id = m.id and m.next_due > '-infinity'
-), e as (
-  insert into audit.entry (event_id, canon, leaf, object_id) select event_id, canon, leaf, id from m
+), e as (  -- the event's status, provider and time are the result's own
+  insert into audit.entry (event_id, canon, leaf, object_id, action, status, provider, at)
+  select event_id, canon, leaf, id, action, status, provider, finished_at from m
 )
 select id from m)sql";
 
@@ -103,7 +109,8 @@ select id from m)sql";
 constexpr char kEndSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::bool[], $6::bytea[], $7::uuid[], $8::bytea[],
-    $9::bytea[]) u(id, attempt_no, status, reason, is_proven, head, event_id, canon, leaf)
+    $9::bytea[], $11::text[], $12::timestamptz[])
+  u(id, attempt_no, status, reason, is_proven, head, event_id, canon, leaf, action, at)
 ), l as materialized (  -- the row first, as cancel does: neither the void nor the status comes without the other
   select u.* from u cross join lateral (select id from message where message.id = u.id and message.event_leaf = u.head
     for no key update) x
@@ -118,13 +125,15 @@ with u as materialized (
 ), gone as (
   delete from due using m where due.message_id = m.id
 ), e as (
-  insert into audit.entry (event_id, canon, leaf, object_id) select event_id, canon, leaf, id from m
+  insert into audit.entry (event_id, canon, leaf, object_id, action, status, at)
+  select event_id, canon, leaf, id, action, status, at from m
 )
 select id from m)sql";
 
 constexpr char kHeadsSql[] = R"sql(
 select m.id, m.status, m.event_n, m.event_leaf, m.cancel_requested, m.is_proven, m.attempts,
-  exists (select from attempt_result r where r.message_id = u.id and r.attempt_no = u.attempt_no)
+  exists (select from attempt_result r where r.message_id = u.id and r.message_id between $3 and $4
+    and r.attempt_no = u.attempt_no)
 from unnest($1::uuid[], $2::int2[]) u(id, attempt_no)
 cross join lateral (select * from message where message.id = u.id offset 0) m)sql";
 
@@ -132,21 +141,36 @@ constexpr char kOpenSql[] = R"sql(
 select s.message_id, s.attempt_no, s.provider, s.lane, s.route_reason, s.instance, s.permitted_at, m.event_n,
   m.event_leaf, m.attempts, m.max_attempts, m.expires_at, m.kind, m.priority
 from unnest($1::uuid[]) u(id)
-cross join lateral (select * from attempt_start a where a.message_id = u.id and a.kind = 1
-  and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
+cross join lateral (select * from attempt_start a where a.message_id = u.id
+  and a.message_id between $3 and $4 and a.kind = 1 and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
 cross join lateral (select * from message where message.id = u.id offset 0) m
-where not exists (select from attempt_result r where r.message_id = s.message_id and r.attempt_no = s.attempt_no))sql";
+where (select true from attempt_result r where r.message_id = s.message_id and r.message_id between $3 and $4
+  and r.attempt_no = s.attempt_no) is null)sql";
 
 constexpr char kClaimSql[] = R"sql(
 select d.message_id, d.lane, coalesce(d.provider, '') from due d
 where d.due_at <= now() and d.lane <> all ($2::text[])
-  and not exists (select from attempt_start s where s.message_id = d.message_id and s.attempt_no = d.attempt_no)
+  and (select true from attempt_start s where s.message_id = d.message_id and s.attempt_no = d.attempt_no) is null
 order by d.priority, d.due_at limit $1 for update of d skip locked)sql";
 
 const std::vector<PgStatement>& statements() {
   static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
                                             {"heads", kHeadsSql},   {"open", kOpenSql},     {"claim", kClaimSql}};
   return all;
+}
+
+struct Span {  // of a batch's ids
+  Uuid low, high;
+};
+template <class Rows, class Id>
+Span span_of(const Rows& rows, Id id) {
+  if (rows.empty()) return {};
+  Span out{id(rows.front()), id(rows.front())};
+  for (const auto& row : rows) {
+    out.low = std::min(out.low, id(row));
+    out.high = std::max(out.high, id(row));
+  }
+  return out;
 }
 
 class Row {  // a row's columns one after the other
@@ -279,7 +303,7 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
       code(PgType::text), status_code(PgType::int2), parts(PgType::int2), started(PgType::timestamptz),
       finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
       proven(PgType::boolean), next(PgType::timestamptz), head(PgType::bytea), event(PgType::uuid),
-      canon(PgType::bytea), leaf(PgType::bytea), provider(PgType::text);
+      canon(PgType::bytea), leaf(PgType::bytea), provider(PgType::text), action(PgType::text);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -304,18 +328,20 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
     canon.add(r.entry.canon);
     leaf.add(view(r.entry.leaf));
     provider.add(r.provider);
+    action.add(r.entry.action);
   }
   PgExchange::Call call{"result", {}};
   for (auto* value :
-       {&id,     &no,      &outcome, &reason, &reference, &code, &status_code, &parts, &started, &finished,
-        &status, &failure, &counted, &proven, &next,      &head, &event,       &canon, &leaf,    &provider})
+       {&id,      &no,      &outcome, &reason, &reference, &code,  &status_code, &parts, &started,  &finished, &status,
+        &failure, &counted, &proven,  &next,   &head,      &event, &canon,       &leaf,  &provider, &action})
     call.values.push_back(value->bytes());
   return call;
 }
 
 PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& instance) {
   PgArray id(PgType::uuid), no(PgType::int2), status(PgType::int2), reason(PgType::text), proven(PgType::boolean),
-      head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea);
+      head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea), action(PgType::text),
+      at(PgType::timestamptz);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -326,11 +352,15 @@ PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& in
     event.add(r.entry.event_id.view());
     canon.add(r.entry.canon);
     leaf.add(view(r.entry.leaf));
+    action.add(r.entry.action);
+    at.add_time(r.entry.at);
   }
   PgExchange::Call call{"end", {}};
   for (auto* value : {&id, &no, &status, &reason, &proven, &head, &event, &canon, &leaf})
     call.values.push_back(value->bytes());
   call.values.push_back(instance);
+  call.values.push_back(action.bytes());
+  call.values.push_back(at.bytes());
   return call;
 }
 
@@ -342,9 +372,10 @@ PgExchange::Call permit_call(const std::vector<PermitRequest>& requests, const J
     provider.add(r.provider);
     why.add(r.route_reason);
   }
-  return {
-      "permit",
-      {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()), options.instance}};
+  const Span span = span_of(requests, [](const PermitRequest& r) { return r.id; });
+  return {"permit",
+          {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()), options.instance,
+           std::string(span.low.view()), std::string(span.high.view())}};
 }
 
 void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done) {
@@ -401,13 +432,14 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
 
 void PgJournal::heads(std::vector<std::pair<Uuid, int>> attempts,
                       std::function<void(Result<std::vector<Present>>)> done) {
+  const Span span = span_of(attempts, [](const auto& attempt) { return attempt.first; });
   PgArray id(PgType::uuid), no(PgType::int2);
   for (const auto& [message_id, attempt_no] : attempts) {
     id.add(message_id.view());
     no.add_short(attempt_no);
   }
   ask<Present>(
-      {"heads", {id.bytes(), no.bytes()}},
+      {"heads", {id.bytes(), no.bytes(), std::string(span.low.view()), std::string(span.high.view())}},
       [](Row row) {
         Present p;
         p.id = row.uuid();
@@ -425,10 +457,13 @@ void PgJournal::heads(std::vector<std::pair<Uuid, int>> attempts,
 
 void PgJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
                              std::function<void(Result<std::vector<Permit>>)> done) {
+  const Span span = span_of(ids, [](const Uuid& message_id) { return message_id; });
   PgArray id(PgType::uuid);
   for (const auto& message_id : ids) id.add(message_id.view());
   ask<Permit>(
-      {"open", {id.bytes(), std::string((only_mine ? options_.epoch : Uuid{}).view())}},
+      {"open",
+       {id.bytes(), std::string((only_mine ? options_.epoch : Uuid{}).view()), std::string(span.low.view()),
+        std::string(span.high.view())}},
       [](Row row) {
         Permit p;
         p.verdict = PermitVerdict::granted;

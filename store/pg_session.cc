@@ -57,6 +57,14 @@ PgValue PgValue::texts(const std::vector<std::string>& list) {
   value.bytes = items.bytes();
   return value;
 }
+PgValue PgValue::uuids(const std::vector<Uuid>& list) {
+  PgArray items(PgType::uuid);
+  for (const auto& item : list) items.add(item.view());
+  PgValue value;
+  value.type = oid(PgType::uuid_array);
+  value.bytes = items.bytes();
+  return value;
+}
 
 PgRows::PgRows(std::shared_ptr<void> result) : result_(std::move(result)) {}
 static const PGresult* raw(const std::shared_ptr<void>& result) { return static_cast<const PGresult*>(result.get()); }

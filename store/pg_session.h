@@ -42,6 +42,7 @@ class PgValue {
   PgValue(WallTime time);
   static PgValue octets(std::string_view bytes);               // bytea
   static PgValue texts(const std::vector<std::string>& list);  // text[]
+  static PgValue uuids(const std::vector<Uuid>& list);         // uuid[]
   template <class T>
   PgValue(const std::optional<T>& value) : PgValue(value ? PgValue(*value) : null()) {}
 

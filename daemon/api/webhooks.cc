@@ -49,7 +49,7 @@ std::string snake_case(std::string_view text) {
   event.object.id = provider;
   event.reason_code = snake_case(reason);
   event.request_id = context.request.request_id;
-  context.must(insert_entry(context.tx(), make_entry(event, {})));
+  context.must(insert_entry(context.tx(), entry_of(event, {})));
   context.commit();
   context.refuse({.code = Code::bad_signature});
 }

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "daemon/commands/commands.h"
+#include "daemon/evidence/schema_migrated.h"
 
 namespace signet {
 namespace {
@@ -75,10 +76,18 @@ int migrate_database(const Config& config) {
   if (!options) return failed(options.error());
   auto session = PgSession::open(*options);
   if (!session) return failed(session.error());
-  auto applied = migrate(**session, passwords);
-  if (!applied) return failed(applied.error());
-  for (const auto& name : *applied) std::printf("applied %s\n", name.c_str());
-  if (applied->empty()) std::printf("nothing to apply: the database is up to date\n");
+  SystemClock clock;
+  SystemRandom random;
+  IdSource ids(clock, random);
+  auto change = migrate(**session, passwords,
+                        [&](const SchemaChange& done) { return schema_migrated(done, config.instance, ids, clock); });
+  if (!change) return failed(change.error());
+  for (const auto& name : change->applied) std::printf("applied %s\n", name.c_str());
+  if (change->partitions > 0) std::printf("made %d partitions\n", change->partitions);
+  if (change->applied.empty() && change->partitions == 0) std::printf("nothing to apply: the database is up to date\n");
+  if (!change->has_guards)
+    std::printf("without event triggers: %s is no superuser, so the tables' owner could loosen their guards\n",
+                roles.migrate.user.c_str());
   return 0;
 }
 

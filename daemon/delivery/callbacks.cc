@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "audit/event.h"
 #include "base/bytes.h"
+#include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
 
 namespace signet {
@@ -127,10 +127,7 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
   change.id = message.id;
   change.status = status;
   change.before = message.head;
-  change.entry.event_id = event.id;
-  change.entry.object_id = message.id;
-  change.entry.canon = canonical(event);
-  change.entry.leaf = leaf_hash(change.entry.canon);
+  change.entry = entry_of(event, message.id);
   change.confirmed_at = callback.received_at;
   if (message.status == Status::in_doubt || message.status == Status::queued) change.sent_at = callback.received_at;
   if (status == Status::failed) change.failure_reason = event.reason_code;

@@ -2,6 +2,7 @@
 
 #include "audit/attempt.h"
 #include "audit/event.h"
+#include "daemon/evidence/entry_of.h"
 
 namespace signet {
 namespace {
@@ -23,15 +24,6 @@ std::string action_of(const Outcome& outcome, const Decision& decision) {
   }
 }
 
-Entry finish(const Event& event, const Uuid& object_id) {
-  Entry entry;
-  entry.event_id = event.id;
-  entry.object_id = object_id;
-  entry.canon = canonical(event);
-  entry.leaf = leaf_hash(entry.canon);
-  return entry;
-}
-
 }  // namespace
 
 Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, const Decision& decision, Status status,
@@ -51,7 +43,7 @@ Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, co
                       outcome.provider_code, outcome.status_code, outcome.parts, started_at, finished_at});
   event.detail = {{"final", is_final(status)}, {"outcome", std::string(name(outcome.kind))}};
   if (status == Status::failed) event.detail.emplace_back("proven", decision.is_proven);
-  return finish(event, permit.id);
+  return entry_of(event, permit.id);
 }
 
 Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::string& reason) {
@@ -64,7 +56,7 @@ Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::str
   event.status = name(status);
   event.reason_code = reason;
   event.detail = {{"final", true}, {"void", static_cast<int64_t>(permit.attempt_no)}};
-  return finish(event, permit.id);
+  return entry_of(event, permit.id);
 }
 
 }  // namespace signet

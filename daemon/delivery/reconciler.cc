@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "audit/event.h"
+#include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
 
 namespace signet {
@@ -74,8 +74,7 @@ Result<void> Reconciler::decide_doubt(const OverduePermit& doubt, DoubtPolicy po
   change.id = message.id;
   change.status = status;
   change.before = message.head;
-  change.entry = {event.id, message.id, canonical(event), {}};
-  change.entry.leaf = leaf_hash(change.entry.canon);
+  change.entry = entry_of(event, message.id);
   if (!is_resend) {
     change.failure_reason = "in_doubt";
     change.is_proven = false;

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "audit/event.h"
+#include "daemon/evidence/entry_of.h"
 #include "message/policy.h"
 
 namespace signet {
@@ -12,8 +12,8 @@ void must(const Result<void>& done) {
   if (!done) throw std::runtime_error(done.error().text);
 }
 
-Entry entry_of(const Uuid& event_id, const Uuid& message_id, const char* action, const char* status, WallTime at,
-               const Head& head) {
+Entry entry_for(const Uuid& event_id, const Uuid& message_id, const char* action, const char* status, WallTime at,
+                const Head& head) {
   Event event;
   event.id = event_id;
   event.at = at;
@@ -23,12 +23,7 @@ Entry entry_of(const Uuid& event_id, const Uuid& message_id, const char* action,
   event.object.n = head.n + 1;
   if (head.n > 0) event.object.prev = head.leaf;
   event.status = status;
-  Entry entry;
-  entry.event_id = event_id;
-  entry.object_id = message_id;
-  entry.canon = canonical(event);
-  entry.leaf = leaf_hash(entry.canon);
-  return entry;
+  return entry_of(event, message_id);
 }
 
 }  // namespace
@@ -63,7 +58,7 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
     content.wrapped_key = key.wrapped;
     content.sealed =
         keys_.seal_with(key.key, seal_binding("content", row.id, 1, "sealed"), pack(salt, options.envelope));
-    const Entry submitted = entry_of(ids_.next(), row.id, "submitted_for_review", "pending_review", now, {});
+    const Entry submitted = entry_for(ids_.next(), row.id, "submitted_for_review", "pending_review", now, {});
     must(insert_message(tx, row, content, submitted));
 
     ApprovalRow approval;
@@ -79,7 +74,7 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
     change.id = row.id;
     change.status = Status::queued;
     change.before = {1, submitted.leaf};
-    change.entry = entry_of(ids_.next(), row.id, "queued", "queued", now, change.before);
+    change.entry = entry_for(ids_.next(), row.id, "queued", "queued", now, change.before);
     change.approved_at = now;
     must(change_status(tx, change));
     must(insert_due(tx, {row.id, 1, options.priority, options.lane, "tester", "", now, options.expires_at}));

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "store/migrate.h"
+#include "daemon/evidence/schema_migrated.h"
 
 namespace signet {
 namespace {
@@ -69,8 +69,7 @@ PostgresServer::PostgresServer() {
     auto opened = PgSession::open(maintenance);
     if (!opened || !(*opened)->script("create database signet")) throw std::runtime_error("create database failed");
   }
-  auto superuser = session("postgres");
-  auto applied = migrate(*superuser, {});
+  auto applied = apply_migrations();
   if (!applied) throw std::runtime_error(applied.error().text);
 }
 
@@ -112,22 +111,36 @@ void PostgresServer::stop_immediate() {
   is_running_ = false;
 }
 
+Result<SchemaChange> PostgresServer::apply_migrations(const std::string& login, const std::string& database) {
+  PgOptions chosen;
+  chosen.url = url(login, database);
+  auto opened = PgSession::open(chosen);
+  if (!opened) return opened.error();
+  SystemClock clock;
+  SystemRandom random;
+  IdSource ids(clock, random);
+  return migrate(**opened, {}, [&](const SchemaChange& change) { return schema_migrated(change, "test", ids, clock); });
+}
+
+// Only what holds rows: most of the partitions never do.
 void PostgresServer::clear() {
   auto done = session("postgres")->script(R"sql(
 do $$
-declare t record;
+declare
+  filled text := (select string_agg(c.oid::regclass::text, ', ') from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('public', 'audit') and c.relkind = 'r' and pg_relation_size(c.oid) > 0
+      and c.relname not in ('schema_migration', 'guarded'));
+  refusal text := pg_get_functiondef('audit.refuse_change'::regproc);
 begin
-  for t in select schemaname, tablename from pg_tables where schemaname in ('public', 'audit')
-      and tablename <> 'schema_migration' loop
-    execute format('alter table %I.%I disable trigger user', t.schemaname, t.tablename);
-    execute format('truncate %I.%I cascade', t.schemaname, t.tablename);
-    execute format('alter table %I.%I enable trigger user', t.schemaname, t.tablename);
-    if exists (select from pg_trigger where tgrelid = format('%I.%I', t.schemaname, t.tablename)::regclass
-               and tgname = 'insert_only') then
-      execute format('alter table %I.%I enable always trigger insert_only', t.schemaname, t.tablename);
-      execute format('alter table %I.%I enable always trigger insert_only_truncate', t.schemaname, t.tablename);
-    end if;
-  end loop;
+  if filled is null then return; end if;
+  alter event trigger signet_ddl disable;
+  alter event trigger signet_drop disable;
+  create or replace function audit.refuse_change() returns trigger language plpgsql as 'begin return null; end';
+  execute 'truncate ' || filled || ' cascade';
+  execute refusal;
+  alter event trigger signet_ddl enable always;
+  alter event trigger signet_drop enable always;
 end $$)sql");
   if (!done) throw std::runtime_error(done.error().text);
 }

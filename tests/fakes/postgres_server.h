@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "store/migrate.h"
 #include "store/pg_session.h"
 
 namespace signet {
@@ -28,6 +29,8 @@ class PostgresServer {
     stop_immediate();
     start();
   }
+  // As `signetd migrate` does.
+  Result<SchemaChange> apply_migrations(const std::string& login = "postgres", const std::string& database = "signet");
   // Empties every table, insert-only ones too (as superuser), so that cases share one cluster.
   void clear();
 

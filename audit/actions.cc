@@ -241,7 +241,7 @@ constexpr AuditAction kActions[] = {
     {"schema_migrated",
      Chained::never,
      "the database's schema was brought up to date",
-     {{{"from", kNumber}, {"guarded", kFlag}, {"migration", kWord}, {"migrationSha256", kWord}, {"to", kNumber}}}},
+     {{{"applied", kWord}, {"guards", kFlag}, {"partitions", kNumber}}}},
     {"integrity_check",
      Chained::never,
      "the log was verified",

@@ -12,7 +12,6 @@
 
 namespace signet {
 
-constexpr std::string_view kApprovalType = "application/vnd.signet.approval+json";
 constexpr std::string_view kManifestType = "application/vnd.signet.manifest+json";
 constexpr size_t kDssePayloadMax = 4 << 20;
 constexpr size_t kDsseSignaturesMax = 16;

@@ -85,6 +85,12 @@ std::string rfc3339(WallTime time) {
   return out;
 }
 
+std::string rfc3339_ms(WallTime time) {
+  std::string out = rfc3339(time);
+  out.erase(23, 3);
+  return out;
+}
+
 Result<WallTime> parse_rfc3339(std::string_view text) {
   const Error bad{ErrorCode::invalid, "not a time of RFC 3339: write 2026-11-22T00:41:26Z"};
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, us = 0, offset = 0;

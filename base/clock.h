@@ -35,6 +35,7 @@ class SystemClock : public Clock {
 
 // RFC 3339 in UTC with six digits of fraction: "2026-11-22T00:41:26.000000Z".
 std::string rfc3339(WallTime time);
+std::string rfc3339_ms(WallTime time);  // with three
 // Accepts any offset and fraction (RFC 3339 section 5.6), years 1970 to 9999.
 Result<WallTime> parse_rfc3339(std::string_view text);
 

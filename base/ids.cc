@@ -33,6 +33,14 @@ Uuid Uuid::from_view(std::string_view sixteen_bytes) {
   return id;
 }
 
+Uuid Uuid::lowest_at(WallTime time) {
+  Uuid id;
+  const uint64_t ms = time.us > 0 ? static_cast<uint64_t>(time.us / 1000) : 0;
+  for (size_t i = 0; i < 6; i++) id.bytes[i] = static_cast<uint8_t>(ms >> (40 - 8 * i));
+  id.bytes[6] = 0x70;
+  return id;
+}
+
 Result<Uuid> parse_uuid(std::string_view text) {
   const Error bad{ErrorCode::invalid, "not a UUID: write 8-4-4-4-12 hexadecimal digits"};
   if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return bad;

@@ -24,6 +24,7 @@ struct Uuid {
   std::string text() const;       // 36 characters, lower case
   std::string_view view() const;  // the 16 bytes, as PostgreSQL and Redis take them; lives as long as this
   static Uuid from_view(std::string_view sixteen_bytes);
+  static Uuid lowest_at(WallTime time);  // the least version 7 of that millisecond: bounds a time by ids
 };
 
 Result<Uuid> parse_uuid(std::string_view text);

@@ -276,9 +276,11 @@ void read_approval(Section& s, Config::Approval& to) {
     high.number("lapse_h", to.high_risk.lapse_h, 1, 720);
     high.number("score_above", to.high_risk.score_above, 0.0, 100.0);
     high.number("verification_below", to.high_risk.verification_below, 0.0, 1.0);
+    high.flag("dismissed_critical", to.high_risk.dismissed_critical);
     high.list("purposes", to.high_risk.purposes);
   });
   s.number("duplicate_window_h", to.duplicate_window_h, 0, 8760);
+  s.number("claim_min", to.claim_min, 1, 240);
   s.section("delegates", [&](Section& delegates) {
     for (const auto* physician : delegates.others()) {
       std::vector<std::string> users;

@@ -144,9 +144,11 @@ struct Config {
       int lapse_h = 24;                   // 1 to 720
       double score_above = 70;            // 0 to 100
       double verification_below = 0.8;    // 0 to 1
+      bool dismissed_critical = true;     // a critical flag that its reviewer dismissed
       std::vector<std::string> purposes;  // these are always high risk
     } high_risk;
     int duplicate_window_h = 24;                                // 0: never warn; up to 8760
+    int claim_min = 15;                                         // a review claim lapses after it; 1 to 240
     std::map<std::string, std::vector<std::string>> delegates;  // physician id -> user ids
   } approval;
 

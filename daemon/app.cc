@@ -121,7 +121,6 @@ Result<void> App::prepare() {
   services_->webhooks_public_url = config_.http.webhooks.public_url;
   services_->readiness = [this] { return readiness(); };
   services_->metrics = [this] { return metrics_.text(); };
-  services_->high_risk_quorum = config_.approval.high_risk.quorum;
   services_->passwords = &passwords_;
   rate_ = std::make_unique<RedisRate>(loop_, clock_, random_, log_, redis_);
   limits_ = std::make_unique<Limits>(make_quotas(config_), clock_, keys_->index_key(),
@@ -132,6 +131,7 @@ Result<void> App::prepare() {
   services_->alarm = [this](std::string_view reason) {
     metrics_.add("signet_alarm", "reason=\"" + std::string(reason) + '"');
   };
+  services_->approval = make_approval_policy(config_);
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);

@@ -127,6 +127,25 @@ Quotas make_quotas(const Config& config) {
           limits.log_in_per_min};
 }
 
+api::ApprovalPolicy make_approval_policy(const Config& config) {
+  const auto& high = config.approval.high_risk;
+  api::ApprovalPolicy out;
+  out.high_risk.quorum = high.quorum;
+  out.high_risk.needs_role = parse_role(high.needs_role).value_or(Role::doctor);  // config checked the word
+  out.high_risk.lapse_ms = high.lapse_h * int64_t{3'600'000};
+  out.high_risk.score_above = high.score_above;
+  out.high_risk.verification_below = high.verification_below;
+  out.high_risk.dismissed_critical = high.dismissed_critical;
+  out.high_risk.purposes = high.purposes;
+  out.duplicate_window_h = config.approval.duplicate_window_h;
+  out.claim_minutes = config.approval.claim_min;
+  for (const auto& [physician, users] : config.approval.delegates)
+    if (const auto id = parse_uuid(physician))
+      for (const auto& user : users)
+        if (const auto named = parse_uuid(user)) out.delegates[*id].push_back(*named);
+  return out;
+}
+
 int loop_count(const Config& config) {
   if (config.delivery.loops > 0) return config.delivery.loops;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

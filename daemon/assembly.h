@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon/access/limits.h"
+#include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
 #include "store/keyring.h"
@@ -22,6 +23,7 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 Quotas make_quotas(const Config& config);
+api::ApprovalPolicy make_approval_policy(const Config& config);
 int loop_count(const Config& config);
 
 }  // namespace signet

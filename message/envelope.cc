@@ -50,6 +50,10 @@ Digest recipient_key(std::string_view index_key, std::string_view recipient) {
   return hmac_sha256(index_key, "recipient\n" + std::string(recipient));
 }
 
+Digest patient_key(std::string_view index_key, std::string_view patient_id) {
+  return hmac_sha256(index_key, "patient\n" + std::string(patient_id));
+}
+
 Digest content_key(std::string_view index_key, std::string_view body) {
   return hmac_sha256(index_key, "content\n" + std::string(body));
 }

@@ -56,6 +56,7 @@ const std::vector<Change>& all_changes() {
       {rejected, Step::approve, queued},  // send-directly after an edit
       {pending_review, Step::file, approved},
       {pending, Step::file, approved},
+      {rejected, Step::file, approved},
       {pending_review, Step::reject, rejected},
       {pending, Step::cancel, cancelled},
       {rejected, Step::cancel, cancelled},

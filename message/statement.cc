@@ -77,11 +77,11 @@ class Reader {  // keeps the first fault
 
 }  // namespace
 
-std::string_view name(Decision decision) {
+std::string_view name(ReviewDecision decision) {
   switch (decision) {
-    case Decision::approved:
+    case ReviewDecision::approved:
       return "approved";
-    case Decision::rejected:
+    case ReviewDecision::rejected:
       return "rejected";
   }
   return "unknown";
@@ -136,7 +136,7 @@ Result<Statement> parse_statement(std::string_view json) {
   out.envelope_commit = digest_from(read.octets("envelopeCommit"));
   out.diff_commit = read.digest_or_null("diffCommit");
   out.validation_sha256 = read.digest_or_null("validationSha256");
-  out.decision = read.word("decision", std::array{Decision::approved, Decision::rejected});
+  out.decision = read.word("decision", std::array{ReviewDecision::approved, ReviewDecision::rejected});
   out.meaning = read.word("meaning", std::array{Meaning::approved, Meaning::approved_own_letter,
                                                 Meaning::second_signature, Meaning::sent_directly});
   out.signer = read.id_or_time("signer", &parse_uuid);

@@ -15,9 +15,9 @@ namespace signet {
 
 constexpr std::string_view kApprovalPayloadType = "application/vnd.signet.approval+json";
 
-enum class Decision { approved, rejected };
+enum class ReviewDecision { approved, rejected };
 enum class Meaning { approved, approved_own_letter, second_signature, sent_directly };  // of the signature
-std::string_view name(Decision decision);
+std::string_view name(ReviewDecision decision);
 std::string_view name(Meaning meaning);
 
 struct Statement {
@@ -25,7 +25,7 @@ struct Statement {
   int version = 0;
   Digest envelope_commit{};
   std::optional<Digest> diff_commit, validation_sha256;  // none where the approval came with the message
-  Decision decision = Decision::approved;
+  ReviewDecision decision = ReviewDecision::approved;
   Meaning meaning = Meaning::approved;
   Uuid signer;
   Role role = Role::reviewer;

@@ -14,29 +14,11 @@ Result<std::optional<std::pair<std::string, std::string>>> key_of(const Result<P
   return std::optional(std::pair(rows->text(0, 0), rows->text(0, 1)));
 }
 
-}  // namespace
+constexpr char kColumns[] =
+    "c.id, c.provider, c.event_id, c.message_id, c.attempt_no, c.provider_reference, c.kind, c.provider_code, "
+    "c.is_partial, c.sealed_by, c.sealed, c.received_at";
 
-Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& c) {
-  auto rows = tx.run(
-      "with c as (insert into callback (id, provider, event_id, message_id, attempt_no, provider_reference, kind, "
-      "provider_code, is_partial, sealed_by, sealed, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-      "$11, $12) on conflict (provider, event_id) do nothing returning id) "
-      "insert into callback_due (callback_id, due_at) select id, now() from c",
-      {c.id, c.provider, c.event_id, c.message_id ? PgValue(*c.message_id) : PgValue::null(),
-       static_cast<int32_t>(c.attempt_no), c.provider_reference, static_cast<int32_t>(c.kind), c.provider_code,
-       PgValue(c.is_partial), c.sealed_by, PgValue::octets(c.sealed), c.received_at});
-  if (!rows) return rows.error();
-  return rows->affected() == 1;
-}
-
-Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max) {
-  auto rows = tx.run(
-      "with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
-      "order by due_at limit $1 for update skip locked) "
-      "select c.id, c.provider, c.event_id, c.message_id, c.attempt_no, c.provider_reference, c.kind, c.provider_code, "
-      "c.is_partial, c.sealed_by, c.sealed, c.received_at, d.tries from d join callback c on c.id = d.callback_id "
-      "order by c.id",
-      {static_cast<int32_t>(count_max)});
+Result<std::vector<CallbackRow>> callback_rows(const Result<PgRows>& rows) {
   if (!rows) return rows.error();
   std::vector<CallbackRow> out;
   for (int i = 0; i < rows->size(); i++) {
@@ -57,6 +39,34 @@ Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max
     out.push_back(std::move(c));
   }
   return out;
+}
+
+}  // namespace
+
+Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& c) {
+  auto rows = tx.run(
+      "with c as (insert into callback (id, provider, event_id, message_id, attempt_no, provider_reference, kind, "
+      "provider_code, is_partial, sealed_by, sealed, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+      "$11, $12) on conflict (provider, event_id) do nothing returning id) "
+      "insert into callback_due (callback_id, due_at) select id, now() from c",
+      {c.id, c.provider, c.event_id, c.message_id ? PgValue(*c.message_id) : PgValue::null(),
+       static_cast<int32_t>(c.attempt_no), c.provider_reference, static_cast<int32_t>(c.kind), c.provider_code,
+       PgValue(c.is_partial), c.sealed_by, PgValue::octets(c.sealed), c.received_at});
+  if (!rows) return rows.error();
+  return rows->affected() == 1;
+}
+
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max) {
+  return callback_rows(tx.run(
+      std::string("with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
+                  "order by due_at limit $1 for update skip locked) select ") +
+          kColumns + ", d.tries from d join callback c on c.id = d.callback_id order by c.id",
+      {static_cast<int32_t>(count_max)}));
+}
+
+Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id) {
+  return callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.message_id = $1 order by c.id",
+                              {message_id}));
 }
 
 Result<void> finish_callback(PgTransaction& tx, const Uuid& id) {

@@ -75,6 +75,13 @@ Result<std::optional<UserRow>> lock_user(PgTransaction& tx, const Uuid& id) {
   return one_user_of(tx.run(std::string("select ") + kUser + " from users u where u.id = $1 for no key update", {id}));
 }
 
+Result<std::optional<UserRow>> read_user(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run(std::string("select ") + kUser + " from users u where u.id = $1", {id});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<UserRow>();
+  return std::optional(user_of(*rows, 0));
+}
+
 Result<std::vector<UserRow>> list_users(PgTransaction& tx) {
   auto rows = tx.run(std::string("select ") + kUser + " from users u order by u.id");
   if (!rows) return rows.error();

@@ -8,7 +8,8 @@ constexpr char kColumns[] =
     "m.max_attempts, m.is_proven, m.cancel_requested, m.author_id, m.last_editor_id, m.reviewer_id, m.recipient_key, "
     "m.destination, m.tags, m.purpose, m.time_zone, m.client_reference, m.expires_at, m.scheduled_for, m.event_n, "
     "m.event_leaf, coalesce(m.provider, ''), coalesce(m.provider_reference, ''), coalesce(m.failure_reason, ''), "
-    "m.submitted_at, m.approved_at, m.last_attempt_at, m.sent_at, m.confirmed_at, d.due_at";
+    "m.submitted_at, m.approved_at, m.last_attempt_at, m.sent_at, m.confirmed_at, d.due_at, m.physician_id, "
+    "m.claimed_by, m.claimed_until";
 constexpr char kFrom[] = " from message m left join due d on d.message_id = m.id ";
 
 MessageRow row_of(const PgRows& rows, int i) {
@@ -50,6 +51,11 @@ MessageRow row_of(const PgRows& rows, int i) {
   m.sent_at = rows.optional_time(i, c++);
   m.confirmed_at = rows.optional_time(i, c++);
   m.next_retry_at = rows.optional_time(i, c++);
+  if (!rows.is_null(i, c)) m.physician_id = rows.uuid(i, c);
+  c++;
+  if (!rows.is_null(i, c)) m.claimed_by = rows.uuid(i, c);
+  c++;
+  m.claimed_until = rows.optional_time(i, c++);
   m.created_at = {m.id.unix_ms() * 1000};
   return m;
 }
@@ -77,13 +83,13 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
   auto message = tx.run(
       "insert into message (id, kind, delivery_method, status, priority, risk_level, max_attempts, author_id, "
       "last_editor_id, recipient_key, destination, tags, purpose, time_zone, client_reference, expires_at, "
-      "scheduled_for, event_n, event_leaf) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-      "$16, $17, 1, $18)",
+      "scheduled_for, event_n, event_leaf, physician_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+      "$13, $14, $15, $16, $17, 1, $18, $19)",
       {m.id, small(m.kind), small(m.delivery_method), small(m.status), small(m.priority), small(m.risk_level),
        small(m.max_attempts), m.author_id, m.last_editor_id,
        m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
        PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.client_reference), PgValue(m.expires_at),
-       PgValue(m.scheduled_for), PgValue::octets(view(entry.leaf))});
+       PgValue(m.scheduled_for), PgValue::octets(view(entry.leaf)), PgValue(m.physician_id)});
   if (!message) return message.error();
   auto sealed = tx.run(
       "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",
@@ -125,9 +131,22 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.status = 2";
   if (filter.or_reviewer_id)
     scope += std::string(scope.empty() ? "" : " or ") + "m.reviewer_id = " + place(*filter.or_reviewer_id);
+  if (filter.or_physician_id)
+    scope += std::string(scope.empty() ? "" : " or ") + "m.physician_id = " + place(*filter.or_physician_id);
   if (!scope.empty()) where += " and (" + scope + ")";
   if (filter.status) where += " and m.status = " + place(small(*filter.status));
   if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
+  if (filter.risk_level) where += " and m.risk_level = " + place(small(*filter.risk_level));
+  if (filter.by_author_id) where += " and m.author_id = " + place(*filter.by_author_id);
+  if (filter.client_reference) where += " and m.client_reference = " + place(*filter.client_reference);
+  if (filter.recipient_key) where += " and m.recipient_key = " + place(PgValue::octets(*filter.recipient_key));
+  if (filter.patient_key)
+    where += " and m.id in (select message_id from message_facts where patient_key = " +
+             place(PgValue::octets(*filter.patient_key)) + ")";
+  // Ids ascend with time: their bounds are those of the time.
+  if (filter.created_from) where += " and m.id >= " + place(Uuid::lowest_at(*filter.created_from));
+  if (filter.created_before) where += " and m.id < " + place(Uuid::lowest_at(*filter.created_before));
+  if (filter.submitted_before) where += " and m.submitted_at <= " + place(*filter.submitted_before);
   if (filter.after_id)
     where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " + place(*filter.after_id);
   auto rows = tx.run(std::string("select ") + kColumns + kFrom + where + " order by m.id " +
@@ -137,6 +156,43 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   std::vector<MessageRow> out;
   for (int i = 0; i < rows->size(); i++) out.push_back(row_of(*rows, i));
   return out;
+}
+
+Result<void> write_facts(PgTransaction& tx, const Uuid& id, const MessageFacts& f) {
+  auto octets = [](const std::string& key) { return key.empty() ? PgValue::null() : PgValue::octets(key); };
+  return done(
+      tx.run("insert into message_facts (message_id, patient_key, content_key, primary_model, tokens_consumed) "
+             "values ($1, $2, $3, nullif($4, ''), $5) on conflict (message_id) do update set "
+             "patient_key = excluded.patient_key, content_key = excluded.content_key, "
+             "primary_model = excluded.primary_model, tokens_consumed = excluded.tokens_consumed",
+             {id, octets(f.patient_key), octets(f.content_key), f.primary_model, f.tokens_consumed}));
+}
+
+Result<int> count_same_text(PgTransaction& tx, const Uuid& id, std::string_view recipient_key,
+                            std::string_view content_key, WallTime since) {
+  auto rows = tx.run(
+      "select count(*)::int from message_facts f join message m on m.id = f.message_id where f.content_key = $1 "
+      "and m.recipient_key = $2 and f.message_id <> $3 and m.approved_at >= $4",
+      {PgValue::octets(content_key), PgValue::octets(recipient_key), id, since});
+  if (!rows) return rows.error();
+  return static_cast<int>(rows->number(0, 0));
+}
+
+Result<void> update_draft(PgTransaction& tx, const MessageRow& m) {
+  return done(
+      tx.run("update message set version = $2, last_editor_id = $3, priority = $4, risk_level = $5, max_attempts = $6, "
+             "recipient_key = $7, destination = $8, tags = $9, purpose = $10, time_zone = $11, expires_at = $12, "
+             "scheduled_for = $13, physician_id = $14, delivery_method = $15, submitted_at = null, approved_at = null, "
+             "claimed_by = null, claimed_until = null where id = $1",
+             {m.id, small(m.version), m.last_editor_id, small(m.priority), small(m.risk_level), small(m.max_attempts),
+              m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
+              PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.expires_at), PgValue(m.scheduled_for),
+              PgValue(m.physician_id), small(m.delivery_method)}));
+}
+
+Result<void> write_claim(PgTransaction& tx, const Uuid& id, const Uuid& user_id, std::optional<WallTime> until) {
+  return done(tx.run("update message set claimed_by = $2, claimed_until = $3 where id = $1",
+                     {id, until ? PgValue(user_id) : PgValue::null(), PgValue(until)}));
 }
 
 Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid& id) {
@@ -185,11 +241,13 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
       "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
       "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
       "failure_reason = coalesce($10, failure_reason), is_proven = coalesce($11, is_proven), "
-      "cancel_requested = cancel_requested or $12, updated_at = now() where id = $1 and event_leaf = $3",
+      "cancel_requested = cancel_requested or $12, updated_at = now(), "
+      "claimed_by = case when $13 then null else claimed_by end, "
+      "claimed_until = case when $13 then null else claimed_until end where id = $1 and event_leaf = $3",
       {c.id, small(c.status), PgValue::octets(view(c.before.leaf)), PgValue::octets(view(c.entry.leaf)),
        c.reviewer_id ? PgValue(*c.reviewer_id) : PgValue::null(), PgValue(c.submitted_at), PgValue(c.approved_at),
        PgValue(c.sent_at), PgValue(c.confirmed_at), PgValue(c.failure_reason), PgValue(c.is_proven),
-       PgValue(c.cancel_requested)});
+       PgValue(c.cancel_requested), PgValue(c.ends_claim)});
   if (!rows) return rows.error();
   if (rows->affected() != 1) return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
   return insert_entry(tx, c.entry);
@@ -203,15 +261,6 @@ Result<void> insert_entry(PgTransaction& tx, const Entry& e) {
        e.object_id.is_nil() ? PgValue::null() : PgValue(e.object_id), e.action,
        e.actor_id.is_nil() ? PgValue::null() : PgValue(e.actor_id), e.status == 0 ? PgValue::null() : small(e.status),
        e.provider.empty() ? PgValue::null() : PgValue(e.provider), e.at}));
-}
-
-Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& a) {
-  return done(tx.run("insert into approval values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-                     {a.id, a.message_id, small(a.version), small(a.is_approved ? 1 : 2), PgValue(a.is_direct),
-                      a.signer_id, small(a.signer_role), a.policy_id, PgValue::octets(view(a.envelope_commit)),
-                      a.mac ? PgValue::octets(view(*a.mac)) : PgValue::null(),
-                      a.notes.empty() ? PgValue::null() : PgValue::octets(a.notes),
-                      a.review_ms ? small(*a.review_ms) : PgValue::null(), a.at}));
 }
 
 Result<void> insert_due(PgTransaction& tx, const DueRow& d) {

@@ -23,7 +23,7 @@ struct MessageRow {
   int version = 1, requeues = 0, attempts = 0, max_attempts = 0;
   bool is_proven = true, is_cancel_requested = false;
   Uuid author_id, last_editor_id;
-  std::optional<Uuid> reviewer_id;
+  std::optional<Uuid> reviewer_id, physician_id, claimed_by;
   std::string recipient_key;  // 32 octets, or empty
   std::string destination;
   std::vector<std::string> tags;
@@ -34,26 +34,13 @@ struct MessageRow {
   std::string provider, provider_reference, failure_reason;
   WallTime created_at;  // from the id
   std::optional<WallTime> submitted_at, approved_at, last_attempt_at, sent_at, confirmed_at, next_retry_at;
+  std::optional<WallTime> claimed_until;
 };
 
 struct SealedContent {
   int version = 1;
   std::string sealed, details;
   std::string kek_id, wrapped_key;
-};
-
-struct ApprovalRow {
-  Uuid id, message_id;
-  int version = 1;
-  bool is_approved = true, is_direct = false;
-  Uuid signer_id;
-  Role signer_role = Role::reviewer;
-  std::string policy_id;
-  Digest envelope_commit{};
-  std::optional<Digest> mac;
-  std::string notes;  // sealed, or empty
-  std::optional<int64_t> review_ms;
-  WallTime at;
 };
 
 struct DueRow {
@@ -72,6 +59,7 @@ struct StatusChange {
   Head before;  // the gate
   Entry entry;  // becomes the head
   std::optional<Uuid> reviewer_id;
+  bool ends_claim = false;
   std::optional<WallTime> submitted_at, approved_at, sent_at, confirmed_at;
   std::optional<std::string> failure_reason;
   std::optional<bool> is_proven;
@@ -81,9 +69,15 @@ struct StatusChange {
 struct MessageFilter {
   std::optional<Uuid> author_id;       // or
   bool or_in_review = false;           // also what waits for review
-  std::optional<Uuid> or_reviewer_id;  // also what this person reviewed
+  std::optional<Uuid> or_reviewer_id;   // also what this person reviewed
+  std::optional<Uuid> or_physician_id;  // also the letters he answers for
   std::optional<Status> status;
   std::optional<Kind> kind;
+  std::optional<RiskLevel> risk_level;
+  std::optional<Uuid> by_author_id;
+  std::optional<std::string> client_reference, recipient_key, patient_key;
+  std::optional<WallTime> created_from, created_before;
+  std::optional<WallTime> submitted_before;
   std::optional<Uuid> after_id;  // cursor
   bool is_oldest_first = false;
   int count_max = 50;
@@ -99,6 +93,13 @@ struct AttemptRow {
   std::optional<WallTime> finished_at;
 };
 
+// What messages are found by, beside the narrow row.
+struct MessageFacts {
+  std::string patient_key, content_key;  // 32 octets, or empty
+  std::string primary_model;
+  int64_t tokens_consumed = 0;
+};
+
 Result<void> insert_message(PgTransaction& tx, const MessageRow& row, const SealedContent& content, const Entry& entry);
 // Locks the row against other changes until the transaction ends. None: there is no such message.
 Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id);
@@ -106,6 +107,14 @@ Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id
 Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
                                                      const std::string& reference);
 Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter);
+Result<void> write_facts(PgTransaction& tx, const Uuid& id, const MessageFacts& facts);
+// How often this text went, or is to go, to this recipient since `since`, other than by message `id`.
+Result<int> count_same_text(PgTransaction& tx, const Uuid& id, std::string_view recipient_key,
+                            std::string_view content_key, WallTime since);
+// What an edit may change of the row; the content's version goes with it.
+Result<void> update_draft(PgTransaction& tx, const MessageRow& row);
+// Nobody's if `until` is none.
+Result<void> write_claim(PgTransaction& tx, const Uuid& id, const Uuid& user_id, std::optional<WallTime> until);
 Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid& id);
 // An edit: the caller sealed the new text for `version`, with a new salt, under the message's data key.
 Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std::string_view sealed,
@@ -117,7 +126,6 @@ Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipi
 // conflict: the head has moved.
 Result<void> change_status(PgTransaction& tx, const StatusChange& change);
 Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message
-Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& row);
 Result<void> insert_due(PgTransaction& tx, const DueRow& row);
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
 // Takes the permit's own key. False: somebody was granted it first.

@@ -13,6 +13,7 @@
 #include "base/password.h"
 #include "base/random.h"
 #include "daemon/access/limits.h"
+#include "message/approval.h"
 #include "message/route.h"
 #include "providers/provider.h"
 #include "queue/queue.h"
@@ -26,6 +27,13 @@ struct Dependency {  // as /readyz shows it
   bool is_ready = false;
   bool is_required = true;  // without it the daemon is not ready; else it is slower, but going on
   std::string text;         // what is wrong and what to do; empty if ready
+};
+
+struct ApprovalPolicy {  // `approval` of the configuration
+  HighRiskPolicy high_risk;
+  int duplicate_window_h = 24;                    // 0: never warned of
+  std::map<Uuid, std::vector<Uuid>> delegates{};  // physician -> who may approve for him
+  int claim_minutes = 15;
 };
 
 struct ApiServices {
@@ -42,8 +50,8 @@ struct ApiServices {
   std::map<std::string, std::shared_ptr<const Provider>> providers = {};  // by configured name
   std::string webhooks_public_url = {};                                   // no slash at the end
   std::function<std::vector<Dependency>()> readiness = {};
-  std::function<std::string()> metrics = {};                // Prometheus text format 0.0.4
-  int high_risk_quorum = 2;                                 // approval.high_risk.quorum
+  std::function<std::string()> metrics = {};  // Prometheus text format 0.0.4
+  ApprovalPolicy approval = {};
   PasswordHasher* passwords = nullptr;                      // never null where people log in
   Limits* limits = nullptr;                                 // null: none, for tests of other things
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/canonical_json.h"
+
 namespace signet::api {
 namespace {
 
@@ -152,6 +154,40 @@ ReadBody read_json(std::string_view text) {
   return body;
 }
 
+namespace {
+
+Json plain(const JsonValue& value) {
+  switch (value.type) {
+    case JsonValue::Type::null:
+      return nullptr;
+    case JsonValue::Type::flag:
+      return value.flag;
+    case JsonValue::Type::integer:
+      return value.integer;
+    case JsonValue::Type::number:
+      return value.number;
+    case JsonValue::Type::text:
+      return value.text;
+    case JsonValue::Type::list: {
+      Json out = Json::array();
+      for (const auto& item : value.items) out.push_back(plain(item));
+      return out;
+    }
+    case JsonValue::Type::object: {
+      Json out = Json::object();
+      for (const auto& [name, member] : value.members) out[name] = plain(member);
+      return out;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string write_json(const JsonValue& value) {
+  return plain(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 Members::Members(const JsonValue& value, std::string where, std::vector<Fault>& faults)
     : value_(value), where_(std::move(where)), faults_(faults) {
   if (value.type == JsonValue::Type::object) return;
@@ -274,11 +310,63 @@ std::vector<std::string> Members::labels(const std::string& name, size_t count_m
   return out;
 }
 
-void Members::empty(const std::string& name, const std::string& why) {
+std::optional<double> Members::number(const std::string& name, double min, double max) {
   const JsonValue* value = find(name);
-  if (value == nullptr) return;
-  const bool is_container = value->type == JsonValue::Type::list || value->type == JsonValue::Type::object;
-  if (!is_container || !value->items.empty() || !value->members.empty()) refuse(name, why, "leave it out");
+  if (value == nullptr) return std::nullopt;
+  const bool is_integer = value->type == JsonValue::Type::integer;
+  const double found = is_integer ? static_cast<double>(value->integer) : value->number;
+  const std::string rule = "write a number from " + canonical_number(min) + " to " + canonical_number(max);
+  if (!is_integer && value->type != JsonValue::Type::number) {
+    refuse(name, "is not a number", rule);
+    return std::nullopt;
+  }
+  if (!(found >= min && found <= max)) {
+    refuse(name, "is out of range", rule);
+    return std::nullopt;
+  }
+  return found;
+}
+
+std::vector<std::pair<std::string, std::string>> Members::texts(const std::string& name, size_t count_max,
+                                                                size_t octets_max) {
+  std::vector<std::pair<std::string, std::string>> out;
+  const JsonValue* value = object(name);
+  if (value == nullptr) return out;
+  if (value->members.size() > count_max) {
+    refuse(name, "has too many members", "write at most " + std::to_string(count_max));
+    return out;
+  }
+  Members members(*value, where_ + name + '.', faults_);
+  for (const auto& [key, text] : value->members) {
+    if (!is_label(key, 128, "")) {
+      refuse(name, "has a name that is no id", "name the ids that the message shows");
+      continue;
+    }
+    if (auto read = members.text(key, octets_max, true)) out.emplace_back(key, std::move(*read));
+  }
+  return out;
+}
+
+const JsonValue* Members::object(const std::string& name) {
+  const JsonValue* value = find(name);
+  if (value == nullptr || value->type == JsonValue::Type::object) return value;
+  refuse(name, "is not an object", "write {\"member\": value}");
+  return nullptr;
+}
+
+bool Members::objects(const std::string& name, size_t count_max, const std::function<void(Members&)>& read) {
+  const JsonValue* value = find(name);
+  if (value == nullptr) return false;
+  if (value->type != JsonValue::Type::list || value->items.size() > count_max) {
+    refuse(name, "is not a list of at most " + std::to_string(count_max), "write [{...}, {...}]");
+    return false;
+  }
+  for (size_t i = 0; i < value->items.size(); ++i) {
+    Members members(value->items[i], where_ + name + '[' + std::to_string(i) + "].", faults_);
+    read(members);
+    members.finish();
+  }
+  return true;
 }
 
 void Members::finish() {

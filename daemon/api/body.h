@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ struct ReadBody {
   std::vector<Fault> faults;  // no JSON, nested deeper than 16, duplicate members
 };
 ReadBody read_json(std::string_view text);
+std::string write_json(const JsonValue& value);  // the same value again; without duplicate members
 
 // Takes members out of one object. Absent and null are alike. A value of the wrong form is a fault and reads as absent.
 class Members {
@@ -48,6 +50,7 @@ class Members {
   std::optional<std::string> text(const std::string& name, size_t octets_max, bool is_prose = false);
   std::optional<bool> flag(const std::string& name);
   std::optional<int64_t> integer(const std::string& name, int64_t min, int64_t max);
+  std::optional<double> number(const std::string& name, double min, double max);
   std::optional<WallTime> time(const std::string& name);  // RFC 3339
   std::optional<Uuid> id(const std::string& name);
   // 1 to `octets_max` of A-Z a-z 0-9 . _ - and what `also` adds: for what is stored in clear.
@@ -63,11 +66,17 @@ class Members {
     if (!parsed) refuse(name, "is not one of its words", one_of(words));
     return parsed;
   }
-  void empty(const std::string& name, const std::string& why);  // a list or object that must be empty
+  // Texts by name, as {"flag-1": "..."}: names are labels.
+  std::vector<std::pair<std::string, std::string>> texts(const std::string& name, size_t count_max, size_t octets_max);
+  const JsonValue* object(const std::string& name);  // null: absent, or no object (a fault)
+  // One reader for each object of a list, each with its place in the names of faults. Absent: none, and false.
+  bool objects(const std::string& name, size_t count_max, const std::function<void(Members&)>& read);
 
   bool has(const std::string& name);  // there, and not null
   void refuse(const std::string& name, std::string text, std::string remedy);
   void require(const std::string& name, const std::string& remedy);
+  std::vector<Fault>& faults() { return faults_; }
+  std::string place(const std::string& name) const { return where_ + name + '.'; }  // put before names within it
   void finish();  // what was not asked for by name is unknown
 
  private:

@@ -3,6 +3,7 @@
 #include "daemon/api/body.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/message_rights.h"
 #include "daemon/api/views.h"
 #include "message/lifecycle.h"
 #include "message/policy.h"
@@ -18,22 +19,18 @@ void check_right(Context& context, const MessageRow& row) {
   const Grant right = grant(context.role(), Action::cancel);
   const bool is_own = row.author_id == context.user_id();
   if (right == Grant::yes || (right == Grant::own && is_own)) return;
-  refuse_and_record(context,
-                    {.code = Code::forbidden,
+  context.refuse({.code = Code::forbidden,
                      .title = "You may not cancel this message",
-                     .detail = "Its author may, and whoever reviews: see GET /api/policy."},
-                    right == Grant::own ? "NOT_OWN" : "ROLE", row.id);
+                     .detail = "Its author may, and whoever reviews: see GET /api/policy.", .reason = right == Grant::own ? "NOT_OWN" : "ROLE"});
 }
 
 [[noreturn]] void refuse_late(Context& context, const MessageRow& row) {
-  const bool is_doubtful = row.status == Status::in_doubt;
-  refuse_and_record(
-      context,
-      {.code = Code::status_conflict,
-       .title = "The message is " + std::string(name(row.status)) + ": it cannot be cancelled",
-       .detail = is_doubtful ? "The provider may have it; a receipt or a decision has to settle that first."
-                             : "What has left cannot be called back. Read the message to see how it ended."},
-      "NOT_CANCELLABLE", row.id);
+  context.refuse({.code = Code::status_conflict,
+                  .title = "The message is " + std::string(name(row.status)) + ": it cannot be cancelled",
+                  .detail = row.status == Status::in_doubt
+                                ? "The provider may have it; a receipt or a decision has to settle that first."
+                                : "What has left cannot be called back. Read the message to see how it ended.",
+                  .reason = "NOT_CANCELLABLE"});
 }
 
 // The permit was granted: the attempt runs. Moving the head makes its result look again, and see the request.
@@ -61,9 +58,7 @@ http::Response post_cancel(Context& context) {
     context.refuse_faults(body.faults);
   }
   const Uuid id = context.path_id();
-  auto found = context.must(lock_message(context.tx(), id));
-  if (!found) context.refuse({.code = Code::not_found, .title = "There is no message with this id"});
-  MessageRow& row = *found;
+  MessageRow row = locked_message(context, id);
   check_right(context, row);
   if (row.status == Status::cancelled) return cancelled(id);
   const auto next = after(row.status, Step::cancel);

@@ -13,6 +13,12 @@ const std::vector<CodeInfo>& all_codes() {
        "Send a valid token as `Authorization: Bearer sgn_...`, or log in at /api/session."},
       {Code::wrong_password, "WRONG_PASSWORD", 403, "That is not your password, or the account is locked for a while",
        "Try again in a moment; after ten misses in a row it takes 15 minutes, or an administrator who unlocks it."},
+      // The origin gives it the code of a validation error, and both titles.
+      {Code::letter_not_found, "2001", 404, "Letter not found", "The id is what POST /api/messages gave for a letter."},
+      {Code::foreign_letter, "FORBIDDEN", 403, "Cannot approve another user's letter",
+       "Its physician or a named delegate approves it; of high risk, somebody else after them."},
+      {Code::bad_approval, "BAD_SIGNATURE", 403, "The signature does not stand for this review",
+       "Ask POST /api/messages/{id}/approval-statement for a new statement and sign that."},
       {Code::forbidden, "FORBIDDEN", 403, "Your role does not allow this", "GET /api/policy says which role may."},
       {Code::method_not_allowed, "METHOD_NOT_ALLOWED", 405, "This address does not take that method",
        "Use one of those that the header Allow names."},

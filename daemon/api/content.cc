@@ -2,8 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/canonical_json.h"
-
 namespace signet::api {
 namespace {
 
@@ -11,19 +9,16 @@ namespace {
 std::string details_binding(const Uuid& id) { return seal_binding("content", id, 0, "details"); }
 
 std::string write_details(const Details& details) {
-  std::string out = "{";
-  auto put = [&out](std::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    if (out.size() > 1) out += ',';
-    append_json_string(out, name);
-    out += ':';
-    append_json_string(out, value);
+  nlohmann::json out = nlohmann::json::parse(clinical_json(details.clinical));
+  auto put = [&out](const char* name, const std::string& value) {
+    if (!value.empty()) out[name] = value;
   };
-  put("contentDraft", details.content_draft);  // in sorted order: canonical
+  put("contentDraft", details.content_draft);
+  put("contentGenerated", details.content_generated);
   put("patientId", details.patient_id);
   put("reviewNotes", details.review_notes);
   put("submitNotes", details.submit_notes);
-  return out.size() == 1 ? "" : out + '}';
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 Details read_details(const std::string& text) {
@@ -31,9 +26,11 @@ Details read_details(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return details;
   details.content_draft = json.value("contentDraft", "");
+  details.content_generated = json.value("contentGenerated", "");
   details.patient_id = json.value("patientId", "");
   details.review_notes = json.value("reviewNotes", "");
   details.submit_notes = json.value("submitNotes", "");
+  details.clinical = parse_clinical(text);
   return details;
 }
 
@@ -51,8 +48,7 @@ std::string seal_envelope(const Keyring& keyring, const Uuid& id, const Content&
 }
 
 std::string seal_details(const Keyring& keyring, const Uuid& id, const Content& content) {
-  const std::string plain = write_details(content.details);
-  return plain.empty() ? "" : keyring.seal_with(content.data_key, details_binding(id), plain);
+  return keyring.seal_with(content.data_key, details_binding(id), write_details(content.details));
 }
 
 SealedContent seal_content(const Keyring& keyring, const Uuid& id, const Content& content, Keyring::DataKey key) {
@@ -84,6 +80,38 @@ Result<Content> open_content(const Keyring& keyring, const Uuid& id, const Seale
     content.details = read_details(*details);
   }
   return content;
+}
+
+std::string seal_beside(const Keyring& keyring, const Content& content, std::string_view table, const Uuid& row,
+                        int version, std::string_view field, std::string_view plain) {
+  return plain.empty() ? "" : keyring.seal_with(content.data_key, seal_binding(table, row, version, field), plain);
+}
+
+std::string open_beside(const Content& content, std::string_view table, const Uuid& row, int version,
+                        std::string_view field, std::string_view sealed) {
+  if (sealed.empty()) return {};
+  auto plain = unseal(content.data_key.octets(), seal_binding(table, row, version, field), sealed);
+  return plain ? std::move(*plain) : std::string();
+}
+
+std::string open_notes(const Content& content, const ApprovalRow& approval) {
+  return open_beside(content, "approval", approval.id, approval.version, "notes", approval.notes);
+}
+
+std::string edit_json(const Content& content, const EditRow& edit) {
+  const std::string diff = open_beside(content, "edit", edit.message_id, edit.version, "diff", edit.sealed);
+  return "{\"version\":" + std::to_string(edit.version) + ",\"at\":\"" + rfc3339(edit.at) + "\",\"editorId\":\"" +
+         edit.editor_id.text() + "\",\"diff\":" + (diff.empty() ? "null" : diff) + '}';
+}
+
+MessageFacts facts_of(const Keyring& keyring, const Content& content) {
+  MessageFacts facts;
+  const auto& details = content.details;
+  if (!details.patient_id.empty()) facts.patient_key = view(patient_key(keyring.index_key(), details.patient_id));
+  if (!content.envelope.body.empty()) facts.content_key = view(content_key(keyring.index_key(), content.envelope.body));
+  facts.primary_model = details.clinical.generation.primary_model;
+  facts.tokens_consumed = details.clinical.generation.input_tokens + details.clinical.generation.output_tokens;
+  return facts;
 }
 
 Content content_of(Context& context, const Uuid& id) {

@@ -1,12 +1,16 @@
-// POST /api/messages: drafts come in, sealed from the first moment.
+// Drafts come in (POST /api/messages), sealed from the first moment, and are edited (PATCH /api/messages/{id}).
 #include <map>
 
 #include "config/syntax.h"
 #include "daemon/api/body.h"
 #include "daemon/api/content.h"
 #include "daemon/api/events.h"
+#include "daemon/api/edits.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/message_rights.h"
 #include "daemon/api/views.h"
+#include "message/diff.h"
+#include "message/lifecycle.h"
 #include "message/phone.h"
 #include "message/policy.h"
 
@@ -74,55 +78,74 @@ void read_text(Members& members, Draft& draft) {
 }
 
 void read_times(Members& members, Draft& draft, WallTime now) {
-  draft.row.scheduled_for = members.time("scheduledFor");
-  draft.row.expires_at = members.time("expiresAt");
-  if (draft.row.expires_at && *draft.row.expires_at <= now)
+  auto& row = draft.row;
+  if (const auto time = members.time("scheduledFor")) row.scheduled_for = time;
+  const auto expires_at = members.time("expiresAt");
+  if (expires_at) row.expires_at = expires_at;
+  if (expires_at && *expires_at <= now)
     members.refuse("expiresAt", "has passed", "write a time that lies ahead, or leave it out");
-  else if (draft.row.expires_at && draft.row.scheduled_for && *draft.row.expires_at <= *draft.row.scheduled_for)
+  else if (row.expires_at && row.scheduled_for && *row.expires_at <= *row.scheduled_for)
     members.refuse("expiresAt", "is not after scheduledFor", "the message could never be sent");
   if (const auto zone = members.text("timeZone", 64)) {
     if (is_zone(*zone))
-      draft.row.time_zone = *zone;
+      row.time_zone = *zone;
     else
       members.refuse("timeZone", "is no time zone", "write its IANA name, as in Australia/Sydney");
   }
+}
+
+// What an edit may bring too; the kind is known.
+void read_common(Members& members, Draft& draft, WallTime now) {
+  MessageRow& row = draft.row;
+  read_recipient(members, draft);
+  read_text(members, draft);
+  read_times(members, draft, now);
+  if (const auto priority =
+          members.word<Priority>("priority", parse_priority, {"critical", "high", "normal", "bulk"}))
+    row.priority = *priority;
+  if (const auto risk = members.word<RiskLevel>("riskLevel", parse_risk_level, {"normal", "high"}))
+    row.risk_level = *risk;
+  if (const auto patient = members.text("patientId", 256)) draft.content.details.patient_id = *patient;
+  if (const auto purpose = members.label("purpose", 64)) row.purpose = *purpose;
+  if (members.has("tags")) row.tags = members.labels("tags", 16, 32);
+  if (const auto attempts = members.integer("maxAttempts", 1, kAttemptsMax))
+    row.max_attempts = static_cast<int>(*attempts);
+  if (const auto physician = members.id("physicianId")) {
+    if (row.kind == Kind::letter)
+      row.physician_id = *physician;
+    else
+      members.refuse("physicianId", "belongs to a letter", "leave it out");
+  }
+  read_clinical(members, draft.content.details.clinical);
+}
+
+DeliveryMethod own_method(Kind kind) { return kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email; }
+
+void read_method(Members& members, MessageRow& row) {
+  const auto method =
+      members.word<DeliveryMethod>("deliveryMethod", parse_delivery_method, {"sms", "email", "none"});
+  if (!method) return;
+  if (*method != own_method(row.kind) && *method != DeliveryMethod::none)
+    members.refuse("deliveryMethod", "does not fit the kind",
+                   "write " + std::string(name(own_method(row.kind))) + " or none");
+  row.delivery_method = *method;
 }
 
 Draft read_draft(const JsonValue& value, const std::string& where, std::vector<Fault>& faults, WallTime now) {
   Members members(value, where, faults);
   Draft draft;
   MessageRow& row = draft.row;
-  const bool is_given = members.has("kind");
-  members.require("kind", "write sms or email");
-  const auto kind = members.word<Kind>("kind", parse_kind, {"sms", "email"});
-  if (kind == Kind::letter)
-    members.refuse("kind", "may not be letter here",
-                   "letters are approved through the letter workflow, which this version does not have yet");
-  const bool is_known = kind && *kind != Kind::letter;
-  row.kind = is_known ? *kind : Kind::sms;
+  members.require("kind", "write sms, email or letter");
+  const auto kind = members.word<Kind>("kind", parse_kind, {"sms", "email", "letter"});
+  if (!kind) return draft;  // what the others may be hangs on it
+  row.kind = *kind;
   draft.content.envelope.kind = row.kind;
-  const auto own = row.kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email;
-  row.delivery_method =
-      members.word<DeliveryMethod>("deliveryMethod", parse_delivery_method, {"sms", "email", "none"}).value_or(own);
-  if (is_known && row.delivery_method != own && row.delivery_method != DeliveryMethod::none)
-    members.refuse("deliveryMethod", "does not fit the kind", "write " + std::string(name(own)) + " or none");
-  if (is_known) {
-    read_recipient(members, draft);
-    read_text(members, draft);
-  } else if (is_given) {  // known names, but what they may be hangs on the kind
-    for (const char* member : {"recipientPhone", "recipientEmail", "subject", "contentDraft"})
-      (void)members.has(member);
-  }
-  read_times(members, draft, now);
-  row.priority = members.word<Priority>("priority", parse_priority, {"critical", "high", "normal", "bulk"})
-                     .value_or(Priority::normal);
-  row.risk_level =
-      members.word<RiskLevel>("riskLevel", parse_risk_level, {"normal", "high"}).value_or(RiskLevel::normal);
-  draft.content.details.patient_id = members.text("patientId", 256).value_or("");
-  row.purpose = members.label("purpose", 64).value_or("");
-  row.tags = members.labels("tags", 16, 32);
+  row.delivery_method = own_method(row.kind);
+  read_method(members, row);
+  if (row.kind == Kind::letter) members.require("physicianId", "name the doctor who answers for the letter");
+  read_common(members, draft, now);
+  if (const auto author = members.id("authorId")) row.author_id = *author;
   row.client_reference = members.label("clientReference", 128, ":/#+=@");
-  row.max_attempts = static_cast<int>(members.integer("maxAttempts", 1, kAttemptsMax).value_or(0));
   members.finish();
   return draft;
 }
@@ -155,16 +178,43 @@ std::vector<Draft> read_drafts(Context& context, bool& is_list) {
   return drafts;
 }
 
+// A letter's physician is a doctor; an author other than the caller is a person who may draft, named by a service.
+void check_people(Context& context, const std::vector<Draft>& drafts) {
+  std::vector<std::string> errors;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    const MessageRow& row = drafts[i].row;
+    const std::string place = drafts.size() > 1 ? '[' + std::to_string(i) + "]." : "";
+    if (row.physician_id) {
+      const auto user = context.must(read_user(context.tx(), *row.physician_id));
+      if (!user || user->is_disabled || user->role != Role::doctor)
+        errors.push_back(place + "physicianId is no doctor's: write the id of a user with that role");
+    }
+    if (row.author_id.is_nil() || row.author_id == context.user_id()) continue;
+    if (context.role() != Role::service) {
+      errors.push_back(place + "authorId is another's: only a service drafts for somebody else; leave it out");
+      continue;
+    }
+    const auto user = context.must(read_user(context.tx(), row.author_id));
+    if (!user || user->is_disabled || grant(user->role, Action::draft) != Grant::yes)
+      errors.push_back(place + "authorId is nobody who drafts: write the id of a user who may");
+  }
+  if (!errors.empty()) context.refuse({.code = Code::validation_error, .errors = errors});
+}
+
 // Returns the message as it is now: a new one, or the first that came with this clientReference.
 MessageRow keep(Context& context, Draft& draft, bool& is_new) {
   const auto& services = context.services;
   MessageRow& row = draft.row;
-  row.author_id = row.last_editor_id = context.user_id();
+  if (row.author_id.is_nil()) row.author_id = context.user_id();
+  row.last_editor_id = row.author_id;
   if (row.client_reference) {
     const auto first = context.must(find_by_client_reference(context.tx(), row.author_id, *row.client_reference));
     if (first) {
       auto found = context.must(read_message(context.tx(), *first));
-      if (found) return std::move(*found);
+      if (found) {
+        context.must(insert_entry(context.tx(), beside(new_event(context, "metadata_read"), *first)));
+        return std::move(*found);
+      }
     }
   }
   is_new = true;
@@ -183,7 +233,20 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
   const Entry entry = chain(std::move(event), row.id, Status::pending, row.head);
   context.must(
       insert_message(context.tx(), row, seal_content(services.keyring, row.id, content, std::move(key)), entry));
+  context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
   return row;
+}
+
+// The attempt that an edit would overtake: whoever takes its key first has it, as in a cancel.
+void recall(Context& context, const MessageRow& row) {
+  const auto due = context.must(read_due(context.tx(), row.id));
+  const bool is_ours = due && context.must(insert_void(context.tx(), row.id, due->attempt_no, context.services.instance,
+                                                       context.services.clock.wall()));
+  if (!is_ours)
+    context.refuse({.code = Code::being_sent,
+                    .detail = "It cannot be edited any more. Wait until this attempt has ended.",
+                    .reason = "BEING_SENT"});
+  context.must(delete_due(context.tx(), row.id));
 }
 
 }  // namespace
@@ -191,20 +254,88 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
 http::Response post_messages(Context& context) {
   context.only_query({});
   if (grant(context.role(), Action::draft) == Grant::no)
-    refuse_and_record(context, {.code = Code::forbidden, .title = "Your role may not draft messages"}, "ROLE", {});
+    context.refuse({.code = Code::forbidden, .title = "Your role may not draft messages", .reason = "ROLE"});
   bool is_list = false;
   auto drafts = read_drafts(context, is_list);
+  check_people(context, drafts);
   std::vector<std::string> items;
   bool has_new = false;
-  std::string id;
+  MessageRow last;
   for (auto& draft : drafts) {
-    const MessageRow row = keep(context, draft, has_new);
-    id = row.id.text();
-    items.push_back(message_json(row));
+    last = keep(context, draft, has_new);
+    items.push_back(message_json(last));
   }
   http::Response response = http::json(has_new ? 201 : 200, is_list ? list_json(items, "") : items.front());
-  if (!is_list) response.headers.emplace_back("Location", "/api/messages/" + id);
+  if (!is_list) {
+    response.headers.emplace_back("Location", "/api/messages/" + last.id.text());
+    response.headers.emplace_back("ETag", etag(last.version));
+  }
   return context.commit(std::move(response));
+}
+
+http::Response patch_message(Context& context) {
+  context.only_query({});
+  const auto& services = context.services;
+  Draft draft;
+  MessageRow& row = draft.row;
+  row = locked_message(context, context.path_id());
+  if (grant(context.role(), Action::draft) != Grant::yes || !is_own(context, row))
+    context.refuse({.code = Code::forbidden,
+                    .title = "You may not edit this message",
+                    .detail = "Its author may, and of a letter its physician.",
+                    .reason = grant(context.role(), Action::draft) == Grant::yes ? "NOT_OWN" : "ROLE"});
+  context.check_version(row.version, true);
+  const auto next = after(row.status, Step::edit);
+  if (!next)
+    context.refuse({.code = Code::status_conflict,
+                    .title = "The message is " + std::string(name(row.status)) + ": it cannot be edited",
+                    .reason = "NOT_EDITABLE"});
+  Content& content = draft.content;
+  content = content_of(context, row.id);
+  const std::string before = content.envelope.body;
+  ReadBody body = context.body();
+  Members members(body.root, "", body.faults);
+  read_method(members, row);
+  read_common(members, draft, services.clock.wall());
+  members.finish();
+  context.refuse_faults(body.faults);
+  check_people(context, {Draft{row, {}}});
+  if (row.status == Status::queued) recall(context, row);
+
+  // Every edit is a new version with a new salt: signatures that were given fall.
+  if (content.envelope.body != before && content.details.content_generated.empty())
+    content.details.content_generated = before;
+  content.details.content_draft.clear();
+  content.version = ++row.version;
+  content.salt = make_salt(services.random);
+  row.last_editor_id = context.user_id();
+  row.recipient_key = content.envelope.recipient.empty()
+                          ? std::string()
+                          : std::string(view(recipient_key(services.keyring.index_key(), content.envelope.recipient)));
+  context.must(replace_content(context.tx(), row.id, content.version, seal_envelope(services.keyring, row.id, content),
+                               context.user_id()));
+  context.must(replace_details(context.tx(), row.id, seal_details(services.keyring, row.id, content)));
+  context.must(update_draft(context.tx(), row));
+  context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
+  const TextDiff diff = diff_text(before, content.envelope.body);
+  record_edit(context, row.id, content, diff);
+
+  Event event = new_event(context, "draft_edited");
+  event.envelope_commit = content.commit();
+  event.detail = {{"clinicalChanges", static_cast<int64_t>(diff.clinical_changes())},
+                  {"recalled", row.status == Status::pending_review || row.status == Status::queued},
+                  {"version", int64_t{row.version}}};
+  StatusChange change;
+  change.id = row.id;
+  change.status = *next;
+  change.before = row.head;
+  change.entry = chain(std::move(event), row.id, *next, row.head);
+  context.must(change_status(context.tx(), change));
+  const MessageRow now = *context.must(read_message(context.tx(), row.id));
+  context.commit();
+  http::Response response = http::json(200, message_json(now));
+  response.headers.emplace_back("ETag", etag(row.version));
+  return response;
 }
 
 }  // namespace signet::api

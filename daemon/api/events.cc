@@ -42,10 +42,4 @@ Entry beside(Event event, const Uuid& message_id) {
   return entry_of(event, message_id);
 }
 
-void refuse_and_record(Context& context, Refused refused, std::string_view reason, const Uuid& message_id) {
-  context.concerns(message_id);
-  refused.reason = reason;
-  context.refuse(std::move(refused));
-}
-
 }  // namespace signet::api

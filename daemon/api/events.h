@@ -22,7 +22,4 @@ Entry chain(Event event, const Uuid& message_id, Status status_after, Head& head
 // An event about a message that changes nothing: a read, a refusal.
 Entry beside(Event event, const Uuid& message_id);
 
-// refuse() about a message; `reason`: "SELF_REVIEW".
-[[noreturn]] void refuse_and_record(Context& context, Refused refused, std::string_view reason, const Uuid& message_id);
-
 }  // namespace signet::api

@@ -5,18 +5,37 @@
 
 namespace signet::api {
 
-// messages.cc
+// drafts.cc
 http::Response post_messages(Context& context);
+http::Response patch_message(Context& context);
+// messages.cc
 http::Response get_messages(Context& context);
+http::Response post_search(Context& context);
 http::Response get_message(Context& context);
 http::Response get_timeline(Context& context);
+http::Response get_diff(Context& context);
 // workflow.cc
 http::Response post_submit_for_review(Context& context);
 http::Response post_review(Context& context);
 http::Response post_send_directly(Context& context);
 http::Response get_pending_review(Context& context);
+// claims.cc
+http::Response post_claim(Context& context);
+http::Response post_release(Context& context);
+// statement.cc
+http::Response post_approval_statement(Context& context);
+// letters.cc
+http::Response get_letter(Context& context);
+http::Response post_letter_approve(Context& context);
+// provenance.cc
+http::Response get_provenance(Context& context);
+http::Response get_letter_provenance(Context& context);
 // cancel.cc
 http::Response post_cancel(Context& context);
+// audit_logs.cc
+http::Response get_audit_logs(Context& context);
+http::Response post_audit_logs(Context& context);
+http::Response post_audit_search(Context& context);
 // webhooks.cc
 http::Response post_webhook(Context& context);
 // session.cc

@@ -206,7 +206,7 @@ http::Response Router::record_refusal(Context& context, const RouteRow& row, Lef
   Event event = new_event(context, "refused");
   event.reason_code = left.reason;
   event.detail.emplace_back("attempted", std::string(row.name));
-  event.detail.emplace_back("httpStatus", int64_t{status});
+  event.detail.emplace_back("status", int64_t{status});
   event.object.type = context.object_type_;
   context.must(insert_entry(context.tx(), beside(std::move(event), context.object_id_)));
   context.commit();
@@ -305,33 +305,35 @@ std::vector<RouteRow> admin_routes() {
        write,
        {"break_glass_reviewed"},
        post_review_break_glass},
-      {"POST", "/api/messages", "draft", caller, write, {"draft_generated"}, post_messages, true},
+      {"POST", "/api/messages", "draft", caller, write, {"draft_generated", "metadata_read"}, post_messages, true},
       {"GET", "/api/messages", "list_messages", caller, read, {"messages_listed"}, get_messages},
+      {"POST", "/api/messages/search", "search_messages", caller, read, {"messages_searched"}, post_search},
       {"GET", "/api/messages/{id}", "read", caller, read, {"content_read", "metadata_read"}, get_message},
+      {"PATCH", "/api/messages/{id}", "edit", caller, write, {"draft_edited"}, patch_message},
       {"GET", "/api/messages/{id}/timeline", "read_timeline", caller, read, {"timeline_read"}, get_timeline},
+      {"GET", "/api/messages/{id}/diff", "read_diff", caller, read, {"diff_read"}, get_diff},
+      {"GET", "/api/messages/{id}/provenance", "read_provenance", caller, read, {"provenance_read"}, get_provenance},
+      {"POST", "/api/messages/{id}/claim", "claim", caller, write, {"claimed"}, post_claim},
+      {"POST", "/api/messages/{id}/release", "release", caller, write, {"released"}, post_release},
+      {"POST", "/api/messages/{id}/approval-statement", "approval_statement", caller, approve, {"statement_issued"},
+       post_approval_statement, true},
       {"POST", "/api/messages/{id}/cancel", "cancel", caller, write, {"cancelled", "cancel_requested"}, post_cancel},
-      {"POST",
-       "/api/message-workflow/submit-for-review",
-       "submit_for_review",
-       caller,
-       write,
-       {"submitted_for_review"},
-       post_submit_for_review},
-      {"POST", "/api/message-workflow/review", "review", caller, approve, {"reviewed", "signed"}, post_review},
-      {"POST",
-       "/api/message-workflow/send-directly",
-       "send_directly",
-       caller,
-       approve,
-       {"reviewed"},
+      {"POST", "/api/message-workflow/submit-for-review", "submit_for_review", caller, write,
+       {"submitted_for_review"}, post_submit_for_review},
+      {"POST", "/api/message-workflow/review", "review", caller, approve, {"reviewed", "signed", "queued"},
+       post_review},
+      {"POST", "/api/message-workflow/send-directly", "send_directly", caller, approve, {"reviewed", "queued"},
        post_send_directly},
-      {"GET",
-       "/api/message-workflow/pending-review",
-       "list_pending_review",
-       caller,
-       read,
-       {"messages_listed"},
+      {"GET", "/api/message-workflow/pending-review", "list_pending_review", caller, read, {"messages_listed"},
        get_pending_review},
+      {"GET", "/api/letters/{id}", "read_letter", caller, read, {"content_read", "metadata_read"}, get_letter},
+      {"POST", "/api/letters/{id}/approve", "approve_letter", caller, approve, {"reviewed", "signed", "queued"},
+       post_letter_approve},
+      {"GET", "/api/letters/{id}/provenance", "read_provenance", caller, read, {"provenance_read"},
+       get_letter_provenance},
+      {"GET", "/api/audit-logs", "read_audit", caller, read, {"audit_read"}, get_audit_logs},
+      {"POST", "/api/audit-logs", "note", caller, write, {"external_note"}, post_audit_logs, true},
+      {"POST", "/api/audit-logs/search", "search_audit", caller, read, {"audit_searched"}, post_audit_search},
   };
 }
 

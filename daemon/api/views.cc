@@ -1,18 +1,20 @@
 #include "daemon/api/views.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "daemon/api/edits.h"
+#include "daemon/api/events.h"
+#include "daemon/api/message_rights.h"
+#include "daemon/api/sealing_key.h"
+#include "message/approval.h"
 #include "message/policy.h"
+#include "store/callbacks.h"
 
 namespace signet::api {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr int kPageDefault = 50;
-constexpr int kPageMax = 200;
 
 Json time_of(const std::optional<WallTime>& time) { return time ? Json(rfc3339(*time)) : Json(nullptr); }
 Json text_of(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -26,9 +28,12 @@ Json metadata(const MessageRow& m) {
   out["priority"] = name(m.priority);
   out["riskLevel"] = name(m.risk_level);
   out["version"] = m.version;
+  if (m.kind == Kind::letter) out["physicianId"] = m.physician_id ? Json(m.physician_id->text()) : Json(nullptr);
   out["authorId"] = m.author_id.text();
   out["lastEditorId"] = m.last_editor_id.text();
   out["reviewerId"] = m.reviewer_id ? Json(m.reviewer_id->text()) : Json(nullptr);
+  out["claimedBy"] = m.claimed_by ? Json(m.claimed_by->text()) : Json(nullptr);
+  out["claimedUntil"] = time_of(m.claimed_until);
   out["clientReference"] = m.client_reference ? Json(*m.client_reference) : Json(nullptr);
   out["purpose"] = text_of(m.purpose);
   out["tags"] = m.tags;
@@ -79,7 +84,8 @@ Sight sight_of(const Context& context, const MessageRow& message) {
     case Grant::own:
       return is_own ? Sight::content : Sight::nothing;
     case Grant::scope:
-      return is_own || message.status == Status::pending_review || message.reviewer_id == context.user_id()
+      return is_own || answers_for(context, message) || message.status == Status::pending_review ||
+                     message.reviewer_id == context.user_id()
                  ? Sight::content
                  : Sight::nothing;
     case Grant::metadata_or_break_glass:
@@ -94,28 +100,70 @@ Sight sight_of(const Context& context, const MessageRow& message) {
 
 std::string message_json(const MessageRow& message) { return dump(metadata(message)); }
 
-std::string message_json(const MessageRow& message, const Content& content, const std::vector<AttemptRow>& attempts) {
-  Json out = metadata(message);
+namespace {
+
+void add_content(Json& out, Context& context, const MessageRow& message, const Content& content) {
   const Envelope& envelope = content.envelope;
-  out["recipientPhone"] = text_of(message.kind == Kind::sms ? envelope.recipient : "");
-  out["recipientEmail"] = text_of(message.kind == Kind::sms ? "" : envelope.recipient);
+  const Details& details = content.details;
+  const bool is_sms = message.kind == Kind::sms;
+  out["recipientPhone"] = text_of(is_sms ? envelope.recipient : "");
+  out["recipientEmail"] = text_of(is_sms ? "" : envelope.recipient);
   out["subject"] = text_of(envelope.subject);
-  out["contentDraft"] =
-      content.details.content_draft.empty() ? text_of(envelope.body) : text_of(content.details.content_draft);
+  out["contentDraft"] = details.content_draft.empty() ? text_of(envelope.body) : text_of(details.content_draft);
   out["contentFinal"] = message.approved_at ? text_of(envelope.body) : Json(nullptr);
+  out["contentGenerated"] = text_of(content.original());
   out["contentHash"] = to_hex(view(sha256(envelope.body)));
-  out["patientId"] = text_of(content.details.patient_id);
-  out["notes"] = text_of(content.details.submit_notes);
-  out["reviewNotes"] = text_of(content.details.review_notes);
+  out["patientId"] = text_of(details.patient_id);
+  out["notes"] = text_of(details.submit_notes);
+  out["reviewNotes"] = text_of(details.review_notes);
+  out.update(Json::parse(clinical_json(details.clinical)));
+  out["verificationRate"] = verification_rate(details.clinical.values);
+  Json edits = Json::array();
+  for (const auto& edit : context.must(list_edits(context.tx(), message.id)))
+    edits.push_back(Json::parse(edit_json(content, edit), nullptr, false));
+  out["editHistory"] = std::move(edits);
   Json errors = Json::array();
-  for (const auto& attempt : attempts)
+  for (const auto& attempt : context.must(list_attempts(context.tx(), message.id)))
     if (attempt.outcome && *attempt.outcome != OutcomeKind::accepted)
       errors.push_back({{"attempt", attempt.attempt_no},
                         {"at", time_of(attempt.finished_at)},
                         {"reason", attempt.reason},
                         {"providerCode", text_of(attempt.provider_code)}});
   out["errorLog"] = std::move(errors);
-  return dump(out);
+  out["webhookData"] = Json::array();
+  for (const auto& callback : context.must(list_callbacks(context.tx(), message.id))) {
+    const auto key = opening_key(context, callback.sealed_by, message.id);
+    if (!key) continue;
+    const auto raw = unseal(key->octets(), seal_binding("callback", callback.id, 0, "sealed"), callback.sealed);
+    if (raw)
+      out["webhookData"].push_back({{"id", callback.id.text()},
+                                    {"provider", callback.provider},
+                                    {"receivedAt", rfc3339(callback.received_at)},
+                                    {"body", *raw}});
+  }
+}
+
+}  // namespace
+
+http::Response show_message(Context& context, const MessageRow& message, bool as_letter) {
+  Json out = metadata(message);
+  if (as_letter) {
+    out["letterId"] = message.id.text();
+    out["deliveryStatus"] = name(message.status);
+    out["status"] = message.approved_at ? "APPROVED" : letter_status(message.status);
+  }
+  const bool has_content = sight_of(context, message) == Sight::content;
+  Event event = new_event(context, has_content ? "content_read" : "metadata_read");
+  if (has_content) {
+    const Content content = content_of(context, message.id);
+    event.envelope_commit = content.commit();
+    add_content(out, context, message, content);
+  }
+  context.must(insert_entry(context.tx(), beside(std::move(event), message.id)));
+  context.commit();
+  http::Response response = http::json(200, dump(out));
+  response.headers.emplace_back("ETag", etag(message.version));
+  return response;
 }
 
 std::string list_json(const std::vector<std::string>& items, const std::string& next_cursor) {
@@ -159,6 +207,7 @@ MessageFilter filter_for(Context& context) {
       filter.author_id = context.user_id();
       filter.or_in_review = true;
       filter.or_reviewer_id = context.user_id();
+      filter.or_physician_id = context.user_id();
       break;
     case Grant::metadata_or_break_glass:
     case Grant::metadata_or_granted:
@@ -170,24 +219,6 @@ MessageFilter filter_for(Context& context) {
   return filter;
 }
 
-void read_page(Context& context, MessageFilter& filter) {
-  const auto cursor = context.request.query("cursor");
-  if (cursor) {
-    auto id = parse_uuid(*cursor);
-    if (!id)
-      context.refuse(
-          {.code = Code::validation_error, .errors = {"cursor is not one: take nextCursor of the page before"}});
-    filter.after_id = *id;
-  }
-  int limit = kPageDefault;
-  if (const auto written = context.request.query("limit")) {
-    const auto parsed = std::from_chars(written->data(), written->data() + written->size(), limit);
-    if (parsed.ec != std::errc{} || parsed.ptr != written->data() + written->size() || limit < 1 || limit > kPageMax)
-      context.refuse({.code = Code::validation_error, .errors = {"limit is out of range: write 1 to 200"}});
-  }
-  filter.count_max = limit + 1;
-}
-
 std::string page_json(std::vector<MessageRow> rows, const MessageFilter& filter) {
   std::string next;
   if (static_cast<int>(rows.size()) == filter.count_max) {
@@ -197,6 +228,12 @@ std::string page_json(std::vector<MessageRow> rows, const MessageFilter& filter)
   std::vector<std::string> items;
   for (const auto& row : rows) items.push_back(message_json(row));
   return list_json(items, next);
+}
+
+void record_list(Context& context, const std::string& action, const std::string& filters, size_t count) {
+  Event event = new_event(context, action);
+  event.detail = {{"filters", filters}, {"rows", static_cast<int64_t>(count)}};
+  context.must(insert_entry(context.tx(), beside(std::move(event), {})));
 }
 
 }  // namespace signet::api

@@ -2,6 +2,7 @@
 // What it means for a message is decided later (daemon/delivery).
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/sealing_key.h"
 #include "message/envelope.h"
 #include "store/callbacks.h"
 
@@ -54,37 +55,6 @@ std::string snake_case(std::string_view text) {
   context.refuse({.code = Code::bad_signature});
 }
 
-struct CallbackKey {
-  std::string sealed_by;
-  Secret key;
-};
-
-CallbackKey unwrapped(Context& context, const std::string& sealed_by, const std::string& owner,
-                      const std::pair<std::string, std::string>& wrapped) {
-  auto key = context.services.keyring.unwrap(owner, wrapped.first, wrapped.second);
-  if (key) return {sealed_by, std::move(*key)};
-  context.services.log.error("a callback's key does not open", {{"alarm", "key"}, {"reason", key.error().text}});
-  context.refuse({.code = Code::internal});
-}
-
-// The message's data key, so that a purge erases its callbacks too; else the day's, made on first use.
-CallbackKey key_for(Context& context, const Receipt& receipt, WallTime now) {
-  PgTransaction& tx = context.tx();
-  if (receipt.message_id) {
-    const auto found = context.must(read_data_key(tx, *receipt.message_id));
-    if (found) return unwrapped(context, "message", receipt.message_id->text(), *found);
-  }
-  const std::string day = rfc3339(now).substr(0, 10);
-  auto found = context.must(read_day_key(tx, day));
-  if (!found) {
-    const auto fresh = context.services.keyring.make_data_key(day);
-    context.must(insert_day_key(tx, day, context.services.keyring.kek_id(), fresh.wrapped));
-    found = context.must(read_day_key(tx, day));  // another's, if it was there first
-    if (!found) context.fail({ErrorCode::conflict, "the day key came and went"});
-  }
-  return unwrapped(context, day, day, *found);
-}
-
 bool keep(Context& context, const std::string& provider, const Receipt& receipt, const CallbackRequest& callback) {
   CallbackRow row;
   row.id = context.services.ids.next();
@@ -97,7 +67,7 @@ bool keep(Context& context, const std::string& provider, const Receipt& receipt,
   row.provider_code = receipt.provider_code;
   row.is_partial = receipt.is_partial;
   row.received_at = callback.received_at;
-  CallbackKey key = key_for(context, receipt, callback.received_at);
+  SealingKey key = sealing_key(context, receipt.message_id, callback.received_at);
   row.sealed_by = std::move(key.sealed_by);
   row.sealed =
       context.services.keyring.seal_with(key.key, seal_binding("callback", row.id, 0, "sealed"), callback.body);

@@ -55,7 +55,7 @@ TEST_CASE("the specification's signature verifies") {
 TEST_CASE("each of several signers is found, whatever the hints say") {
   const SigningKey a = made(SignatureAlgorithm::ed25519), b = made(SignatureAlgorithm::p256),
                    c = made(SignatureAlgorithm::ed25519);
-  DsseEnvelope made_here(std::string(kApprovalType), "{\"v\":1}");
+  DsseEnvelope made_here(std::string(kApprovalPayloadType), "{\"v\":1}");
   REQUIRE(made_here.sign(a).ok());
   REQUIRE(made_here.sign(b).ok());
   const auto read = DsseEnvelope::parse(made_here.json());
@@ -63,36 +63,36 @@ TEST_CASE("each of several signers is found, whatever the hints say") {
   CHECK(read->json() == made_here.json());
   CHECK(read->signatures()[1].key_id == b.public_key().key_id());
   const std::vector keys{c.public_key(), b.public_key(), a.public_key(), a.public_key()};
-  const auto verified = read->verify(kApprovalType, keys);
+  const auto verified = read->verify(kApprovalPayloadType, keys);
   REQUIRE(verified.ok());
   CHECK(verified->payload == "{\"v\":1}");
   CHECK(verified->keys == std::vector<size_t>{1, 2});  // a key given twice counts once
-  CHECK(read->verify(kApprovalType, std::vector{c.public_key()}).error().code == ErrorCode::corrupt);
-  CHECK(read->verify(kApprovalType, {}).error().code == ErrorCode::corrupt);
+  CHECK(read->verify(kApprovalPayloadType, std::vector{c.public_key()}).error().code == ErrorCode::corrupt);
+  CHECK(read->verify(kApprovalPayloadType, {}).error().code == ErrorCode::corrupt);
 
-  DsseEnvelope misleading(std::string(kApprovalType), "{\"v\":1}");
+  DsseEnvelope misleading(std::string(kApprovalPayloadType), "{\"v\":1}");
   for (const auto& signature : read->signatures()) misleading.add_signature({"nonsense", signature.octets});
-  CHECK(misleading.verify(kApprovalType, keys)->keys == std::vector<size_t>{1, 2});
+  CHECK(misleading.verify(kApprovalPayloadType, keys)->keys == std::vector<size_t>{1, 2});
 }
 
 TEST_CASE("one signature twice is one signer") {
   const SigningKey a = made(SignatureAlgorithm::p256);
-  DsseEnvelope twice(std::string(kApprovalType), "x");
+  DsseEnvelope twice(std::string(kApprovalPayloadType), "x");
   REQUIRE(twice.sign(a).ok());
   REQUIRE(twice.sign(a).ok());
-  CHECK(twice.verify(kApprovalType, std::vector{a.public_key()})->keys.size() == 1);
+  CHECK(twice.verify(kApprovalPayloadType, std::vector{a.public_key()})->keys.size() == 1);
 }
 
 TEST_CASE("a changed payload, type or signature is refused") {
   const SigningKey a = made(SignatureAlgorithm::ed25519);
   const std::vector keys{a.public_key()};
-  DsseEnvelope good(std::string(kApprovalType), "payload");
+  DsseEnvelope good(std::string(kApprovalPayloadType), "payload");
   REQUIRE(good.sign(a).ok());
   const auto& signature = good.signatures()[0];
 
-  DsseEnvelope other_payload(std::string(kApprovalType), "Payload");
+  DsseEnvelope other_payload(std::string(kApprovalPayloadType), "Payload");
   other_payload.add_signature(signature);
-  CHECK(other_payload.verify(kApprovalType, keys).error().code == ErrorCode::corrupt);
+  CHECK(other_payload.verify(kApprovalPayloadType, keys).error().code == ErrorCode::corrupt);
 
   DsseEnvelope other_type(std::string(kManifestType), "payload");
   other_type.add_signature(signature);
@@ -100,11 +100,11 @@ TEST_CASE("a changed payload, type or signature is refused") {
   CHECK(good.verify(kManifestType, keys).error().code == ErrorCode::invalid);
 
   for (size_t i = 0; i < signature.octets.size(); i++) {
-    DsseEnvelope changed(std::string(kApprovalType), "payload");
+    DsseEnvelope changed(std::string(kApprovalPayloadType), "payload");
     auto octets = signature.octets;
     octets[i] ^= 4;
     changed.add_signature({signature.key_id, octets});
-    CHECK_FALSE(changed.verify(kApprovalType, keys).ok());
+    CHECK_FALSE(changed.verify(kApprovalPayloadType, keys).ok());
   }
 }
 

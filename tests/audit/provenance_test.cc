@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "audit/dsse.h"
+#include "message/statement.h"
 #include "base/bytes.h"
 #include "base/canonical_json.h"
 
@@ -41,7 +42,7 @@ Provenance full() {
   p.verification_rate = 50;
   p.hallucination_risk_score = 0.25;
   p.generation_parameters = R"({"temperature":0.1,"seed":7})";
-  DsseEnvelope dsse(std::string(kApprovalType), "{}");
+  DsseEnvelope dsse(std::string(kApprovalPayloadType), "{}");
   dsse.add_signature({"k", "signature"});
   p.approvals = {{"u-1", "doctor", kAt, "I approve this letter", "ed25519", "server", "0123456789abcdef",
                   std::string(64, 'a'), dsse.json()}};

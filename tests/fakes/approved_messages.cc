@@ -4,6 +4,7 @@
 
 #include "daemon/evidence/entry_of.h"
 #include "message/policy.h"
+#include "store/approvals.h"
 
 namespace signet {
 namespace {

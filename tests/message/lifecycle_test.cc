@@ -81,7 +81,7 @@ TEST_CASE("nothing is sent again by itself from a final status") {
 }
 
 TEST_CASE("the database's trigger knows the same changes as the table in code") {
-  std::ifstream file(SIGNET_SOURCE_DIR "/store/migrations/0001_messages.sql");
+  std::ifstream file(SIGNET_SOURCE_DIR "/store/migrations/0003_approval.sql");
   std::stringstream text;
   text << file.rdbuf();
   const std::string sql = text.str();

@@ -44,7 +44,7 @@ TEST_CASE("the canonical form of a statement is written to the letter") {
 }
 
 TEST_CASE("a statement is read back as it was written, in the form of RFC 8785") {
-  for (const auto decision : {Decision::approved, Decision::rejected})
+  for (const auto decision : {ReviewDecision::approved, ReviewDecision::rejected})
     for (const auto meaning :
          {Meaning::approved, Meaning::approved_own_letter, Meaning::second_signature, Meaning::sent_directly})
       for (const bool has_diff : {false, true}) {

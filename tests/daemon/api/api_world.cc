@@ -176,6 +176,20 @@ std::string BasicApiWorld<Json>::draft(const Caller& author, Json changes) {
 }
 
 template <class Json>
+std::string BasicApiWorld<Json>::letter(const Caller& author, const Caller& physician, Json changes) {
+  Json body{{"kind", "letter"},
+            {"physicianId", physician.id.text()},
+            {"recipientEmail", "dr.smith@example.org"},
+            {"subject", "Your patient"},
+            {"contentDraft", "Dear Dr. Smith,\n\nThe LVEF is 45 %."}};
+  body.merge_patch(changes);
+  const auto answer = call("POST", "/api/messages", author, body.dump());
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 201);
+  return answer.body["id"];
+}
+
+template <class Json>
 std::string BasicApiWorld<Json>::submitted(const Caller& author, Json changes) {
   const auto id = draft(author, std::move(changes));
   const auto answer = submit(author, id);
@@ -199,17 +213,29 @@ BasicAnswer<Json> BasicApiWorld<Json>::submit(const Caller& author, const std::s
 }
 
 template <class Json>
+Headers BasicApiWorld<Json>::if_match(const std::string& id) {
+  const auto rows = parse_uuid(id) ? sql("select version from message where id = '" + id + "'") : PgRows();
+  if (!parse_uuid(id) || rows.size() == 0) return {};
+  return {{"if-match", '"' + std::to_string(rows.number(0, 0)) + '"'}};
+}
+
+template <class Json>
 BasicAnswer<Json> BasicApiWorld<Json>::review(const Caller& reviewer, const std::string& id, Json changes) {
   Json body{{"messageId", id}, {"decision", "approved"}};
   body.merge_patch(changes);
-  return call("POST", "/api/message-workflow/review", reviewer, body.dump());
+  return call("POST", "/api/message-workflow/review", reviewer, body.dump(), if_match(id));
 }
 
 template <class Json>
 BasicAnswer<Json> BasicApiWorld<Json>::send_directly(const Caller& sender, const std::string& id, Json changes) {
   Json body{{"messageId", id}};
   body.merge_patch(changes);
-  return call("POST", "/api/message-workflow/send-directly", sender, body.dump());
+  return call("POST", "/api/message-workflow/send-directly", sender, body.dump(), if_match(id));
+}
+
+template <class Json>
+BasicAnswer<Json> BasicApiWorld<Json>::approve(const Caller& signer, const std::string& letter, Json body) {
+  return call("POST", "/api/letters/" + letter + "/approve", signer, body.dump());
 }
 
 template <class Json>

@@ -70,11 +70,16 @@ class BasicApiWorld {
               const Headers& headers = {});
   Answer callback(const std::string& provider, const std::string& body, const std::string& signature = "good");
   std::string draft(const Caller& author, Json changes = Json::object());  // an SMS; its id
+  // A letter to a colleague, with one physician; its id.
+  std::string letter(const Caller& author, const Caller& physician, Json changes = Json::object());
   std::string submitted(const Caller& author, Json changes = Json::object());
   std::string queued(const Caller& author, const Caller& reviewer, Json changes = Json::object());
   Answer submit(const Caller& author, const std::string& id);
+  // With the message's present version as If-Match.
   Answer review(const Caller& reviewer, const std::string& id, Json changes = Json::object());
   Answer send_directly(const Caller& sender, const std::string& id, Json changes = Json::object());
+  Answer approve(const Caller& signer, const std::string& letter, Json body = Json::object());
+  Headers if_match(const std::string& id);
 
   PgRows sql(const std::string& sql);  // as superuser; throws
   int64_t count(const std::string& from) { return sql("select count(*) from " + from).number(0, 0); }
@@ -92,7 +97,8 @@ class BasicApiWorld {
   KeptLog log;
   PgPool pool;
   Keyring keyring{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), random};
-  Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}}, {Kind::email, {"example.org"}, {}, {{"test", 100}}}}};
+  Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}}, {Kind::email, {"example.org"}, {}, {{"test", 100}}},
+                 {Kind::letter, {}, {}, {{"test", 100}}}}};
   std::vector<Hint> offered;
   int came = 0;
   PasswordHasher passwords{random};

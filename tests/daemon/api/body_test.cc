@@ -28,7 +28,6 @@ struct Read {
       id = members.id("id");
       label = members.label("label", 5, ":");
       tags = members.labels("tags", 2, 5);
-      members.empty("nothing", "names something");
       members.finish();
     }
     faults = told(body.faults);
@@ -44,7 +43,7 @@ struct Read {
 
 TEST_CASE("a good body is read") {
   const Read read(R"({"kind":"sms","text":"héllo","prose":"a\nb","count":9,"at":"2026-11-22T01:00:00+01:00",)"
-                  R"("id":"0190a000-0000-7000-8000-000000000001","label":"a:b","tags":["x","y"],"nothing":[]})");
+                  R"("id":"0190a000-0000-7000-8000-000000000001","label":"a:b","tags":["x","y"]})");
   CHECK(read.faults.empty());
   CHECK(read.kind == Kind::sms);
   CHECK(read.text == "héllo");
@@ -58,7 +57,7 @@ TEST_CASE("a good body is read") {
 
 TEST_CASE("null reads as absent") {
   const Read read(
-      R"({"kind":"sms","text":null,"count":null,"at":null,"id":null,"label":null,"tags":null,"nothing":null})");
+      R"({"kind":"sms","text":null,"count":null,"at":null,"id":null,"label":null,"tags":null})");
   CHECK(read.faults.empty());
   CHECK_FALSE(read.text.has_value());
   CHECK(Read(R"({"kind":null})").faults == std::vector<std::string>{"kind is missing: write sms or email"});
@@ -73,7 +72,7 @@ TEST_CASE("each fault names the member, what is wrong and what to do") {
       {R"({"kind":"fax"})", "kind is not one of its words: write one of sms, email"},
       {R"({"kind":1})", "kind is not a text: write it in quotes"},
       {R"({"kind":"sms","txet":1})",
-       "txet is unknown: known here: kind, text, prose, count, at, id, label, tags, nothing"},
+       "txet is unknown: known here: kind, text, prose, count, at, id, label, tags"},
       {R"({"kind":"sms","kind":"sms"})", "kind is there twice: write it once"},
       {R"({"kind":"sms","text":"12345678901"})", "text is too long: at most 10 octets"},
       {R"({"kind":"sms","text":"a\nb"})", "text holds a control character: write it on one line"},
@@ -94,8 +93,6 @@ TEST_CASE("each fault names the member, what is wrong and what to do") {
       {R"({"kind":"sms","tags":"x"})", "tags is not a list of at most 2: write [\"a\", \"b\"]"},
       {R"({"kind":"sms","tags":["x",2]})",
        "tags[1] is not a label: write 1 to 5 of A-Z a-z 0-9 . _ -, and nothing about a patient: it is stored in clear"},
-      {R"({"kind":"sms","nothing":["v-1"]})", "nothing names something: leave it out"},
-      {R"({"kind":"sms","nothing":{"v":"1"}})", "nothing names something: leave it out"},
       {R"([])", "The body is not an object: write {\"member\": value}"},
       {R"("sms")", "The body is not an object: write {\"member\": value}"},
       {"", "The body is no JSON from octet 1 on: send one JSON object in UTF-8"},

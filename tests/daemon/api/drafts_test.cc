@@ -141,7 +141,8 @@ TEST_CASE("each bad draft is refused, naming the member") {
   };
   const Row rows[] = {
       {R"({})", "kind is missing"},
-      {R"({"kind":"letter"})", "kind may not be letter here: letters are approved through the letter workflow"},
+      {R"({"kind":"letter"})", "physicianId is missing: name the doctor who answers for the letter"},
+      {R"({"kind":"sms","physicianId":"0190a000-0000-7000-8000-000000000001"})", "physicianId belongs to a letter"},
       {R"({"kind":"fax"})", "kind is not one of its words"},
       {R"({"kind":"sms","recipientPhone":"0412345678"})", "recipientPhone is not a valid phone number"},
       {R"({"kind":"sms","recipientEmail":"a@example.org"})", "recipientEmail does not belong to an SMS"},

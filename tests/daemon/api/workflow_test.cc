@@ -58,8 +58,12 @@ TEST_CASE("a message goes from draft to queue, and each step is chained") {
   world.check_chain(id);
   const auto events = world.events(id);
   CHECK(events[2]["status"] == "approved");
-  CHECK(events[2]["detail"] == Json::parse(R"({"decision":"approved","direct":false,"policyId":"signet-1",
-                                               "selfEdited":false,"version":1})"));
+  Json detail = events[2]["detail"];
+  CHECK(detail["keyId"].get<std::string>().size() == 16);
+  detail.erase("keyId");
+  CHECK(detail == Json::parse(R"({"clinicalChanges":0,"custody":"server","decision":"approved","direct":false,
+      "flagsDismissed":0,"meaning":"approved","policyId":"signet-1","required":1,"reviewDurationMs":1500,
+      "riskReasons":"","selfEdited":false,"signatures":1,"valuesVerified":0,"version":1,"warnings":""})"));
   CHECK(events[3]["detail"] == Json::parse(R"({"attemptNo":1,"lane":"sms"})"));
   const auto due = world.sql("select attempt_no, lane, sender, due_at, send_until, shard, priority from due");
   REQUIRE(due.size() == 1);
@@ -195,14 +199,21 @@ TEST_CASE("the same words are no edit; high risk takes none, and two signatures"
   const auto edited = world.review(doctor, id, {{"finalContent", "x"}});
   CHECK(edited.status == 409);
   CHECK(edited.body["code"] == "HIGH_RISK");
-  const auto lone = world.review(doctor, id);
-  CHECK(lone.status == 409);
-  CHECK(lone.body["title"] == "A high-risk message needs 2 signatures");
-  CHECK(world.last_event("refused")["reasonCode"] == "QUORUM");
   CHECK(world.send_directly(doctor, id).status == 400);
+  const auto first = world.review(doctor, id);
+  CHECK(first.status == 202);
+  CHECK(first.body["signatures"] == 1);
+  CHECK(first.body["required"] == 2);
   CHECK(world.status_of(id) == "pending_review");
-  world.services.high_risk_quorum = 1;
-  CHECK(world.review(doctor, id).status == 200);
+  const auto again = world.review(doctor, id);
+  CHECK(again.status == 403);
+  CHECK(world.last_event("refused")["reasonCode"] == "ALREADY_SIGNED");
+  CHECK(world.review(world.user(Role::reviewer), id).body["status"] == "queued");
+  world.check_chain(id);
+  world.services.approval.high_risk.quorum = 1;
+  const auto alone = world.submitted(staff, {{"riskLevel", "high"}});
+  CHECK(world.review(doctor, alone).status == 200);
+  CHECK(world.last_event("reviewed")["detail"]["quorumLowered"] == true);
 }
 
 TEST_CASE("what stands in the way is told at submission already, all at once") {

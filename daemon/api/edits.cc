@@ -1,0 +1,13 @@
+#include "daemon/api/edits.h"
+
+namespace signet::api {
+
+void record_edit(Context& context, const Uuid& id, const Content& content, const TextDiff& diff) {
+  EditRow row{id, content.version, context.user_id(), context.services.clock.wall(), {}};
+  row.sealed = seal_beside(context.services.keyring, content, "edit", id, content.version, "diff", canonical(diff));
+  context.must(insert_edit(context.tx(), row));
+}
+
+std::string etag(int version) { return '"' + std::to_string(version) + '"'; }
+
+}  // namespace signet::api

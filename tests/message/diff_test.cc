@@ -77,7 +77,7 @@ void check_invariants(const std::string& a, const std::string& b) {
 }
 
 nlohmann::json vectors() {
-  // SIGNET_SOURCE_DIR holds no copy of the shared vectors: these are google/diff-match-patch's (Apache-2.0), @62f2e68.
+  // google/diff-match-patch @62f2e68 (Apache-2.0), testDiffCleanupSemantic and testDiffCleanupSemanticLossless.
   return nlohmann::json::parse(R"([
     {"name": "no elimination 1", "in": [[-1, "ab"], [1, "cd"], [0, "12"], [-1, "e"]],
      "out": [[-1, "ab"], [1, "cd"], [0, "12"], [-1, "e"]]},
@@ -94,6 +94,14 @@ nlohmann::json vectors() {
      "out": [[0, "The "], [1, "cow and the "], [0, "cat."]]},
     {"name": "slide to a blank line", "in": [[0, "AAA\r\n\r\nBBB"], [1, "\r\nDDD\r\n\r\nBBB"], [0, "\r\nEEE"]],
      "out": [[0, "AAA\r\n\r\n"], [1, "BBB\r\nDDD\r\n\r\n"], [0, "BBB\r\nEEE"]]},
+    {"name": "two overlaps", "in": [[-1, "abcd1212"], [1, "1212efghi"], [0, "----"], [-1, "A3"], [1, "3BC"]],
+     "out": [[-1, "abcd"], [0, "1212"], [1, "efghi"], [0, "----"], [-1, "A"], [0, "3"], [1, "BC"]]},
+    {"name": "slide to a line's end", "in": [[0, "AAA\r\nBBB"], [1, " DDD\r\nBBB"], [0, " EEE"]],
+     "out": [[0, "AAA\r\n"], [1, "BBB DDD\r\n"], [0, "BBB EEE"]]},
+    {"name": "slide to a sentence's end", "in": [[0, "The xxx. The "], [1, "zzz. The "], [0, "yyy."]],
+     "out": [[0, "The xxx."], [1, " The zzz."], [0, " The yyy."]]},
+    {"name": "slide to the start", "in": [[0, "a"], [-1, "a"], [0, "ax"]], "out": [[-1, "a"], [0, "aax"]]},
+    {"name": "slide to the end", "in": [[0, "xa"], [-1, "a"], [0, "a"]], "out": [[0, "xaa"], [-1, "a"]]},
     {"name": "nothing", "in": [], "out": []}
   ])");
 }

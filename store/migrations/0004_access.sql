@@ -22,7 +22,7 @@ create table sessions (
   created_at timestamptz not null,
   last_seen_at timestamptz not null,
   expires_at timestamptz not null,
-  stepped_up_at timestamptz not null,
+  stepped_up_at timestamptz,                  -- when its user last showed again who they are
   revoked_at timestamptz,
   ip text not null default ''
 );

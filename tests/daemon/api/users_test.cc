@@ -1,6 +1,7 @@
 // Users, their tokens, and that changes act at once.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/daemon/api/api_world.h"
 
@@ -122,6 +123,21 @@ TEST_CASE("an administrator may not change his own role or disable himself, and 
   CHECK(change(world, admin, other, {{"role", "auditor"}}).status == 200);
   CHECK(world.call("GET", "/api/users", other).status == 403);
   CHECK(world.count("users where role = 4 and disabled_at is null") == 1);
+}
+
+TEST_CASE("two administrators who dismiss each other at once leave one") {
+  World world;
+  const Caller a = world.user(Role::admin), b = world.user(Role::admin);
+  for (int round = 0; round < 5; ++round) {
+    world.sql("update users set role = 4");
+    int statuses[2] = {};
+    std::thread other([&] { statuses[0] = change(world, a, b, {{"role", "staff"}}, 2 * round + 1).status; });
+    statuses[1] = change(world, b, a, {{"role", "staff"}}, 2 * round + 1).status;
+    other.join();
+    CAPTURE(round, statuses[0], statuses[1]);
+    CHECK(world.count("users where role = 4") == 1);
+    world.sql("update users set version = " + std::to_string(2 * round + 3));
+  }
 }
 
 TEST_CASE("a password that an administrator sets ends the sessions and the lock") {

@@ -19,7 +19,7 @@ std::string counted(int64_t count, std::string_view noun) {
 // 65.04 -> "65.0". Never rounded up: a rate below 80 does not read as 80.
 std::string one_decimal(double percent) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f", std::floor(percent * 10 + 1e-9) / 10);
+  (void)std::snprintf(text, sizeof text, "%.1f", std::floor(percent * 10 + 1e-9) / 10);
   return text;
 }
 

@@ -255,7 +255,7 @@ std::optional<std::vector<Edit>> shortest_edits(const std::vector<uint32_t>& a, 
   return edits;
 }
 
-std::vector<Edit> cleanup_semantic(const WeighedTokens& a, const WeighedTokens& b, std::vector<Edit> edits) {
+std::vector<Edit> cleanup_semantic(const WeighedTokens& a, const WeighedTokens& b, const std::vector<Edit>& edits) {
   return Script(a, b).clean(edits);
 }
 

@@ -36,6 +36,6 @@ std::optional<std::vector<Edit>> shortest_edits(const std::vector<uint32_t>& a, 
 // diff-match-patch's cleanupSemantic, cleanupMerge's joining and cleanupSemanticLossless (Apache-2.0), over tokens:
 // gives up equalities no longer than the edits on both their sides, takes out what an edit's two halves share, slides
 // lone edits to where words, lines and paragraphs end. `edits` may touch or be empty.
-std::vector<Edit> cleanup_semantic(const WeighedTokens& a, const WeighedTokens& b, std::vector<Edit> edits);
+std::vector<Edit> cleanup_semantic(const WeighedTokens& a, const WeighedTokens& b, const std::vector<Edit>& edits);
 
 }  // namespace signet

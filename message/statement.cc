@@ -51,7 +51,7 @@ class Reader {  // keeps the first fault
     auto value = from_hex(text(name));
     if (value && value->size() == 32) return *value;
     fault(name);
-    return std::string(32, '\0');
+    return std::string(32, '\0');  // refused in the end, but of the right size
   }
   std::optional<Digest> digest_or_null(const char* name) {
     if (root_[name].is_null()) return std::nullopt;

@@ -19,7 +19,7 @@ struct UserRow {
   bool may_read_content = false;  // of an auditor
   int version = 1;
   bool has_password = false;
-  std::optional<WallTime> locked_until;  // nobody logs in before
+  std::optional<WallTime> locked_until = {};  // nobody logs in before
 };
 struct TokenRow {
   Uuid id, user_id;

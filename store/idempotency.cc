@@ -17,7 +17,7 @@ Result<std::optional<KeptReply>> claim_idempotency_key(PgTransaction& tx, const 
                        {"idempotency " + user_id.text() + ' ' + route + ' ' + key});
   if (!locked) return locked.error();
   auto rows = tx.run(
-      "select body_sha256, created_at, sealed_by::text, reply from idempotency where user_id = $1 and route = $2 and "
+      "select body_mac, created_at, sealed_by::text, reply from idempotency where user_id = $1 and route = $2 and "
       "key = $3",
       {user_id, route, key});
   if (!rows) return rows.error();
@@ -33,9 +33,9 @@ Result<std::optional<KeptReply>> claim_idempotency_key(PgTransaction& tx, const 
 
 Result<void> keep_reply(PgTransaction& tx, const KeptReply& row) {
   return done(
-      tx.run("insert into idempotency (user_id, route, key, body_sha256, created_at, sealed_by, reply) values ($1, $2, "
+      tx.run("insert into idempotency (user_id, route, key, body_mac, created_at, sealed_by, reply) values ($1, $2, "
              "$3, $4, $5, $6::text::date, $7)",
-             {row.user_id, row.route, row.key, PgValue::octets(row.body_sha256), row.created_at, row.sealed_by,
+             {row.user_id, row.route, row.key, PgValue::octets(row.body_mac), row.created_at, row.sealed_by,
               PgValue::octets(row.reply)}));
 }
 

@@ -14,8 +14,8 @@ namespace signet {
 struct KeptReply {
   Uuid user_id;
   std::string route;
-  std::string key;          // HMAC of what the client sent, hexadecimal: clients put anything there
-  std::string body_sha256;  // 32 octets
+  std::string key;       // HMAC of what the client sent, hexadecimal: clients put anything there
+  std::string body_mac;  // 32 octets: HMAC, since a plain hash of a short text can be guessed
   WallTime created_at;
   std::string sealed_by;  // the day of its day key
   std::string reply;      // sealed

@@ -12,10 +12,10 @@ bool is_safe(const http::Request& request) {  // RFC 9110 section 9.2.1
   return request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
 }
 
-Event refusal(const Context& context, const RouteRow& row, int status, std::string reason) {
+Event refusal(const Context& context, std::string_view attempted, int status, std::string reason) {
   Event event = new_event(context, "refused");
   event.reason_code = std::move(reason);
-  event.detail = {{"attempted", std::string(row.name)}, {"httpStatus", int64_t{status}}};
+  event.detail = {{"attempted", std::string(attempted)}, {"httpStatus", int64_t{status}}};
   return event;
 }
 
@@ -25,38 +25,36 @@ void record(Context& context, Event event) {
   context.commit();
 }
 
-[[noreturn]] void refuse_throttled(Context& context, const RouteRow& row, Throttled& throttled,
-                                   const std::string& who) {
-  const Code code = Code::rate_limited;
-  auto event = throttled.count(who, refusal(context, row, info(code).status, std::string(info(code).text)),
-                               context.services.clock.tick());
-  if (event) record(context, std::move(*event));
-  context.refuse({.code = code});
-}
-
-void count_address(Context& context, const RouteRow& row, Throttled& throttled, Passage& passage) {
+void count_address(Context& context, const RouteRow& row, Passage& passage) {
   if (!context.services.limits) return;
   const std::string& address = context.request.peer_address;
   if (!passage.is_counted) passage.rate = context.services.limits->take_address(RateClass::log_in, address);
   passage.is_counted = true;
-  if (!passage.rate.answer.is_allowed) refuse_throttled(context, row, throttled, "address " + address);
+  if (!passage.rate.answer.is_allowed) refuse_throttled(context, row.name, "address " + address);
 }
 
-void count_caller(Context& context, const RouteRow& row, Throttled& throttled, Passage& passage) {
+void count_caller(Context& context, const RouteRow& row, Passage& passage) {
   if (!context.services.limits || row.rate == RateClass::none) return;
   const std::string id = context.user_id().text();
   if (!passage.is_counted) passage.rate = context.services.limits->take(row.rate, id);
   passage.is_counted = true;
-  if (!passage.rate.answer.is_allowed)
-    refuse_throttled(context, row, throttled, std::string(name(row.rate)) + ' ' + id);
+  if (!passage.rate.answer.is_allowed) refuse_throttled(context, row.name, std::string(name(row.rate)) + ' ' + id);
 }
 
 }  // namespace
 
-void identify(Context& context, const RouteRow& row, Throttled& throttled, Passage& passage) {
+void refuse_throttled(Context& context, std::string_view attempted, const std::string& who) {
+  const CodeInfo& code = info(Code::rate_limited);
+  std::optional<Event> event = refusal(context, attempted, code.status, std::string(code.text));
+  if (context.throttled()) event = context.throttled()->count(who, std::move(*event), context.services.clock.tick());
+  if (event) record(context, std::move(*event));
+  context.refuse({.code = code.code});
+}
+
+void identify(Context& context, const RouteRow& row, Passage& passage) {
   const http::Request& request = context.request;
   if (row.access == Access::open) {
-    if (row.rate == RateClass::log_in) count_address(context, row, throttled, passage);
+    if (row.rate == RateClass::log_in) count_address(context, row, passage);
     return;
   }
   const auto session = request.header("authorization") ? std::nullopt : session_of(request);
@@ -70,12 +68,12 @@ void identify(Context& context, const RouteRow& row, Throttled& throttled, Passa
   auto who = context.must(session ? authenticate_session(request, *session, context.tx(), now)
                                   : authenticate(request, token, context.tx(), now));
   if (auto* refused = std::get_if<http::Response>(&who)) {
-    count_address(context, row, throttled, passage);
-    record(context, refusal(context, row, refused->status, "UNAUTHORIZED"));
+    count_address(context, row, passage);
+    record(context, refusal(context, row.name, refused->status, "UNAUTHORIZED"));
     throw Left{std::move(*refused)};
   }
   context.called_by(std::move(std::get<Principal>(who)));
-  count_caller(context, row, throttled, passage);
+  count_caller(context, row, passage);
 }
 
 void check_right(Context& context) {

@@ -3,7 +3,6 @@
 
 #include "daemon/access/limits.h"
 #include "daemon/api/router.h"
-#include "daemon/api/throttled.h"
 
 namespace signet::api {
 
@@ -15,7 +14,10 @@ struct Passage {  // of one request, over all its repetitions: it is counted onc
 // Finds the caller by bearer token or session cookie, and counts the request. Leaves with 401 or 429, whose record is
 // made here: a wrong credential is an event by nobody known, and counts against its address; over the limit they
 // are counted together.
-void identify(Context& context, const RouteRow& row, Throttled& throttled, Passage& passage);
+void identify(Context& context, const RouteRow& row, Passage& passage);
+
+// 429, as one event for many: `who` is the caller and the limit.
+[[noreturn]] void refuse_throttled(Context& context, std::string_view attempted, const std::string& who);
 
 // 403 for what a browser was made to send by another site, and for what a token's scopes leave out.
 void check_right(Context& context);

@@ -18,7 +18,7 @@ constexpr size_t kKeyOctetsMax = 2048;
 constexpr const char* kReasons[] = {"lost", "compromised", "superseded", "left", "other"};
 
 std::string key_json(const SigningKeyRow& row) {
-  const auto time = [](const std::optional<WallTime>& at) { return at ? Json(rfc3339(*at)) : Json(nullptr); };
+  const auto moment = [](const std::optional<WallTime>& at) { return at ? Json(rfc3339(*at)) : Json(nullptr); };
   return Json{{"id", row.id.text()},
               {"userId", row.user_id.text()},
               {"keyId", row.key_id},
@@ -26,8 +26,8 @@ std::string key_json(const SigningKeyRow& row) {
               {"custody", name(row.custody)},
               {"publicKey", to_base64(row.public_key)},
               {"validFrom", rfc3339(row.valid_from)},
-              {"validTo", time(row.valid_to)},
-              {"revokedAt", time(row.revoked_at)},
+              {"validTo", moment(row.valid_to)},
+              {"revokedAt", moment(row.revoked_at)},
               {"revokedReason", row.revoked_reason.empty() ? Json(nullptr) : Json(row.revoked_reason)},
               {"replaces", row.replaces ? Json(row.replaces->text()) : Json(nullptr)}}
       .dump();

@@ -75,9 +75,12 @@ std::optional<http::Response> first_reply(Context& context, std::string_view rou
   KeptReply row;
   row.user_id = context.user_id();
   row.route = route;
-  row.key = to_hex(
-      view(hmac_sha256(services.keyring.index_key(), "signet idempotency key\n" + std::string(key))).substr(0, 16));
-  row.body_sha256 = view(sha256(context.request.raw_target + '\n' + context.request.body));
+  const auto mac = [&](const char* what, std::string_view of) {
+    return hmac_sha256(services.keyring.index_key(),
+                       "signet idempotency " + std::string(what) + '\n' + std::string(of));
+  };
+  row.key = to_hex(view(mac("key", key)).substr(0, 16));
+  row.body_mac = view(mac("body", context.request.raw_target + '\n' + context.request.body));
   row.created_at = now;
   auto first = context.must(
       claim_idempotency_key(context.tx(), row.user_id, row.route, row.key, WallTime{now.us - kRepliesKeptUs}));
@@ -85,7 +88,7 @@ std::optional<http::Response> first_reply(Context& context, std::string_view rou
     context.keep_reply_as(std::move(row));
     return std::nullopt;
   }
-  if (first->body_sha256 != row.body_sha256) context.refuse({.code = Code::key_reused});
+  if (first->body_mac != row.body_mac) context.refuse({.code = Code::key_reused});
   const DayKey day = context.must(day_key(context.tx(), services.keyring, first->sealed_by));
   const auto packed = unseal(day.key.octets(), binding(*first), first->reply);
   if (!packed) {

@@ -177,8 +177,9 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
   for (int dead = 0, conflicts = 0;;) {
     Context context(request, services_);
     context.values_ = values;
+    context.throttled_ = throttled_.get();
     try {
-      identify(context, row, *throttled_, passage);
+      identify(context, row, passage);
       try {
         check_right(context);
         if (row.creates)

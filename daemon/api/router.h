@@ -87,6 +87,7 @@ class Context {
   // Throws away what the transaction did; tx() begins another one.
   void roll_back() { tx_.reset(); }
 
+  Throttled* throttled() const { return throttled_; }  // null outside of a router
   void called_by(Principal principal) { principal_ = std::move(principal); }
   void keep_reply_as(KeptReply row) { keep_ = std::move(row); }  // for commit(): everything but the reply
 
@@ -100,6 +101,7 @@ class Context {
   std::optional<PgTransaction> tx_;
   std::optional<Principal> principal_;
   std::optional<KeptReply> keep_;
+  Throttled* throttled_ = nullptr;
   Uuid object_id_;
   std::string object_type_ = "message";
 };

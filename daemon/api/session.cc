@@ -4,6 +4,7 @@
 #include "daemon/access/log_in.h"
 #include "daemon/access/sessions.h"
 #include "daemon/api/events.h"
+#include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/rights.h"
 #include "daemon/api/views.h"
@@ -71,6 +72,20 @@ Credentials read_credentials(Context& context) {
   return out;
 }
 
+// Once the database has answered: a request that runs again since its connection was dead is counted once.
+void count_account(Context& context, const std::string& account) {
+  if (!context.services.limits) return;
+  context.must(lock_account(context.tx(), account));
+  const RateVerdict verdict = context.services.limits->take(RateClass::log_in, account);
+  if (verdict.answer.is_allowed) return;
+  try {
+    refuse_throttled(context, "log_in", "account " + account);
+  } catch (Left& left) {
+    left.response.headers.emplace_back("Retry-After", std::to_string(verdict.retry_after_s()));
+    throw;
+  }
+}
+
 // Whatever the reason, the same words: only the log tells.
 http::Response refuse_log_in(Context& context, const LogInResult& result) {
   Event event = session_event(context, "login_refused", result.user_id, "user");
@@ -106,15 +121,7 @@ http::Response post_session(Context& context) {
   context.only_query({});
   const auto& services = context.services;
   const Credentials given = read_credentials(context);
-  const std::string account = account_key(services.keyring.index_key(), given.email);
-  if (services.limits) {
-    const RateVerdict verdict = services.limits->take(RateClass::log_in, account);
-    if (!verdict.answer.is_allowed) {
-      http::Response response = answer(context.request, {.code = Code::rate_limited});
-      response.headers.emplace_back("Retry-After", std::to_string(verdict.retry_after_s()));
-      return response;
-    }
-  }
+  count_account(context, account_key(services.keyring.index_key(), given.email));
   const WallTime now = services.clock.wall();
   const LogInResult result = context.must(
       check_log_in(context.tx(), *services.passwords, services.keyring.index_key(), given.email, given.password, now));

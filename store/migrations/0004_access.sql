@@ -22,7 +22,7 @@ create table sessions (
   created_at timestamptz not null,
   last_seen_at timestamptz not null,
   expires_at timestamptz not null,
-  stepped_up_at timestamptz not null,
+  stepped_up_at timestamptz,                  -- when its user last showed again who they are
   revoked_at timestamptz,
   ip text not null default ''
 );
@@ -65,7 +65,7 @@ create table idempotency (
   user_id uuid not null references users,
   route text not null,
   key text not null,
-  body_sha256 bytea not null check (length(body_sha256) = 32),
+  body_mac bytea not null check (length(body_mac) = 32),
   created_at timestamptz not null,
   sealed_by date not null references day_key,
   reply bytea not null,                       -- sealed: status, headers, body

@@ -213,7 +213,7 @@ std::string World::run(const std::vector<std::string>& arguments, int expected_s
 std::string World::token(const std::string& role) {
   const std::string email = role + "@clinic.example";
   run({"user", "add", "--name", "Test " + role, "--email", email, "--role", role});
-  const std::string text = run({"token", "create", "--user", email});
+  const std::string text = run({"token", "create", "--user", email, "--scope", "approve"});
   const auto at = text.find("sgn_");
   if (at == std::string::npos) throw std::runtime_error("no token: " + text);
   return text.substr(at, text.find_first_of(" \n\r", at) - at);

@@ -116,7 +116,7 @@ void BasicApiWorld<Json>::set_password(const Caller& user, const std::string& pa
 template <class Json>
 Caller BasicApiWorld<Json>::log_in(const Caller& user, const std::string& password) {
   const auto answer = call("POST", "/api/session", {}, Json{{"email", user.email}, {"password", password}}.dump());
-  INFO(answer.raw.body);
+  INFO(answer.raw.body << log.all());
   REQUIRE(answer.status == 200);
   const std::string cookie = answer.header("Set-Cookie");
   const size_t from = cookie.find('=') + 1;

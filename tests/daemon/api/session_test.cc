@@ -25,7 +25,8 @@ TEST_CASE("who logs in gets a session, and the log says so") {
   const Caller doctor = world.user(Role::doctor);
   world.set_password(doctor, kPassword);
   const auto answer = world.call("POST", "/api/session", {}, credentials(doctor.email, kPassword));
-  CHECK(answer.status == 200);
+  INFO(answer.raw.body << world.log.all());
+  REQUIRE(answer.status == 200);
   CHECK(answer.body["user"]["id"] == doctor.id.text());
   CHECK(answer.body["csrfToken"].get<std::string>().size() == 43);
   const std::string cookie = answer.header("Set-Cookie");

@@ -15,6 +15,7 @@ constexpr int64_t kAskAgainUs = 2'000'000;
 constexpr int64_t kLeavesAtOnce = 32768;
 constexpr int kFaultsShown = 100;
 constexpr int64_t kFaultySlower = 30;
+constexpr size_t kFaultsAtOnce = 1000;  // of one batch: where all is wrong, more names say no more
 
 // Whether the columns say what the bytes say; entry_of() makes them from the event.
 bool is_projection(const EventProjection& event, const Entry& stored) {
@@ -322,7 +323,8 @@ Result<void> Verifier::look_at_partitions() {
 }
 
 void Verifier::found(int level, std::string what, std::optional<int64_t> seq, std::optional<Uuid> event_id) {
-  faults_.push_back({ids_.next(), level, std::move(what), seq, event_id, clock_.wall()});
+  if (faults_.size() < kFaultsAtOnce)
+    faults_.push_back({ids_.next(), level, std::move(what), seq, event_id, clock_.wall()});
 }
 
 // Told once each; a fault that stands is found again at every look.

@@ -159,6 +159,7 @@ Result<EventProjection> parse_event(std::string_view canon) {
     out.id = *id;
     out.at = *at;
     const auto &actor = read.at("actor"), &object = read.at("object");
+    if (!actor.is_object()) return corrupt;
     out.actor_id = text_at(actor, "id");
     out.actor_role = text_at(actor, "role");
     out.action = text_at(read, "action");

@@ -84,6 +84,10 @@ void read_limits(Section& s, Config::Http::Limits& to) {
     to.write_per_min = per_min[1];
     to.approve_per_min = per_min[2];
   }
+  if (s.numbers("export_log_in_per_min", per_min, 2, 1, kPerMinuteMax)) {
+    to.export_per_min = per_min[0];
+    to.log_in_per_min = per_min[1];
+  }
 }
 
 void read_http(Section& s, Config::Http& to) {

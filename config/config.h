@@ -68,6 +68,8 @@ struct Config {
       int read_per_min = 600;    // read_write_approve_per_min: per principal; 1 to 1,000,000 each
       int write_per_min = 120;
       int approve_per_min = 60;
+      int export_per_min = 20;  // export_log_in_per_min: per principal; log-in per address and per account
+      int log_in_per_min = 10;
     } limits;
   } http;
 

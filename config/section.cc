@@ -260,7 +260,8 @@ bool Section::numbers(const std::string& key, std::vector<int>& to, size_t count
   const YamlNode* node = find(key);
   if (node == nullptr) return false;
   if (node->kind != YamlNode::Kind::list || node->items.size() != count) {
-    fault(key, "is not a list of " + std::to_string(count) + " numbers", "write [600, 120, 60] or the like");
+    fault(key, "is not a list of " + std::to_string(count) + " numbers",
+          count == 2 ? "write [20, 10] or the like" : "write [600, 120, 60] or the like");
     return false;
   }
   std::vector<int> found(count);

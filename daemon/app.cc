@@ -7,6 +7,7 @@
 
 #include "base/notify.h"
 #include "base/signals.h"
+#include "daemon/access/sweep.h"
 #include "daemon/api/router.h"
 #include "daemon/assembly.h"
 #include "daemon/commands/commands.h"
@@ -29,6 +30,8 @@ constexpr int64_t kSequenceEveryMs = 250;
 constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
+constexpr int64_t kSweepEveryMs = 60000;
+constexpr int64_t kRateWaitMs = 100;   // for Redis, of one request
 constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60 s
 
 class App {
@@ -72,6 +75,9 @@ class App {
   RedisOptions redis_;
   std::map<std::string, LoopProvider> providers_;
   std::unique_ptr<PgPool> pool_;
+  PasswordHasher passwords_{random_};
+  std::unique_ptr<RedisRate> rate_;
+  std::unique_ptr<Limits> limits_;
   std::unique_ptr<api::ApiServices> services_;
   std::unique_ptr<api::Router> admin_, webhooks_;
   std::unique_ptr<ThreadPool> threads_;
@@ -89,7 +95,7 @@ class App {
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, watchdog_;
+      verifier_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -135,6 +141,16 @@ Result<void> App::prepare() {
   services_->readiness = [this] { return readiness(); };
   services_->metrics = [this] { return metrics_.text(); };
   services_->high_risk_quorum = config_.approval.high_risk.quorum;
+  services_->passwords = &passwords_;
+  rate_ = std::make_unique<RedisRate>(loop_, clock_, random_, log_, redis_);
+  limits_ = std::make_unique<Limits>(make_quotas(config_), clock_, keys_->index_key(),
+                                     [this](const std::string& key, int64_t quota, int64_t window_us) {
+                                       return rate_->take(key, quota, window_us, kRateWaitMs);
+                                     });
+  services_->limits = limits_.get();
+  services_->alarm = [this](std::string_view reason) {
+    metrics_.add("signet_alarm", "reason=\"" + std::string(reason) + '"');
+  };
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -229,6 +245,11 @@ void App::start_delivery() {
   loops_[0]->on_redis_up([this] {
     relay_->redis_came_up();
     relay_worker_->wake();
+  });
+  sweeper_ = std::make_unique<Worker>(kSweepEveryMs, [this] {
+    admin_->record_throttled();
+    sweep_access(*pool_, clock_, log_);
+    return false;
   });
   for (auto& loop : loops_) loop->start();
   loops_running_ = loops_.size();
@@ -384,7 +405,9 @@ int App::run() {
   loop_.run();
   starter_.reset();
   is_delivering_ = false;
+  sweeper_.reset();
   threads_.reset();  // handlers under way end before what they use
+  rate_.reset();
   watchdog_.reset();
   relay_worker_.reset();
   reconciler_worker_.reset();

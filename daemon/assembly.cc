@@ -140,6 +140,12 @@ SequencerSettings make_sequencer_settings(const Config& config) {
   return out;
 }
 
+Quotas make_quotas(const Config& config) {
+  const auto& limits = config.http.limits;
+  return {limits.read_per_min, limits.write_per_min, limits.approve_per_min, limits.export_per_min,
+          limits.log_in_per_min};
+}
+
 int loop_count(const Config& config) {
   if (config.delivery.loops > 0) return config.delivery.loops;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "daemon/access/limits.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/sequencer.h"
@@ -23,6 +24,7 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 SequencerSettings make_sequencer_settings(const Config& config);
+Quotas make_quotas(const Config& config);
 int loop_count(const Config& config);
 
 }  // namespace signet

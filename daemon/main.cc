@@ -18,6 +18,74 @@ int with_config(const std::string& path, const Environment& environment, Command
   return config ? command(*config) : 1;
 }
 
+struct DirectoryWords {  // of the commands about users, tokens and keys
+  std::string name, email, role, registration, password_file, id, public_key_file, reason;
+  std::vector<std::string> scopes;
+  std::optional<int> expires;
+};
+
+template <class With>  // what makes a callback of (configuration, words)
+void add_users(CLI::App& app, DirectoryWords& words, With with) {
+  using Words = const DirectoryWords&;
+  const char* const roles = "staff, reviewer, doctor, admin, auditor, service";
+  CLI::App* user = app.add_subcommand("user", "people");
+  user->require_subcommand(1);
+  CLI::App* add = user->add_subcommand("add", "print the new user's id");
+  add->add_option("--name", words.name)->required();
+  add->add_option("--email", words.email)->required();
+  add->add_option("--role", words.role, roles)->required();
+  add->add_option("--registration", words.registration, "with the profession's board");
+  add->callback(with([](const Config& c, Words w) { return user_add(c, w.name, w.email, w.role, w.registration); }));
+  user->add_subcommand("list", "all of them")->callback(with([](const Config& c, Words) { return user_list(c); }));
+  CLI::App* role = user->add_subcommand("role", "give another role");
+  role->add_option("--email", words.email)->required();
+  role->add_option("--role", words.role, roles)->required();
+  role->callback(with([](const Config& c, Words w) { return user_role(c, w.email, w.role); }));
+  CLI::App* password = user->add_subcommand("password", "set the password, and end the user's sessions");
+  password->add_option("--email", words.email)->required();
+  password->add_option("--password-file", words.password_file, "without it, a line of standard input");
+  password->callback(with([](const Config& c, Words w) { return user_password(c, w.email, w.password_file); }));
+}
+
+template <class With>
+void add_tokens(CLI::App& app, DirectoryWords& words, With with) {
+  using Words = const DirectoryWords&;
+  CLI::App* token = app.add_subcommand("token", "bearer tokens");
+  token->require_subcommand(1);
+  CLI::App* create = token->add_subcommand("create", "print a new token, once");
+  create->add_option("--user", words.email, "the user's e-mail address")->required();
+  create->add_option("--scope", words.scopes, "approve, delivery:write, read; may be repeated");
+  create->add_option("--expires", words.expires, "days from now; without it, never");
+  create->callback(with([](const Config& c, Words w) { return token_create(c, w.email, w.scopes, w.expires); }));
+  CLI::App* list = token->add_subcommand("list", "all of them, never the tokens themselves");
+  list->add_option("--user", words.email, "of one user, by e-mail address");
+  list->callback(with([](const Config& c, Words w) { return token_list(c, w.email); }));
+  CLI::App* revoke = token->add_subcommand("revoke", "end one");
+  revoke->add_option("--id", words.id, "as `token list` shows it")->required();
+  revoke->callback(with([](const Config& c, Words w) { return token_revoke(c, w.id); }));
+}
+
+template <class With>
+void add_keys(CLI::App& app, DirectoryWords& words, With with) {
+  using Words = const DirectoryWords&;
+  CLI::App* key = app.add_subcommand("key", "keys that people sign approvals with");
+  key->require_subcommand(1);
+  CLI::App* list = key->add_subcommand("list", "all of them, ended ones too");
+  list->add_option("--user", words.email, "of one user, by e-mail address");
+  list->callback(with([](const Config& c, Words w) { return key_list(c, w.email); }));
+  CLI::App* enrol = key->add_subcommand("enrol", "a user's own; print its id");
+  enrol->add_option("--user", words.email, "the user's e-mail address")->required();
+  enrol->add_option("--public-key", words.public_key_file, "Ed25519 or P-256: PEM, or SubjectPublicKeyInfo in DER")
+      ->required();
+  enrol->callback(with([](const Config& c, Words w) { return key_enrol(c, w.email, w.public_key_file); }));
+  CLI::App* revoke = key->add_subcommand("revoke", "what it signs from now on counts no more");
+  revoke->add_option("--key", words.id, "as `key list` shows it")->required();
+  revoke->add_option("--reason", words.reason)
+      ->required()
+      ->check(CLI::IsMember({"lost", "compromised", "superseded", "left", "other"}));
+  revoke->callback(with([](const Config& c, Words w) { return key_revoke(c, w.id, w.reason); }));
+}
+
 int run_command(int argc, char** argv, const Environment& environment) {
   CLI::App app{"Signet: delivers approved clinical messages, and can prove it."};
   app.require_subcommand(1);
@@ -43,34 +111,15 @@ int run_command(int argc, char** argv, const Environment& environment) {
           [&] { return check_config(config, environment); });
   command("keygen", "make the key files that are missing", configured(keygen));
 
-  CLI::App* user = app.add_subcommand("user", "people");
-  user->require_subcommand(1);
-  std::string name, email, role, registration;
-  CLI::App* add = user->add_subcommand("add", "print the new user's id");
-  add->add_option("--name", name)->required();
-  add->add_option("--email", email)->required();
-  add->add_option("--role", role, "staff, reviewer, doctor, admin, auditor, service")->required();
-  add->add_option("--registration", registration, "with the profession's board");
-  add->callback([&] {
-    status =
-        with_config(config, environment, [&](const Config& c) { return user_add(c, name, email, role, registration); });
-  });
-  user->add_subcommand("list", "all of them")->callback([&] {
-    status = with_config(config, environment, [](const Config& c) { return user_list(c); });
-  });
-
-  CLI::App* token = app.add_subcommand("token", "bearer tokens");
-  token->require_subcommand(1);
-  std::string owner;
-  std::vector<std::string> scopes;
-  std::optional<int> expires;
-  CLI::App* create = token->add_subcommand("create", "print a new token, once");
-  create->add_option("--user", owner, "the user's e-mail address")->required();
-  create->add_option("--scope", scopes, "approve, delivery:write; may be repeated");
-  create->add_option("--expires", expires, "days from now; without it, never");
-  create->callback([&] {
-    status = with_config(config, environment, [&](const Config& c) { return token_create(c, owner, scopes, expires); });
-  });
+  DirectoryWords words;
+  const auto with = [&](auto action) {
+    return [&config, &environment, &words, &status, action] {
+      status = with_config(config, environment, [&](const Config& c) { return action(c, words); });
+    };
+  };
+  add_users(app, words, with);
+  add_tokens(app, words, with);
+  add_keys(app, words, with);
 
   SendOptions send;
   CLI::App* one = command("send", "one message, for trying out",

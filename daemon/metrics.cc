@@ -11,7 +11,7 @@ struct Family {
 };
 // Every family there is, so that a graph has its zero from the first scrape on.
 constexpr std::array kFamilies{
-    Family{"signet_alarm", "counter", "What a person must look at, by reason"},
+    Family{"signet_alarm", "counter", "What a person has to look at, by reason"},
     Family{"signet_attempts_total", "counter", "Attempts that ended, by provider and outcome"},
     Family{"signet_callbacks_total", "counter", "Callbacks, by provider and verdict"},
     Family{"signet_claimed_total", "counter", "Hints claimed"},

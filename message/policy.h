@@ -1,4 +1,5 @@
-// Who may do what: the role table of design/product.md, in code. GET /api/policy serves it.
+// Who may do what: the role table of docs/roles.md, in code; a test holds the two equal cell by cell. GET /api/policy
+// serves it.
 #pragma once
 
 #include <string>
@@ -28,16 +29,21 @@ enum class Action {
 enum class Grant {
   no,
   yes,
-  own,       // what one wrote oneself
-  scope,     // own, and what waits for review or one has reviewed
-  named,     // a letter's physician or named delegate
-  metadata,  // not the content (break-glass, or the right to content)
-  letters,   // letters: only this role
+  draft_only,               // to draft, in anybody's name, or to hand over what an enrolled key has approved; no edit
+  own,                      // what one wrote oneself
+  scope,                    // own, and what waits for review or one has reviewed
+  named,                    // a letter's physician or named delegate
+  metadata_or_break_glass,  // not the content, but by break-glass
+  metadata_or_granted,      // not the content, but by a right granted to the person
+  letters,                  // letters: only this role
 };
 
 std::string_view name(Action action);
 std::string_view name(Grant grant);
 Grant grant(Role role, Action action);
+// As docs/roles.md writes them: the row's first cell, and the cell of a role in it.
+std::string_view title(Action action);
+std::string_view cell(Role role, Action action);
 const std::vector<Action>& all_actions();
 
 constexpr std::string_view kPolicyId = "signet-1";  // what an approval was given under; in every approval MAC

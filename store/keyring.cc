@@ -5,8 +5,9 @@
 namespace signet {
 namespace {
 
-std::string wrap_binding(std::string_view owner, std::string_view kek_id) {
-  return "{\"kek\":\"" + std::string(kek_id) + "\",\"owner\":\"" + std::string(owner) + "\",\"table\":\"data_key\"}";
+std::string wrap_binding(std::string_view owner, std::string_view kek_id, std::string_view table = "data_key") {
+  return "{\"kek\":\"" + std::string(kek_id) + "\",\"owner\":\"" + std::string(owner) + "\",\"table\":\"" +
+         std::string(table) + "\"}";
 }
 
 }  // namespace
@@ -26,13 +27,24 @@ Keyring::DataKey Keyring::make_data_key(std::string_view owner) const {
 }
 
 Result<Secret> Keyring::unwrap(std::string_view owner, std::string_view kek_id, std::string_view wrapped) const {
-  if (kek_id != kek_id_)
-    return Error{ErrorCode::corrupt, "a data key was wrapped by key " + std::string(kek_id) +
-                                         ", secrets.key_encryption_key_file holds " + kek_id_};
-  auto key = unseal(kek_.octets(), wrap_binding(owner, kek_id), wrapped);
+  auto key = unwrap_secret("data_key", owner, kek_id, wrapped);
   if (!key) return key.error();
-  if (key->size() != 32) return Error{ErrorCode::corrupt, "a data key has the wrong size"};
-  return Secret(std::move(*key));
+  if (key->octets().size() != 32) return Error{ErrorCode::corrupt, "a data key has the wrong size"};
+  return key;
+}
+
+std::string Keyring::wrap(std::string_view table, std::string_view owner, std::string_view secret) const {
+  return seal(kek_.octets(), wrap_binding(owner, kek_id_, table), secret, random_);
+}
+
+Result<Secret> Keyring::unwrap_secret(std::string_view table, std::string_view owner, std::string_view kek_id,
+                                      std::string_view wrapped) const {
+  if (kek_id != kek_id_)
+    return Error{ErrorCode::corrupt, "a row of " + std::string(table) + " was wrapped by key " + std::string(kek_id) +
+                                         ", secrets.key_encryption_key_file holds " + kek_id_};
+  auto secret = unseal(kek_.octets(), wrap_binding(owner, kek_id, table), wrapped);
+  if (!secret) return secret.error();
+  return Secret(std::move(*secret));
 }
 
 std::string Keyring::seal_with(const Secret& key, std::string_view binding, std::string_view plain) const {

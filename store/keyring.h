@@ -27,6 +27,11 @@ class Keyring {
   };
   DataKey make_data_key(std::string_view owner) const;  // owner: a message's id or a day, bound into the wrapping
   Result<Secret> unwrap(std::string_view owner, std::string_view kek_id, std::string_view wrapped) const;
+  // Any secret under the key-encryption key itself; table and owner are bound in. What wrap() gave, unwrap_secret()
+  // opens; for few and small ones, since each takes of the key's nonces.
+  std::string wrap(std::string_view table, std::string_view owner, std::string_view secret) const;
+  Result<Secret> unwrap_secret(std::string_view table, std::string_view owner, std::string_view kek_id,
+                               std::string_view wrapped) const;
   std::string seal_with(const Secret& key, std::string_view binding, std::string_view plain) const;
 
   // Compares with the check values in the database, or leaves them there on the first run. The error names the

@@ -30,6 +30,8 @@ bool is_bearer(std::string_view scheme) {
 
 }  // namespace
 
+bool is_scope(std::string_view word) { return word == kApproveScope || word == kDeliveryScope || word == kReadScope; }
+
 Secret make_token(Random& random) {
   std::string octets(kOctets, '\0');
   random.fill(octets.data(), octets.size());
@@ -66,7 +68,7 @@ std::variant<std::string_view, http::Response> bearer_of(const http::Request& re
 Result<std::variant<Principal, http::Response>> authenticate(const http::Request& request, std::string_view token,
                                                              PgTransaction& tx, WallTime now) {
   using Answer = std::variant<Principal, http::Response>;
-  auto found = find_principal(tx, view(token_digest(token)));
+  auto found = find_principal(tx, view(token_digest(token)), now);
   if (!found) return found.error();
   if (!*found)
     return Answer(refuse(request, "The token is not valid",
@@ -74,7 +76,7 @@ Result<std::variant<Principal, http::Response>> authenticate(const http::Request
   Principal& principal = **found;
   const auto& used = principal.token.last_used_at;
   if (!used || now.us - used->us > kTouchEveryUs) {
-    if (auto touched = touch_token(tx, principal.token.id); !touched) return touched.error();
+    if (auto touched = touch_token(tx, principal.token.id, now); !touched) return touched.error();
   }
   return Answer(std::move(principal));
 }

@@ -13,6 +13,11 @@
 
 namespace signet {
 
+// What a token may carry: `approve` lets the daemon's key sign for its user, `delivery:write` may report deliveries.
+// One with `read` and nothing else may change nothing; one without any may what its user may, but for signing.
+constexpr std::string_view kApproveScope = "approve", kDeliveryScope = "delivery:write", kReadScope = "read";
+bool is_scope(std::string_view word);
+
 Secret make_token(Random& random);
 bool is_token(std::string_view text);  // of the right form
 Digest token_digest(std::string_view token);

@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "base/random.h"
+#include "daemon/access/limits.h"
 #include "message/route.h"
 #include "providers/provider.h"
 #include "queue/queue.h"
@@ -40,8 +42,11 @@ struct ApiServices {
   std::map<std::string, std::shared_ptr<const Provider>> providers = {};  // by configured name
   std::string webhooks_public_url = {};                                   // no slash at the end
   std::function<std::vector<Dependency>()> readiness = {};
-  std::function<std::string()> metrics = {};  // Prometheus text format 0.0.4
-  int high_risk_quorum = 2;                   // approval.high_risk.quorum
+  std::function<std::string()> metrics = {};                // Prometheus text format 0.0.4
+  int high_risk_quorum = 2;                                 // approval.high_risk.quorum
+  PasswordHasher* passwords = nullptr;                      // never null where people log in
+  Limits* limits = nullptr;                                 // null: none, for tests of other things
+  std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
 };
 
 }  // namespace signet::api

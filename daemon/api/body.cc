@@ -205,6 +205,14 @@ std::optional<std::string> Members::text(const std::string& name, size_t octets_
   return value->text;
 }
 
+std::optional<bool> Members::flag(const std::string& name) {
+  const JsonValue* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->type == JsonValue::Type::flag) return value->flag;
+  refuse(name, "is neither true nor false", "write one of them, without quotes");
+  return std::nullopt;
+}
+
 std::optional<int64_t> Members::integer(const std::string& name, int64_t min, int64_t max) {
   const JsonValue* value = find(name);
   if (value == nullptr) return std::nullopt;
@@ -246,7 +254,8 @@ std::optional<std::string> Members::label(const std::string& name, size_t octets
   return std::nullopt;
 }
 
-std::vector<std::string> Members::labels(const std::string& name, size_t count_max, size_t octets_max) {
+std::vector<std::string> Members::labels(const std::string& name, size_t count_max, size_t octets_max,
+                                         std::string_view also) {
   const JsonValue* value = find(name);
   std::vector<std::string> out;
   if (value == nullptr) return out;
@@ -256,10 +265,10 @@ std::vector<std::string> Members::labels(const std::string& name, size_t count_m
   }
   for (size_t i = 0; i < value->items.size(); ++i) {
     const JsonValue& item = value->items[i];
-    if (item.type == JsonValue::Type::text && is_label(item.text, octets_max, "")) {
+    if (item.type == JsonValue::Type::text && is_label(item.text, octets_max, also)) {
       if (std::find(out.begin(), out.end(), item.text) == out.end()) out.push_back(item.text);
     } else {
-      refuse(name + '[' + std::to_string(i) + ']', "is not a label", label_rule(octets_max, ""));
+      refuse(name + '[' + std::to_string(i) + ']', "is not a label", label_rule(octets_max, also));
     }
   }
   return out;

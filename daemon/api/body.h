@@ -46,12 +46,14 @@ class Members {
 
   // At most `octets_max`; control characters are refused, but for line breaks and tabs where `is_prose`.
   std::optional<std::string> text(const std::string& name, size_t octets_max, bool is_prose = false);
+  std::optional<bool> flag(const std::string& name);
   std::optional<int64_t> integer(const std::string& name, int64_t min, int64_t max);
   std::optional<WallTime> time(const std::string& name);  // RFC 3339
   std::optional<Uuid> id(const std::string& name);
   // 1 to `octets_max` of A-Z a-z 0-9 . _ - and what `also` adds: for what is stored in clear.
   std::optional<std::string> label(const std::string& name, size_t octets_max, std::string_view also = "");
-  std::vector<std::string> labels(const std::string& name, size_t count_max, size_t octets_max);
+  std::vector<std::string> labels(const std::string& name, size_t count_max, size_t octets_max,
+                                  std::string_view also = "");
   template <class T>
   std::optional<T> word(const std::string& name, std::optional<T> (*parse)(std::string_view),
                         std::initializer_list<std::string_view> words) {

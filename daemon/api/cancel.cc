@@ -22,7 +22,7 @@ void check_right(Context& context, const MessageRow& row) {
                     {.code = Code::forbidden,
                      .title = "You may not cancel this message",
                      .detail = "Its author may, and whoever reviews: see GET /api/policy."},
-                    "cancel", right == Grant::own ? "NOT_OWN" : "ROLE", row.id);
+                    right == Grant::own ? "NOT_OWN" : "ROLE", row.id);
 }
 
 [[noreturn]] void refuse_late(Context& context, const MessageRow& row) {
@@ -33,7 +33,7 @@ void check_right(Context& context, const MessageRow& row) {
        .title = "The message is " + std::string(name(row.status)) + ": it cannot be cancelled",
        .detail = is_doubtful ? "The provider may have it; a receipt or a decision has to settle that first."
                              : "What has left cannot be called back. Read the message to see how it ended."},
-      "cancel", "NOT_CANCELLABLE", row.id);
+      "NOT_CANCELLABLE", row.id);
 }
 
 // The permit was granted: the attempt runs. Moving the head makes its result look again, and see the request.

@@ -9,6 +9,10 @@ const std::vector<CodeInfo>& all_codes() {
       {Code::validation_error, "2001", 400, "The request is not valid",
        "Mend what details.errors names and try again."},
       {Code::not_found, "NOT_FOUND", 404, "There is no such thing", "Check the address and the id."},
+      {Code::unauthorized, "UNAUTHORIZED", 401, "Nobody is known by this",
+       "Send a valid token as `Authorization: Bearer sgn_...`, or log in at /api/session."},
+      {Code::wrong_password, "WRONG_PASSWORD", 403, "That is not your password, or the account is locked for a while",
+       "Try again in a moment; after ten misses in a row it takes 15 minutes, or an administrator who unlocks it."},
       {Code::forbidden, "FORBIDDEN", 403, "Your role does not allow this", "GET /api/policy says which role may."},
       {Code::method_not_allowed, "METHOD_NOT_ALLOWED", 405, "This address does not take that method",
        "Use one of those that the header Allow names."},
@@ -20,6 +24,18 @@ const std::vector<CodeInfo>& all_codes() {
       {Code::high_risk, "HIGH_RISK", 409, "The message is of high risk", "Have it reviewed as it is, or reject it."},
       {Code::changed_meanwhile, "CHANGED_MEANWHILE", 409, "Somebody else changed this at the same moment",
        "Read it again and repeat what still applies."},
+      {Code::claimed, "CLAIMED", 409, "Somebody else is reviewing this message",
+       "Wait until the claim is released or lapses, or review another one."},
+      {Code::precondition_required, "PRECONDITION_REQUIRED", 428, "The request does not say which version it is about",
+       "Send the header If-Match with the ETag of the message as you read it."},
+      {Code::stale, "STALE", 412, "The message has changed since you read it",
+       "Read it again, and decide on what it says now."},
+      {Code::step_up_required, "STEP_UP_REQUIRED", 403, "Signing needs proof that it is you",
+       "POST your password to /api/session/step-up and repeat within five minutes, or use a token of scope approve."},
+      {Code::rate_limited, "RATE_LIMITED", 429, "Too many requests of this kind",
+       "Wait as long as the header Retry-After says."},
+      {Code::key_reused, "IDEMPOTENCY_KEY_REUSED", 422, "This Idempotency-Key came with another request before",
+       "Make a new key for each new request; repeat a key only with the same body."},
       {Code::bad_signature, "BAD_SIGNATURE", 403, "The callback's signature does not verify",
        "Check the provider's signing secret, and that http.webhooks.public_url is the address the provider calls."},
       {Code::unreadable_callback, "UNREADABLE_CALLBACK", 400, "The callback is genuine, but cannot be read",
@@ -51,6 +67,7 @@ http::Response answer(const http::Request& request, const Refused& refused) {
   problem.detail = refused.detail.empty() ? std::string(row.remedy) : refused.detail;
   problem.request_id = request.request_id;
   problem.errors = refused.errors;
+  problem.warnings = refused.warnings;
   problem.members = refused.members;
   http::Response response = http::problem(problem);
   if (problem.status == 503) response.headers.emplace_back("Retry-After", "2");

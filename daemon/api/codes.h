@@ -13,12 +13,20 @@ namespace signet::api {
 enum class Code {
   validation_error,
   not_found,
+  unauthorized,
+  wrong_password,
   forbidden,
   method_not_allowed,
   status_conflict,
   being_sent,
   high_risk,
   changed_meanwhile,
+  claimed,
+  precondition_required,
+  stale,
+  step_up_required,
+  rate_limited,
+  key_reused,
   bad_signature,
   unreadable_callback,
   unsupported_media_type,
@@ -42,7 +50,9 @@ struct Refused {
   int status = 0;           // 0: the table's
   std::string title = {};   // empty: the table's
   std::string detail = {};  // empty: the table's
+  std::string reason = {};  // in the event of the refusal; empty: the code's text
   std::vector<std::string> errors = {};
+  std::vector<std::string> warnings = {};
   std::string members = {};  // further members, as the text of a JSON object
 };
 http::Response answer(const http::Request& request, const Refused& refused);

@@ -191,8 +191,7 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
 http::Response post_messages(Context& context) {
   context.only_query({});
   if (grant(context.role(), Action::draft) == Grant::no)
-    refuse_and_record(context, {.code = Code::forbidden, .title = "Your role may not draft messages"}, "draft", "ROLE",
-                      {});
+    refuse_and_record(context, {.code = Code::forbidden, .title = "Your role may not draft messages"}, "ROLE", {});
   bool is_list = false;
   auto drafts = read_drafts(context, is_list);
   std::vector<std::string> items;
@@ -203,10 +202,9 @@ http::Response post_messages(Context& context) {
     id = row.id.text();
     items.push_back(message_json(row));
   }
-  context.commit();
   http::Response response = http::json(has_new ? 201 : 200, is_list ? list_json(items, "") : items.front());
   if (!is_list) response.headers.emplace_back("Location", "/api/messages/" + id);
-  return response;
+  return context.commit(std::move(response));
 }
 
 }  // namespace signet::api

@@ -4,11 +4,14 @@
 
 namespace signet::api {
 
-Actor actor_of(const http::Request& request, const Principal& principal) {
+Actor actor_of(const http::Request& request, const Principal* principal) {
   Actor actor;
-  actor.id = principal.user.id.text();
-  actor.role = name(principal.user.role);
-  actor.session = principal.token.id.text();
+  actor.role = "anonymous";
+  if (principal != nullptr) {
+    actor.id = principal->user.id.text();
+    actor.role = name(principal->user.role);
+    actor.session = (principal->session ? principal->session->id : principal->token.id).text();
+  }
   actor.ip = request.peer_address;
   if (const auto agent = request.header("user-agent")) actor.ua_hash = to_hex(view(sha256(*agent)));
   return actor;
@@ -18,7 +21,7 @@ Event new_event(const Context& context, std::string action) {
   Event event;
   event.id = context.services.ids.next();
   event.at = context.services.clock.wall();
-  event.actor = actor_of(context.request, context.principal());
+  event.actor = actor_of(context.request, context.is_anonymous() ? nullptr : &context.principal());
   event.action = std::move(action);
   event.request_id = context.request.request_id;
   return event;
@@ -39,14 +42,9 @@ Entry beside(Event event, const Uuid& message_id) {
   return entry_of(event, message_id);
 }
 
-void refuse_and_record(Context& context, Refused refused, std::string_view attempted, std::string_view reason,
-                       const Uuid& message_id) {
-  context.roll_back();
-  Event event = new_event(context, "refused");
-  event.reason_code = reason;
-  event.detail.emplace_back("attempted", std::string(attempted));
-  context.must(insert_entry(context.tx(), beside(std::move(event), message_id)));
-  context.commit();
+void refuse_and_record(Context& context, Refused refused, std::string_view reason, const Uuid& message_id) {
+  context.concerns(message_id);
+  refused.reason = reason;
   context.refuse(std::move(refused));
 }
 

@@ -12,7 +12,7 @@
 
 namespace signet::api {
 
-Actor actor_of(const http::Request& request, const Principal& principal);
+Actor actor_of(const http::Request& request, const Principal* principal);  // null: nobody known
 
 // An event by the caller, now, with id and request id; the rest is the handler's.
 Event new_event(const Context& context, std::string action);
@@ -22,9 +22,7 @@ Entry chain(Event event, const Uuid& message_id, Status status_after, Head& head
 // An event about a message that changes nothing: a read, a refusal.
 Entry beside(Event event, const Uuid& message_id);
 
-// Throws away what the request's transaction did, records the refusal in one of its own, and answers. Without the
-// record there is no answer but 503. `attempted`: "review"; `reason`: "SELF_REVIEW".
-[[noreturn]] void refuse_and_record(Context& context, Refused refused, std::string_view attempted,
-                                    std::string_view reason, const Uuid& message_id);
+// refuse() about a message; `reason`: "SELF_REVIEW".
+[[noreturn]] void refuse_and_record(Context& context, Refused refused, std::string_view reason, const Uuid& message_id);
 
 }  // namespace signet::api

@@ -19,6 +19,32 @@ http::Response get_pending_review(Context& context);
 http::Response post_cancel(Context& context);
 // webhooks.cc
 http::Response post_webhook(Context& context);
+// session.cc
+http::Response post_session(Context& context);
+http::Response get_session(Context& context);
+http::Response delete_session(Context& context);
+http::Response post_step_up(Context& context);
+http::Response get_sessions(Context& context);
+http::Response delete_one_session(Context& context);
+http::Response post_password(Context& context);
+// users.cc
+http::Response get_users(Context& context);
+http::Response post_users(Context& context);
+http::Response get_user(Context& context);
+http::Response patch_user(Context& context);
+http::Response post_unlock(Context& context);
+// tokens.cc
+http::Response get_tokens(Context& context);
+http::Response post_tokens(Context& context);
+http::Response delete_token(Context& context);
+// keys.cc
+http::Response get_keys(Context& context);
+http::Response post_keys(Context& context);
+http::Response post_revoke_key(Context& context);
+// break_glass.cc
+http::Response get_break_glass(Context& context);
+http::Response post_break_glass(Context& context);
+http::Response post_review_break_glass(Context& context);
 // system.cc
 http::Response get_health(Context& context);
 http::Response get_readiness(Context& context);

@@ -15,7 +15,7 @@ MessageRow visible_message(Context& context, const Uuid& id) {
                       {.code = Code::forbidden,
                        .title = "This message is not yours to read",
                        .detail = "Your role reads messages within its scope only: see GET /api/policy."},
-                      "read", "OUT_OF_SCOPE", id);
+                      "OUT_OF_SCOPE", id);
   return std::move(*row);
 }
 

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
-#include "daemon/access/tokens.h"
+#include "daemon/access/sessions.h"
+#include "daemon/api/events.h"
+#include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/replay.h"
+#include "store/messages.h"
 
 namespace signet::api {
 namespace {
@@ -11,6 +15,10 @@ namespace {
 // More than a pool holds, since after a restart of PostgreSQL each of its connections is dead.
 constexpr int kDeadConnectionsMax = 300;
 constexpr int kConflictsMax = 3;
+// Of every reply, whatever it is: browsers keep it to pages of ours, and tell nobody where they came from.
+constexpr std::pair<const char*, const char*> kAlways[] = {{"Referrer-Policy", "no-referrer"},
+                                                           {"Cross-Origin-Resource-Policy", "same-origin"},
+                                                           {"Cross-Origin-Opener-Policy", "same-origin"}};
 
 std::vector<std::string_view> segments(std::string_view path) {
   std::vector<std::string_view> out;
@@ -113,7 +121,38 @@ void Context::commit() {
           .detail = "Whether it took effect is not known: read it again before you repeat it."});
 }
 
-void Context::refuse(Refused refused) const { throw Left{answer(request, refused)}; }
+http::Response Context::commit(http::Response response) { return commit(response, response); }
+
+http::Response Context::commit(http::Response response, const http::Response& kept) {
+  if (keep_) seal_reply(*this, std::move(*keep_), kept);
+  keep_.reset();
+  commit();
+  return response;
+}
+
+void Context::refuse(Refused refused) const {
+  std::string reason = refused.reason.empty() ? std::string(info(refused.code).text) : refused.reason;
+  throw Left{answer(request, refused), std::move(reason)};
+}
+
+void Context::check_version(int version, bool is_required) const {
+  const auto given = request.header("if-match");
+  if (!given) {
+    if (is_required) refuse({.code = Code::precondition_required});
+    return;
+  }
+  if (*given == '"' + std::to_string(version) + '"' || *given == "*") return;
+  refuse({.code = Code::stale, .members = "{\"version\":" + std::to_string(version) + "}"});
+}
+
+bool Context::may_sign() const {
+  if (principal_->session) {
+    const auto& stepped_up_at = principal_->session->stepped_up_at;
+    return stepped_up_at && services.clock.wall().us - stepped_up_at->us < kStepUpUs;
+  }
+  const auto& scopes = principal_->token.scopes;
+  return std::find(scopes.begin(), scopes.end(), "approve") != scopes.end();
+}
 
 void Context::fail(const Error& error) const {
   switch (error.code) {
@@ -130,21 +169,24 @@ void Context::fail(const Error& error) const {
   }
 }
 
+Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
+    : services_(services), rows_(std::move(rows)), throttled_(std::make_unique<Throttled>()) {}
+
 http::Response Router::run(const http::Request& request, const RouteRow& row,
-                           const std::map<std::string, std::string>& values) const {
+                           const std::map<std::string, std::string>& values, Passage& passage) const {
   for (int dead = 0, conflicts = 0;;) {
+    Context context(request, services_);
+    context.values_ = values;
     try {
-      Context context(request, services_);
-      context.values_ = values;
-      if (row.needs_token) {
-        const auto token = bearer_of(request);
-        if (const auto* refused = std::get_if<http::Response>(&token)) return *refused;
-        auto who = context.must(
-            authenticate(request, std::get<std::string_view>(token), context.tx(), services_.clock.wall()));
-        if (auto* refused = std::get_if<http::Response>(&who)) return std::move(*refused);
-        context.principal_ = std::move(std::get<Principal>(who));
+      identify(context, row, *throttled_, passage);
+      try {
+        check_right(context);
+        if (row.creates)
+          if (auto first = first_reply(context, row.name)) return std::move(*first);
+        return row.handle(context);
+      } catch (Left& left) {
+        return record_refusal(context, row, std::move(left));
       }
-      return row.handle(context);
     } catch (Left& left) {
       return std::move(left.response);
     } catch (const Again& again) {
@@ -157,12 +199,54 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
   }
 }
 
+http::Response Router::record_refusal(Context& context, const RouteRow& row, Left left) const {
+  const int status = left.response.status;
+  if (status < 400 || status > 499 || context.is_anonymous()) return std::move(left.response);
+  context.roll_back();
+  Event event = new_event(context, "refused");
+  event.reason_code = left.reason;
+  event.detail.emplace_back("attempted", std::string(row.name));
+  event.detail.emplace_back("httpStatus", int64_t{status});
+  event.object.type = context.object_type_;
+  context.must(insert_entry(context.tx(), beside(std::move(event), context.object_id_)));
+  context.commit();
+  return std::move(left.response);
+}
+
 http::Response Router::handle(const http::Request& request) const {
+  http::Response response = route(request);
+  for (const auto& [name, value] : kAlways) response.headers.emplace_back(name, value);
+  return response;
+}
+
+void Router::record_throttled() const {
+  auto events = throttled_->overdue(services_.clock.tick());
+  if (events.empty()) return;
+  http::Request nobody;
+  Context context(nobody, services_);
+  try {
+    for (auto& event : events) {
+      event.id = services_.ids.next();
+      context.must(insert_entry(context.tx(), beside(std::move(event), {})));
+    }
+    context.commit();
+  } catch (const Left&) {  // the log says why
+  } catch (const Again& again) {
+    services_.log.warn("refusals over a limit are not in the log", {{"reason", again.error.text}});
+  }
+}
+
+http::Response Router::route(const http::Request& request) const {
   std::string allow;
   for (const auto& row : rows_) {
     std::map<std::string, std::string> values;
     if (!is_match(row.pattern, request.path, values)) continue;
-    if (is_method(request.method, row.method)) return run(request, row, values);
+    if (is_method(request.method, row.method)) {
+      Passage passage;
+      http::Response response = run(request, row, values, passage);
+      passage.rate.tell(response);
+      return response;
+    }
     allow += (allow.empty() ? "" : ", ") + std::string(row.method) + (row.method == "GET" ? ", HEAD" : "");
   }
   if (allow.empty())
@@ -179,28 +263,84 @@ http::Response Router::handle(const http::Request& request) const {
 }
 
 std::vector<RouteRow> admin_routes() {
+  using enum Access;
+  using enum RateClass;
   return {
-      {"GET", "/healthz", false, get_health},
-      {"GET", "/readyz", false, get_readiness},
-      {"GET", "/metrics", true, get_metrics},
-      {"GET", "/api/me", true, get_me},
-      {"GET", "/api/policy", true, get_policy},
-      {"POST", "/api/messages", true, post_messages},
-      {"GET", "/api/messages", true, get_messages},
-      {"GET", "/api/messages/{id}", true, get_message},
-      {"GET", "/api/messages/{id}/timeline", true, get_timeline},
-      {"POST", "/api/messages/{id}/cancel", true, post_cancel},
-      {"POST", "/api/message-workflow/submit-for-review", true, post_submit_for_review},
-      {"POST", "/api/message-workflow/review", true, post_review},
-      {"POST", "/api/message-workflow/send-directly", true, post_send_directly},
-      {"GET", "/api/message-workflow/pending-review", true, get_pending_review},
+      {"GET", "/healthz", "health", open, none, {}, get_health},
+      {"GET", "/readyz", "readiness", open, none, {}, get_readiness},
+      {"GET", "/metrics", "metrics", caller, read, {}, get_metrics},
+      {"GET", "/api/me", "me", caller, read, {}, get_me},
+      {"GET", "/api/policy", "policy", caller, read, {}, get_policy},
+      // Access: who calls, and with what.
+      {"POST", "/api/session", "log_in", open, log_in, {"login"}, post_session},
+      {"GET", "/api/session", "session", caller, read, {}, get_session},
+      {"DELETE", "/api/session", "log_out", caller, write, {"logout"}, delete_session},
+      {"POST", "/api/session/step-up", "step_up", caller, log_in, {"step_up"}, post_step_up},
+      {"GET", "/api/sessions", "list_sessions", caller, read, {"sessions_listed"}, get_sessions},
+      {"DELETE", "/api/sessions/{id}", "end_session", caller, write, {"session_revoked"}, delete_one_session},
+      {"POST", "/api/me/password", "change_password", caller, log_in, {"password_changed"}, post_password},
+      {"GET", "/api/users", "list_users", caller, read, {"users_listed"}, get_users},
+      {"POST", "/api/users", "create_user", caller, write, {"user_created"}, post_users, true},
+      {"GET", "/api/users/{id}", "read_user", caller, read, {"users_listed"}, get_user},
+      {"PATCH",
+       "/api/users/{id}",
+       "change_user",
+       caller,
+       write,
+       {"user_changed", "role_changed", "password_changed"},
+       patch_user},
+      {"POST", "/api/users/{id}/unlock", "unlock_user", caller, write, {"unlocked"}, post_unlock},
+      {"GET", "/api/tokens", "list_tokens", caller, read, {"tokens_listed"}, get_tokens},
+      {"POST", "/api/tokens", "create_token", caller, write, {"token_created"}, post_tokens, true},
+      {"DELETE", "/api/tokens/{id}", "revoke_token", caller, write, {"token_revoked"}, delete_token},
+      {"GET", "/api/keys", "list_keys", caller, read, {"keys_listed"}, get_keys},
+      {"POST", "/api/keys", "enrol_key", caller, write, {"key_enrolled", "key_rotated"}, post_keys, true},
+      {"POST", "/api/keys/{id}/revoke", "revoke_key", caller, write, {"key_revoked"}, post_revoke_key},
+      {"GET", "/api/break-glass", "list_break_glass", caller, read, {"break_glass_listed"}, get_break_glass},
+      {"POST", "/api/break-glass", "break_glass", caller, write, {"break_glass_opened"}, post_break_glass, true},
+      {"POST",
+       "/api/break-glass/{id}/review",
+       "review_break_glass",
+       caller,
+       write,
+       {"break_glass_reviewed"},
+       post_review_break_glass},
+      {"POST", "/api/messages", "draft", caller, write, {"draft_generated"}, post_messages, true},
+      {"GET", "/api/messages", "list_messages", caller, read, {"messages_listed"}, get_messages},
+      {"GET", "/api/messages/{id}", "read", caller, read, {"content_read", "metadata_read"}, get_message},
+      {"GET", "/api/messages/{id}/timeline", "read_timeline", caller, read, {"timeline_read"}, get_timeline},
+      {"POST", "/api/messages/{id}/cancel", "cancel", caller, write, {"cancelled", "cancel_requested"}, post_cancel},
+      {"POST",
+       "/api/message-workflow/submit-for-review",
+       "submit_for_review",
+       caller,
+       write,
+       {"submitted_for_review"},
+       post_submit_for_review},
+      {"POST", "/api/message-workflow/review", "review", caller, approve, {"reviewed", "signed"}, post_review},
+      {"POST",
+       "/api/message-workflow/send-directly",
+       "send_directly",
+       caller,
+       approve,
+       {"reviewed"},
+       post_send_directly},
+      {"GET",
+       "/api/message-workflow/pending-review",
+       "list_pending_review",
+       caller,
+       read,
+       {"messages_listed"},
+       get_pending_review},
   };
 }
 
 std::vector<RouteRow> webhook_routes() {
+  using enum Access;
+  using enum RateClass;
   return {
-      {"GET", "/healthz", false, get_health},
-      {"POST", "/webhooks/{provider}", false, post_webhook},
+      {"GET", "/healthz", "health", open, none, {}, get_health},
+      {"POST", "/webhooks/{provider}", "callback", open, none, {}, post_webhook},
   };
 }
 

@@ -44,15 +44,17 @@ http::Response get_me(Context& context) {
   const Principal& who = context.principal();
   Json may = Json::object();
   for (const Action action : all_actions()) may[std::string(name(action))] = name(grant(who.user.role, action));
-  const Json out{{"id", who.user.id.text()},
-                 {"name", who.user.name},
-                 {"email", who.user.email},
-                 {"role", name(who.user.role)},
-                 {"token",
-                  {{"id", who.token.id.text()},
-                   {"scopes", who.token.scopes},
-                   {"expiresAt", who.token.expires_at ? Json(rfc3339(*who.token.expires_at)) : Json(nullptr)}}},
-                 {"may", may}};
+  Json out{
+      {"id", who.user.id.text()}, {"name", who.user.name}, {"email", who.user.email}, {"role", name(who.user.role)}};
+  if (who.session)
+    out["session"] = {{"id", who.session->id.text()}, {"endsAt", rfc3339(who.session->expires_at)}};
+  else
+    out["token"] = {{"id", who.token.id.text()},
+                    {"scopes", who.token.scopes},
+                    {"expiresAt", who.token.expires_at ? Json(rfc3339(*who.token.expires_at)) : Json(nullptr)}};
+  out["contentOpen"] = who.is_content_open;
+  out["maySign"] = context.may_sign();
+  out["may"] = std::move(may);
   context.commit();
   return http::json(200, out.dump(-1, ' ', false, Json::error_handler_t::replace));
 }

@@ -82,8 +82,9 @@ Sight sight_of(const Context& context, const MessageRow& message) {
       return is_own || message.status == Status::pending_review || message.reviewer_id == context.user_id()
                  ? Sight::content
                  : Sight::nothing;
-    case Grant::metadata:
-      return Sight::metadata;
+    case Grant::metadata_or_break_glass:
+    case Grant::metadata_or_granted:
+      return context.principal().is_content_open ? Sight::content : Sight::metadata;
     case Grant::yes:
       return Sight::content;
     default:
@@ -159,7 +160,8 @@ MessageFilter filter_for(Context& context) {
       filter.or_in_review = true;
       filter.or_reviewer_id = context.user_id();
       break;
-    case Grant::metadata:
+    case Grant::metadata_or_break_glass:
+    case Grant::metadata_or_granted:
     case Grant::yes:
       break;
     default:

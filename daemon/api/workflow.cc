@@ -23,7 +23,6 @@ struct Review {
   std::string notes;
   std::optional<std::string> final_content;
   std::optional<int64_t> review_ms;
-  std::string_view attempted() const { return is_direct ? "send_directly" : is_approved ? "approve" : "reject"; }
 };
 
 enum class ReviewWord { approved, rejected };
@@ -77,14 +76,14 @@ void check_right(Context& context, const Review& review, const MessageRow& row) 
                        .title = review.is_direct ? "Your role may not send directly" : "Your role may not review",
                        .detail = review.is_direct ? "Submit the message for review instead."
                                                   : "A reviewer or a doctor has to review it."},
-                      review.attempted(), "ROLE", row.id);
+                      "ROLE", row.id);
   const bool is_own = row.author_id == context.user_id();
   if (review.is_direct && !is_own && sight_of(context, row) != Sight::content)
     refuse_and_record(context,
                       {.code = Code::forbidden,
                        .title = "This message is not yours to send",
                        .detail = "One sends directly what one wrote or what waits for one's review."},
-                      review.attempted(), "OUT_OF_SCOPE", row.id);
+                      "OUT_OF_SCOPE", row.id);
 }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
@@ -105,8 +104,7 @@ ApprovalFacts facts_of(Context& context, const MessageRow& row, const Envelope& 
   return facts;
 }
 
-[[noreturn]] void refuse_obstacles(Context& context, const std::vector<Obstacle>& found, std::string_view attempted,
-                                   const Uuid& id) {
+[[noreturn]] void refuse_obstacles(Context& context, const std::vector<Obstacle>& found, const Uuid& id) {
   std::vector<std::string> errors;
   std::string reasons;
   const Obstacle* forbidden = nullptr;
@@ -121,7 +119,7 @@ ApprovalFacts facts_of(Context& context, const MessageRow& row, const Envelope& 
   refused.detail = forbidden != nullptr ? forbidden->text : "";
   refused.errors = std::move(errors);
   refused.members = "{\"reasons\":[" + reasons + "]}";
-  refuse_and_record(context, refused, attempted, forbidden != nullptr ? forbidden->code : found.front().code, id);
+  refuse_and_record(context, refused, forbidden != nullptr ? forbidden->code : found.front().code, id);
 }
 
 // What the reviewer changed is his edit: only where he might send directly, and never where two must sign.
@@ -132,13 +130,13 @@ bool is_edit(Context& context, const Review& review, const MessageRow& row, cons
                       {.code = Code::high_risk,
                        .title = "A high-risk message may not be edited in its review",
                        .detail = "Leave finalContent out, or reject it so that its author changes it."},
-                      review.attempted(), "HIGH_RISK_EDIT", row.id);
+                      "HIGH_RISK_EDIT", row.id);
   if (grant(context.role(), Action::send_directly) != Grant::yes)
     refuse_and_record(context,
                       {.code = Code::forbidden,
                        .title = "You may not edit a message in its review",
                        .detail = "Leave finalContent out, or reject it so that its author changes it."},
-                      review.attempted(), "SELF_EDIT", row.id);
+                      "SELF_EDIT", row.id);
   return true;
 }
 
@@ -203,7 +201,7 @@ void refuse_lone_signature(Context& context, const Review& review, const Message
                      .title = "A high-risk message needs " + std::to_string(quorum) + " signatures",
                      .detail = "This version collects one. A site with one doctor may set approval.high_risk.quorum "
                                "to 1."},
-                    review.attempted(), "QUORUM", row.id);
+                    "QUORUM", row.id);
 }
 
 http::Response decide(Context& context, const Review& review) {
@@ -219,7 +217,7 @@ http::Response decide(Context& context, const Review& review) {
   auto found = obstacles(facts);
   if (!review.is_approved)  // an empty text is a good reason to reject
     std::erase_if(found, [](const auto& o) { return o.code != "NOT_REVIEWABLE" && o.code != "SELF_REVIEW"; });
-  if (!found.empty()) refuse_obstacles(context, found, review.attempted(), row.id);
+  if (!found.empty()) refuse_obstacles(context, found, row.id);
   const bool is_edited = is_edit(context, review, row, content);
   refuse_lone_signature(context, review, row);
 
@@ -296,26 +294,25 @@ http::Response post_submit_for_review(Context& context) {
   members.finish();
   context.refuse_faults(body.faults);
 
-  constexpr std::string_view kAttempted = "submit_for_review";
   MessageRow row = locked(context, id);
   if (grant(context.role(), Action::draft) != Grant::yes || row.author_id != context.user_id())
     refuse_and_record(context,
                       {.code = Code::forbidden,
                        .title = "You may not submit this message",
                        .detail = "Only its author submits it for review."},
-                      kAttempted, "NOT_OWN", id);
+                      "NOT_OWN", id);
   const auto next = after(row.status, Step::submit);
   if (!next)
     refuse_and_record(context,
                       {.code = Code::status_conflict,
                        .title = "The message is " + std::string(name(row.status)) + ": it cannot be submitted",
                        .detail = "Only a draft or a rejected message is submitted for review."},
-                      kAttempted, "NOT_SUBMITTABLE", id);
+                      "NOT_SUBMITTABLE", id);
   Content content = content_of(context, id);
   ApprovalFacts facts = facts_of(context, row, content.envelope);
   facts.status = *next;  // as its reviewer will find it; who that is stays open
   const auto found = obstacles(facts);
-  if (!found.empty()) refuse_obstacles(context, found, kAttempted, id);
+  if (!found.empty()) refuse_obstacles(context, found, id);
   if (!notes.empty()) {
     content.details.submit_notes = notes;
     context.must(replace_details(context.tx(), id, seal_details(context.services.keyring, id, content)));

@@ -34,8 +34,16 @@ int migrate_database(const Config& config);
 int user_add(const Config& config, const std::string& name, const std::string& email, const std::string& role,
              const std::string& registration);
 int user_list(const Config& config);
+int user_role(const Config& config, const std::string& email, const std::string& role);
+// `password_file`: empty for a line of standard input; never an argument, which others could see.
+int user_password(const Config& config, const std::string& email, const std::string& password_file);
 int token_create(const Config& config, const std::string& email, const std::vector<std::string>& scopes,
                  std::optional<int> expires_days);
+int token_list(const Config& config, const std::string& email);  // empty: everybody's
+int token_revoke(const Config& config, const std::string& id);
+int key_list(const Config& config, const std::string& email);  // empty: everybody's
+int key_enrol(const Config& config, const std::string& email, const std::string& public_key_file);
+int key_revoke(const Config& config, const std::string& key_id, const std::string& reason);
 
 struct SendOptions {
   std::string token_file;

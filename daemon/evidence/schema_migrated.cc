@@ -14,8 +14,9 @@ Entry schema_migrated(const SchemaChange& change, const std::string& instance, I
   event.object.type = "schema";
   std::string applied;
   for (const auto& name : change.applied) applied += (applied.empty() ? "" : ",") + name;
-  event.detail = {{"guarded", change.has_guards}, {"partitions", static_cast<int64_t>(change.partitions)}};
-  if (!applied.empty()) event.detail.emplace_back("migration", applied);
+  event.detail = {{"applied", applied},
+                  {"guards", change.has_guards},
+                  {"partitions", static_cast<int64_t>(change.partitions)}};
   return entry_of(event, {});
 }
 

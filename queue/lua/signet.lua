@@ -11,6 +11,8 @@
 --   {sg:07}:count                         HASH priority, priority:lane -> entries in lists and schedule
 --   {sg:07}:turn                          HASH of what the round robin owes each priority; only under contention
 --   {sg:07}:stamp                         counter, bumped by each batch of offers
+-- Besides, one a limit and caller, gone by itself when the quota is whole again:
+--   sg:rate:<class>:<id or hash>          the theoretical arrival time of GCRA in us
 --
 -- Ids are packed: many in one argument, 16 octets each; times beside them are 14 decimal digits of ms each. A number
 -- that goes into many arguments is made text once: Redis writes each with "%.17g", which costs more than the command.
@@ -549,6 +551,27 @@ local function clear(keys)
   return redis.status_reply('OK')
 end
 
+-- limits ----------------------------------------------------------------------------------------------------------
+
+-- KEYS: of one limit and one who is limited; ARGV: quota, window in us. queue/rate.cc has the same in C++.
+-- Reply: 1 if allowed, how many more now, us until all are there again, us to wait
+local function gcra(keys, args)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000000 + time[2]
+  local quota = tonumber(args[1])
+  local interval = math.max(1, math.floor(tonumber(args[2]) / quota))
+  local burst = interval * quota
+  local tat = tonumber(redis.call('GET', keys[1]) or 0)
+  local next_tat = math.max(tat, now) + interval
+  local allowed, wait = 0, next_tat - burst - now
+  if wait <= 0 then
+    allowed, wait, tat = 1, 0, next_tat
+    redis.call('SET', keys[1], text_of(tat), 'PX', text_of(math.ceil((tat - now) / 1000)))
+  end
+  local full = math.max(0, tat - now)
+  return {allowed, math.floor((burst - full) / interval), full, wait}
+end
+
 -- A server that is out of memory takes no more offers; everything else lets it get well.
 local function register(name, callback, flags)
   redis.register_function{function_name = name, callback = callback, flags = flags}
@@ -561,4 +584,5 @@ register('sg_renew', renew, {'allow-oom'})
 register('sg_sweep', sweep, {'allow-oom'})
 register('sg_clear', clear, {'allow-oom'})
 register('sg_inspect', inspect, {'no-writes'})
+register('sg_gcra', gcra, {'allow-oom'})
 register('sg_version', function() return VERSION end, {'no-writes'})

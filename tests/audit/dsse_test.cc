@@ -1,11 +1,17 @@
 #include "audit/dsse.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tests/audit/vectors.h"
 
 namespace signet {
 namespace {
+
+const nlohmann::json& audit_vectors() {
+  static const auto loaded = nlohmann::json::parse(audit_vectors_text());
+  return loaded;
+}
 
 const nlohmann::json& vector() { return audit_vectors()["dsse_v1_0_2"]["spec_vector"]; }
 

@@ -180,6 +180,7 @@ TEST_CASE("what is no event is corrupt") {
   CHECK_FALSE(changed("\"prev\":\"", "\"prev\":\"00"));
   CHECK_FALSE(changed("\"action\":\"sent\"", "\"action\":7"));
   CHECK_FALSE(changed("\"id\":\"0190a000-0000-7000-8000-000000000001\"", "\"id\":\"1\""));
+  CHECK_FALSE(changed("\"actor\":{", "\"actor\":7,\"x\":{"));
   CHECK_FALSE(parse_event("[]").ok());
 }
 

@@ -1,6 +1,7 @@
 #include "audit/merkle.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "audit/event.h"
@@ -8,6 +9,11 @@
 
 namespace signet {
 namespace {
+
+const nlohmann::json& audit_vectors() {
+  static const auto loaded = nlohmann::json::parse(audit_vectors_text());
+  return loaded;
+}
 
 const nlohmann::json& merkle() { return audit_vectors()["merkle_rfc6962_rfc9162"]; }
 

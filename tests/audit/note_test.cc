@@ -1,6 +1,7 @@
 #include "audit/note.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "audit/checkpoint.h"
 #include "audit/event.h"
@@ -8,6 +9,11 @@
 
 namespace signet {
 namespace {
+
+const nlohmann::json& audit_vectors() {
+  static const auto loaded = nlohmann::json::parse(audit_vectors_text());
+  return loaded;
+}
 
 const nlohmann::json& notes() { return audit_vectors()["signed_note_checkpoint"]; }
 std::string ours(const char* name) { return notes()["ours"][name]; }

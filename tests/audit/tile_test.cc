@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "audit/event.h"
 #include "tests/audit/vectors.h"
@@ -9,6 +10,11 @@
 
 namespace signet {
 namespace {
+
+const nlohmann::json& audit_vectors() {
+  static const auto loaded = nlohmann::json::parse(audit_vectors_text());
+  return loaded;
+}
 
 std::vector<Digest> leaves(size_t count) {
   std::vector<Digest> out;

@@ -75,6 +75,22 @@ TEST_CASE("P-256 takes the signature of RFC 6979") {
   CHECK_FALSE(key->verify("test", signature));
 }
 
+// Made by the WebCrypto of Node 20: exportKey("spki") and sign(), as a browser does.
+TEST_CASE("keys and signatures of WebCrypto are taken as they are") {
+  const std::string text = "two tablets a day";
+  for (const auto& [spki, signature] :
+       {std::pair{"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZCS648eB4fdmWP81WFpVQeqx5nrjEbilzyqzrloG/"
+                  "ztHWk79W1wv2SqUAcjZQdY2bKdQhZr71ZK3cKCJDCqhrA==",
+                  "cUYJHnkuuFNynE+GKT6VfoUIVj6QDA8m7/87rR/V8rouabxQTNpnN/YmPccPAYSL7jzcNmHANF9Mit7EcqumzA=="},
+        std::pair{"MCowBQYDK2VwAyEAqsE/QoUZW4kEy0+Sq5kpvRvmjUWJv6YAzUxAgoKcGxo=",
+                  "Riq67YET6JqDI+y4J0NHx8jY9cNu5cZHPbpic0zFMkfj7hxCWCyUozcIj17YVfxKPohAXgUeX9a7UgIYP1xMCw=="}}) {
+    const auto key = VerifyKey::from_spki(from_base64(spki).value());
+    REQUIRE(key.ok());
+    CHECK(key->verify(text, from_base64(signature).value()));
+    CHECK_FALSE(key->verify(text + ".", from_base64(signature).value()));
+  }
+}
+
 TEST_CASE("what a key signs only that key verifies, and only unchanged") {
   for (const auto algorithm : kBoth) {
     const SigningKey key = made(algorithm), other = made(algorithm);

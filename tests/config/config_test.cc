@@ -104,7 +104,8 @@ TEST_CASE("what differs from the defaults is read") {
       "  admin: { listen: '[::1]:1', tls: { certificate: a.crt, key_file: a.key }, trusted_proxies: [10.0.0.0/8] }\n"
       "  webhooks: { listen: '0.0.0.0:2', public_url: 'https://hooks.example.org/signet/',\n"
       "              tls: { certificate: w.crt, key_file: w.key } }\n"
-      "  limits: { body_bytes: 2048, header_bytes: 4096, idle_s: 5, read_write_approve_per_min: [3, 2, 1] }\n" +
+      "  limits: { body_bytes: 2048, header_bytes: 4096, idle_s: 5, read_write_approve_per_min: [3, 2, 1],\n"
+      "            export_log_in_per_min: [5, 4] }\n" +
       kNeeded.substr(kNeeded.find("secrets")) +
       "delivery:\n"
       "  { loops: 1, window: 16, permit_start_ms: 100, request_timeout_ms: 200,\n"
@@ -165,6 +166,8 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.http.limits.read_per_min == 3);
   CHECK(c.http.limits.write_per_min == 2);
   CHECK(c.http.limits.approve_per_min == 1);
+  CHECK(c.http.limits.export_per_min == 5);
+  CHECK(c.http.limits.log_in_per_min == 4);
   CHECK(c.secrets.log_signing_key_file == folder.path("log.pem"));
   CHECK(c.secrets.intake_key_file.empty());
   CHECK(c.delivery.loops == 1);

@@ -38,6 +38,8 @@ void check_defaults(const Config& c) {
   CHECK(c.http.limits.read_per_min == 600);
   CHECK(c.http.limits.write_per_min == 120);
   CHECK(c.http.limits.approve_per_min == 60);
+  CHECK(c.http.limits.export_per_min == 20);
+  CHECK(c.http.limits.log_in_per_min == 10);
   CHECK(c.delivery.loops == 0);
   CHECK(c.delivery.window == 2048);
   CHECK(c.delivery.permit_start_ms == 5000);

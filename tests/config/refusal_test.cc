@@ -93,6 +93,8 @@ TEST_CASE("values of another type are refused") {
       {"approval: { delegates: { p: u } }\n", "5: approval.delegates.p: is a single value, not a list: write [a, b]"},
       {"http: { limits: { read_write_approve_per_min: [1, 2] } }\n",
        "5: http.limits.read_write_approve_per_min: is not a list of 3 numbers: write [600, 120, 60] or the like"},
+      {"http: { limits: { export_log_in_per_min: [1] } }\n",
+       "5: http.limits.export_log_in_per_min: is not a list of 2 numbers: write [20, 10] or the like"},
       {"http: { limits: { read_write_approve_per_min: [1, 2, x] } }\n",
        "5: http.limits.read_write_approve_per_min[2]: 'x' is not a whole number: write a whole number from 1 to "
        "1000000"},

@@ -79,21 +79,25 @@ TEST_CASE_METHOD(Fixture, "lists are scoped, filtered and go on after a cursor")
 
 TEST_CASE_METHOD(Fixture, "a token opens the door until it lapses, is revoked, or its user is disabled") {
   PgTransaction tx(*session);
-  const UserRow user{ids.next(), "Ada", "Ada@example.org", "", Role::doctor, false};
+  UserRow user;
+  user.id = ids.next();
+  user.name = "Ada";
+  user.email = "Ada@example.org";
+  user.role = Role::doctor;
   REQUIRE(insert_user(tx, user).ok());
   const std::string hash(view(sha256("token")));
   const TokenRow token{ids.next(), user.id, {"approve"}, WallTime{clock.wall().us + 60000000}, std::nullopt, false};
   REQUIRE(insert_token(tx, token, hash).ok());
-  auto found = find_principal(tx, hash);
+  auto found = find_principal(tx, hash, clock.wall());
   REQUIRE((found.ok() && found->has_value()));
   CHECK((*found)->user.role == Role::doctor);
   CHECK((*found)->token.scopes == std::vector<std::string>{"approve"});
   CHECK(find_user(tx, "ada@EXAMPLE.org")->has_value());
   REQUIRE(tx.run("update users set disabled_at = now()").ok());
-  CHECK_FALSE(find_principal(tx, hash)->has_value());
+  CHECK_FALSE(find_principal(tx, hash, clock.wall())->has_value());
   REQUIRE(tx.run("update users set disabled_at = null").ok());
-  REQUIRE(tx.run("update tokens set expires_at = now() - interval '1 second'").ok());
-  CHECK_FALSE(find_principal(tx, hash)->has_value());
+  REQUIRE(tx.run("update tokens set expires_at = '2020-01-01'").ok());
+  CHECK_FALSE(find_principal(tx, hash, clock.wall())->has_value());
 }
 
 TEST_CASE_METHOD(Fixture, "two users cannot share an e-mail address") {

@@ -10,6 +10,7 @@
 #include "daemon/access/tokens.h"
 #include "daemon/http/parser.h"
 #include "store/directory.h"
+#include "store/passwords.h"
 
 namespace signet::api {
 
@@ -67,6 +68,7 @@ BasicApiWorld<Json>::BasicApiWorld()
                "https://hooks.example.org"},
       admin(services, admin_routes()),
       webhooks(services, webhook_routes()) {
+  services.passwords = &passwords;
   postgres.clear();
   superuser_ = postgres.session("postgres");
 }
@@ -84,20 +86,58 @@ Caller BasicApiWorld<Json>::user(Role role, const std::string& name) {
   TokenRow row;
   row.id = ids.next();
   row.user_id = user.id;
+  row.scopes = {"approve"};
   if (!insert_user(tx, user) || !insert_token(tx, row, view(token_digest(token.octets()))) || !tx.commit())
     throw std::runtime_error("no user");
-  return {user.id, std::string(token.octets())};
+  return {user.id, std::string(token.octets()), user.email};
+}
+
+template <class Json>
+Caller BasicApiWorld<Json>::with_token(const Caller& user, const std::vector<std::string>& scopes) {
+  auto session = postgres.session();
+  PgTransaction tx(*session);
+  const Secret token = make_token(random);
+  TokenRow row;
+  row.id = ids.next();
+  row.user_id = user.id;
+  row.scopes = scopes;
+  if (!insert_token(tx, row, view(token_digest(token.octets()))) || !tx.commit()) throw std::runtime_error("no token");
+  return {user.id, std::string(token.octets()), user.email};
+}
+
+template <class Json>
+void BasicApiWorld<Json>::set_password(const Caller& user, const std::string& password) {
+  auto session = postgres.session();
+  PgTransaction tx(*session);
+  const auto hash = passwords.hash(Secret(password));
+  if (!hash || !signet::set_password(tx, user.id, *hash) || !tx.commit()) throw std::runtime_error("no password");
+}
+
+template <class Json>
+Caller BasicApiWorld<Json>::log_in(const Caller& user, const std::string& password) {
+  const auto answer = call("POST", "/api/session", {}, Json{{"email", user.email}, {"password", password}}.dump());
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 200);
+  const std::string cookie = answer.header("Set-Cookie");
+  const size_t from = cookie.find('=') + 1;
+  return {user.id, "", user.email, cookie.substr(from, cookie.find(';') - from), answer.body["csrfToken"]};
 }
 
 template <class Json>
 BasicAnswer<Json> BasicApiWorld<Json>::call(const std::string& method, const std::string& path, const Caller& caller,
-                                            const std::string& body) {
+                                            const std::string& body, const Headers& headers) {
   http::Request request;
   request.method = method;
   if (!http::read_target(path, request)) throw std::runtime_error("bad target");
   request.headers = {{"user-agent", "test/1"}};
+  if (!caller.session.empty()) request.headers.emplace_back("cookie", "__Host-signet=" + caller.session);
+  if (!caller.csrf.empty()) request.headers.emplace_back("x-signet-csrf", caller.csrf);
   if (!caller.token.empty()) request.headers.emplace_back("authorization", "Bearer " + caller.token);
   if (!body.empty()) request.headers.emplace_back("content-type", "application/json");
+  for (const auto& header : headers) {
+    std::erase_if(request.headers, [&](const auto& before) { return before.first == header.first; });
+    request.headers.push_back(header);
+  }
   request.body = body;
   request.peer_address = "192.0.2.7";
   request.request_id = "r-1";
@@ -226,6 +266,18 @@ Json BasicApiWorld<Json>::last_event(const std::string& action) {
     if (event["action"] == action) return event;
   }
   return nullptr;
+}
+
+template <class Json>
+std::vector<std::string> BasicApiWorld<Json>::new_actions() {
+  const auto rows =
+      sql("select canon, event_id from audit.entry where event_id > '" + last_seen_.text() + "' order by event_id");
+  std::vector<std::string> out;
+  for (int i = 0; i < rows.size(); ++i) {
+    out.push_back(Json::parse(rows.text(i, 0))["action"]);
+    last_seen_ = rows.uuid(i, 1);
+  }
+  return out;
 }
 
 template class BasicApiWorld<nlohmann::json>;

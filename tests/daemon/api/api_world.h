@@ -14,8 +14,12 @@ namespace signet::api {
 
 struct Caller {
   Uuid id;
-  std::string token;
+  std::string token;  // with the scope `approve`
+  std::string email = {};
+  std::string session = {};  // what the cookie holds, from log_in(); then there is no token
+  std::string csrf = {};
 };
+using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // Genuine if the header X-Signature is "good". A body of lines `messageId|- attempt reference kind eventId`.
 class TestProvider : public Provider {
@@ -44,6 +48,12 @@ struct BasicAnswer {
   int status = 0;
   Json body;
   http::Response raw;
+  std::string header(const std::string& name) const {  // the last of that name; empty: none
+    std::string found;
+    for (const auto& [key, value] : raw.headers)
+      if (key == name) found = value;
+    return found;
+  }
 };
 
 template <class Json>
@@ -52,8 +62,12 @@ class BasicApiWorld {
   using Answer = BasicAnswer<Json>;
   BasicApiWorld();
   Caller user(Role role, const std::string& name = "");
-  // Body: JSON text; empty: none. Path may have a query.
-  Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "");
+  Caller with_token(const Caller& user, const std::vector<std::string>& scopes);
+  void set_password(const Caller& user, const std::string& password);
+  Caller log_in(const Caller& user, const std::string& password);  // must succeed
+  // Body: JSON text; empty: none. Path may have a query. `headers` come last and replace those of the same name.
+  Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "",
+              const Headers& headers = {});
   Answer callback(const std::string& provider, const std::string& body, const std::string& signature = "good");
   std::string draft(const Caller& author, Json changes = Json::object());  // an SMS; its id
   std::string submitted(const Caller& author, Json changes = Json::object());
@@ -69,6 +83,7 @@ class BasicApiWorld {
   std::vector<std::string> actions(const std::string& id);
   void check_chain(const std::string& id);  // n without gaps, prev the leaf before, the row's head the last
   Json last_event(const std::string& action);
+  std::vector<std::string> new_actions();  // of every event since the last call, in order
 
   PostgresServer& postgres;
   ManualClock clock;
@@ -80,12 +95,14 @@ class BasicApiWorld {
   Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}}, {Kind::email, {"example.org"}, {}, {{"test", 100}}}}};
   std::vector<Hint> offered;
   int came = 0;
+  PasswordHasher passwords{random};
   ApiServices services;
   Router admin, webhooks;
 
  private:
   std::mutex lock_;
   std::unique_ptr<PgSession> superuser_;
+  Uuid last_seen_;
 };
 
 }  // namespace signet::api

@@ -103,7 +103,7 @@ TEST_CASE("the author or last editor never reviews, and the refusal is all that 
   CHECK(world.count("approval") == 0);
   const auto event = world.last_event("refused");
   CHECK(event["reasonCode"] == "SELF_REVIEW");
-  CHECK(event["detail"]["attempted"] == "reject");
+  CHECK(event["detail"]["attempted"] == "review");
   CHECK(event["object"]["id"] == id);
   CHECK(event["object"]["n"].is_null());
   world.sql("update message set last_editor_id = '" + other.id.text() + "'");

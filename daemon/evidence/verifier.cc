@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kAskAgainUs = 2'000'000;
 constexpr int64_t kLeavesAtOnce = 32768;
 constexpr int kFaultsShown = 100;
+constexpr int kBatchesAtOnce = 8;  // of L1, so that a daemon with millions before it can still stop
 constexpr int64_t kFaultySlower = 30;
 constexpr size_t kFaultsAtOnce = 1000;  // of one batch: where all is wrong, more names say no more
 
@@ -64,12 +65,20 @@ bool Verifier::pass() {
     return true;
   };
   Result<void> done;
+  bool has_more = false;
   // After a fault all leaves are read again, which takes a while when the log is long.
   if (is_due(checkpoint_at_, settings_.checkpoint_every_ms * (tree_ ? 1 : kFaultySlower)))
     done = verify_checkpoint_chain();
   if (done && is_due(entries_at_, settings_.entries_every_ms)) {
-    done = verify_entries();
-    if (done) done = look_at_partitions();
+    auto more = verify_entries();
+    if (!more) {
+      done = more.error();
+    } else if (*more) {
+      has_more = true;
+      entries_at_.reset();
+    } else {
+      done = look_at_partitions();
+    }
   }
   if (done) {
     auto alive = session_->run("select 1");  // the server takes the place of one who says nothing for 10 s
@@ -79,14 +88,20 @@ bool Verifier::pass() {
     lose(done.error());
   else
     told_.clear();
-  return false;
+  return done.ok() && has_more;
 }
 
 Result<void> Verifier::verify() {
   asked_at_.reset();
   if (!take_lead()) return Error{ErrorCode::unavailable, "another daemon verifies the log"};
   auto done = verify_checkpoint_chain();
-  if (done) done = verify_entries();
+  while (done) {
+    auto more = verify_entries();
+    if (!more)
+      done = more.error();
+    else if (!*more)
+      break;
+  }
   if (done) done = look_at_partitions();
   if (!done) lose(done.error());
   return done;
@@ -222,23 +237,23 @@ Result<void> Verifier::verify_checkpoint_chain() {
   return record();
 }
 
-Result<void> Verifier::verify_entries() {
+Result<bool> Verifier::verify_entries() {
   if (entries_size_ < 0)
-    if (auto done = resume(); !done) return done;
-  for (;;) {
+    if (auto done = resume(); !done) return done.error();
+  for (int i = 0; i < kBatchesAtOnce; i++) {
     auto rows = read_log(*session_, entries_size_, settings_.batch);
     if (!rows) return rows.error();
     if (!rows->empty()) {
-      if (auto done = check_rows(*rows); !done) return done;
-      if (auto done = record(); !done) return done;
+      if (auto done = check_rows(*rows); !done) return done.error();
+      if (auto done = record(); !done) return done.error();
       entries_size_ = rows->back().seq + 1;
     }
     auto written = write_verification(*session_, {1, entries_size_, std::nullopt, clock_.wall()});
-    if (!written) return written;
-    if (static_cast<int>(rows->size()) < settings_.batch) break;
+    if (!written) return written.error();
+    metrics_.set("signet_log_verified_size", "", entries_size_);
+    if (static_cast<int>(rows->size()) < settings_.batch) return false;
   }
-  metrics_.set("signet_log_verified_size", "", entries_size_);
-  return {};
+  return true;
 }
 
 Result<void> Verifier::check_rows(const std::vector<LogRow>& rows) {

@@ -49,7 +49,7 @@ class Verifier {
         metrics_(metrics),
         alarmed_(std::move(alarmed)) {}
 
-  // What is due. Called every few seconds, or the place is lost to another. Always false: nothing more at once.
+  // What is due. Called every few seconds, or the place is lost to another. True: there is more to read at once.
   bool pass();
   // Both levels now, whatever the time; for tests and on demand. Unavailable: another daemon verifies.
   Result<void> verify();
@@ -58,7 +58,7 @@ class Verifier {
   bool take_lead();
   void lose(const Error& error);
   Result<void> verify_checkpoint_chain();  // L0
-  Result<void> verify_entries();           // L1
+  Result<bool> verify_entries();           // L1; true: there is more
   Result<void> resume();
   Result<bool> grow(int64_t size);  // false: the log does not reach so far
   Result<void> check_rows(const std::vector<LogRow>& rows);

@@ -289,7 +289,16 @@ void read_approval(Section& s, Config::Approval& to) {
   });
 }
 
+// As c2sp.org/signed-note has key names.
+Refused refuse_log_name(const std::string& value) {
+  for (const unsigned char c : value)
+    if (c <= ' ' || c >= 0x7f || c == '+')
+      return Refusal{"is no name of a log", "printable ASCII without white space and '+', like signet/audit"};
+  return {};
+}
+
 void read_audit(Section& s, Config::Audit& to) {
+  s.text("log_name", to.log_name, refuse_log_name);
   s.number("checkpoint_every_s", to.checkpoint_every_s, 1, 3600);
   s.section("anchors", [&](Section& anchors) {
     anchors.path("worm_dir", to.anchors.worm_dir);

@@ -153,9 +153,10 @@ struct Config {
   } approval;
 
   struct Audit {
-    int checkpoint_every_s = 10;  // 1 to 3600
-    struct Anchors {              // empty: none
-      std::string worm_dir;       // absolute
+    std::string log_name = "signet/audit";  // the log's origin in its checkpoints, for ever; no white space, no '+'
+    int checkpoint_every_s = 10;            // 1 to 3600
+    struct Anchors {                        // empty: none
+      std::string worm_dir;                 // absolute
       std::string witness_url, tsa_url;
     } anchors;
     int retention_years = 7;  // 1 to 100

@@ -13,6 +13,8 @@
 #include "daemon/commands/commands.h"
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
+#include "daemon/evidence/entry_of.h"
+#include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
 
@@ -24,6 +26,8 @@ constexpr int64_t kServersAgainMs = 500;  // while PostgreSQL is not there or ha
 constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
+constexpr int64_t kSequenceEveryMs = 250;
+constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -53,6 +57,8 @@ class App {
   void tell_status();
   void watch();
   std::vector<api::Dependency> readiness();
+  void start_evidence();
+  void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
   Log& log_;
@@ -64,7 +70,8 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
-  PgOptions postgres_;
+  std::optional<LogKey> log_key_;
+  PgOptions postgres_, sequencer_postgres_, verifier_postgres_;
   RedisOptions redis_;
   std::map<std::string, LoopProvider> providers_;
   std::unique_ptr<PgPool> pool_;
@@ -85,7 +92,10 @@ class App {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Callbacks> callbacks_;
-  std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, watchdog_, sweeper_;
+  std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
+      verifier_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -98,6 +108,15 @@ Result<void> App::prepare() {
   auto postgres = make_postgres_options(config_);
   if (!postgres) return postgres.error();
   postgres_ = std::move(*postgres);
+  auto log_key = make_log_key(config_);
+  if (!log_key) return log_key.error();
+  log_key_.emplace(std::move(*log_key));
+  for (auto& [options, role] : {std::pair(&sequencer_postgres_, &config_.postgres.roles.sequencer),
+                                std::pair(&verifier_postgres_, &config_.postgres.roles.verify)}) {
+    auto login = postgres_options(config_, *role);
+    if (!login) return login.error();
+    *options = std::move(*login);
+  }
   auto redis = make_redis_options(config_);
   if (!redis) return redis.error();
   redis_ = std::move(*redis);
@@ -222,6 +241,7 @@ void App::start_delivery() {
   relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
   reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
   callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  start_evidence();
   loops_[0]->on_redis_up([this] {
     relay_->redis_came_up();
     relay_worker_->wake();
@@ -243,6 +263,32 @@ void App::start_delivery() {
   log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
   notify_.ready("delivering");
   status_timer_.repeat(kStatusEveryMs, [this] { tell_status(); });
+}
+
+void App::start_evidence() {
+  sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
+                                           log_, metrics_);
+  verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
+                                         metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+  sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
+  verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+}
+
+// The fault is on record already, by the verifier's own login; the log says so too if it can.
+void App::record_alarm(const IntegrityFault& fault) {
+  Event event;
+  event.id = ids_.next();
+  event.at = clock_.wall();
+  event.actor = {config_.instance, "daemon", "", "", ""};
+  event.action = "integrity_alarm";
+  event.object.type = "log";
+  event.detail = {{"fault", fault.what}, {"level", static_cast<int64_t>(fault.level)}};
+  if (fault.seq) event.detail.emplace_back("row", *fault.seq);
+  if (fault.event_id) event.detail.emplace_back("eventId", fault.event_id->text());
+  auto session = pool_->take();
+  if (!session) return;
+  PgTransaction tx(**session);
+  if (insert_entry(tx, entry_of(event, {})).ok()) (void)tx.commit().ok();
 }
 
 // systemd's watchdog is fed only while every loop turns.
@@ -280,7 +326,19 @@ std::vector<api::Dependency> App::readiness() {
   } else {
     postgres.text = session.error().text;
   }
+  api::Dependency integrity{"integrity", true, false, ""};
+  if (auto session = pool_->take(1000); session && postgres.is_ready) {
+    auto found = read_integrity(**session);
+    integrity.is_ready = found.ok() && found->faults == 0;
+    if (!found)
+      integrity.text = found.error().text;
+    else if (found->faults > 0)
+      integrity.text = std::to_string(found->faults) +
+                       " faults in the evidence, the newest: " + describe(found->newest.front()) +
+                       ": find out who wrote to the database";
+  }
   out.push_back(std::move(postgres));
+  out.push_back(std::move(integrity));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
   out.push_back({"redis", has_redis, false,
                  has_redis ? ""
@@ -312,6 +370,8 @@ void App::stop(int) {
   relay_worker_->stop();
   reconciler_worker_->stop();
   callbacks_worker_->stop();
+  sequencer_worker_->stop();
+  verifier_worker_->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
 }
 
@@ -352,6 +412,8 @@ int App::run() {
   relay_worker_.reset();
   reconciler_worker_.reset();
   callbacks_worker_.reset();
+  sequencer_worker_.reset();
+  verifier_worker_.reset();
   server_.reset();
   loops_.clear();
   if (is_fatal_) return kExitConfiguration;

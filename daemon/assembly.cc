@@ -35,6 +35,19 @@ Result<Keyring> make_keyring(const Config& config, Random& random) {
   return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random);
 }
 
+Result<LogKey> make_log_key(const Config& config) {
+  auto refused = [](const Error& error) {
+    return Error{error.code, "secrets.log_signing_key_file: " + error.text + ": `signetd keygen` makes a missing key"};
+  };
+  auto pem = read_secret_file(config.secrets.log_signing_key_file);
+  if (!pem) return refused(pem.error());
+  auto key = SigningKey::from_pem(*pem);
+  if (!key) return refused(key.error());
+  auto name = NoteKey::make(config.audit.log_name, NoteKeyType::ed25519, key->public_key());
+  if (!name) return refused(name.error());
+  return LogKey{std::move(*name), std::move(*key)};
+}
+
 Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
 
 Result<RedisOptions> make_redis_options(const Config& config) {
@@ -118,6 +131,12 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
   out.policy = {policy_of(config.delivery.in_doubt.sms), policy_of(config.delivery.in_doubt.email),
                 policy_of(config.delivery.in_doubt.letter)};
   out.instance = config.instance;
+  return out;
+}
+
+SequencerSettings make_sequencer_settings(const Config& config) {
+  SequencerSettings out;
+  out.checkpoint_every_ms = config.audit.checkpoint_every_s * int64_t{1000};
   return out;
 }
 

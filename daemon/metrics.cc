@@ -18,10 +18,16 @@ constexpr std::array kFamilies{
     Family{"signet_due", "gauge", "Messages that are due now"},
     Family{"signet_oldest_due_ms", "gauge", "How long the oldest due message has waited"},
     Family{"signet_in_flight", "gauge", "Messages between claim and acknowledgement"},
+    Family{"signet_integrity_faults", "gauge", "Faults on record that verification found"},
+    Family{"signet_log_lag_ms", "gauge", "How long the oldest entry without a place in the log has waited"},
+    Family{"signet_log_signed_size", "gauge", "Entries under the newest checkpoint, on the daemon that sequences"},
+    Family{"signet_log_size", "gauge", "Entries in the log, on the daemon that sequences"},
+    Family{"signet_log_verified_size", "gauge", "Entries read again and found whole, on the daemon that verifies"},
     Family{"signet_messages", "gauge", "Messages by status"},
     Family{"signet_permits_total", "counter", "Permits asked for, by verdict"},
     Family{"signet_postgres_up", "gauge", "1 while the delivery loops reach PostgreSQL"},
     Family{"signet_redis_up", "gauge", "1 while the delivery loops reach Redis"},
+    Family{"signet_sequencer_leader", "gauge", "1 on the daemon that sequences the log"},
 };
 
 }  // namespace

@@ -42,7 +42,7 @@ void PgPipeline::connect() {
   const std::string password(options_.password.octets());
   // Generic plans without sequential scans: plans are made once, maybe while a table is empty (store/pg_journal.cc).
   const std::string settings = "-c statement_timeout=" + std::to_string(options_.statement_timeout_ms) +
-                               " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
+                               " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
   const char* names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname",
                          "password",        "application_name",    "options",          "client_encoding",  nullptr};
   const char* values[] = {"10",

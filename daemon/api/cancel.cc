@@ -34,18 +34,17 @@ void check_right(Context& context, const MessageRow& row) {
 }
 
 // The permit was granted: the attempt runs. Moving the head makes its result look again, and see the request.
-[[noreturn]] void request_cancel(Context& context, MessageRow& row) {
-  if (!row.is_cancel_requested) {
-    StatusChange change;
-    change.id = row.id;
-    change.status = row.status;
-    change.before = row.head;
-    change.cancel_requested = true;
-    change.entry = chain(new_event(context, "cancel_requested"), row.id, row.status, row.head);
-    context.must(change_status(context.tx(), change));
-    context.commit();
-  }
-  context.refuse({.code = Code::being_sent});
+http::Response request_cancel(Context& context, MessageRow& row) {
+  if (row.is_cancel_requested) context.refuse({.code = Code::being_sent, .reason = "BEING_SENT"});
+  StatusChange change;
+  change.id = row.id;
+  change.status = row.status;
+  change.before = row.head;
+  change.cancel_requested = true;
+  change.entry = chain(new_event(context, "cancel_requested"), row.id, row.status, row.head);
+  context.must(change_status(context.tx(), change));
+  context.commit();
+  return answer(context.request, {.code = Code::being_sent});  // no refusal: what was asked for is noted
 }
 
 }  // namespace
@@ -67,7 +66,7 @@ http::Response post_cancel(Context& context) {
     const auto due = context.must(read_due(context.tx(), id));
     const bool is_ours = due && context.must(insert_void(context.tx(), id, due->attempt_no, context.services.instance,
                                                          context.services.clock.wall()));
-    if (!is_ours) request_cancel(context, row);
+    if (!is_ours) return request_cancel(context, row);
     context.must(delete_due(context.tx(), id));
   }
   StatusChange change;

@@ -93,6 +93,36 @@ TEST_CASE("a changed byte in envelope, MAC, commitment or recipient key: nothing
   CHECK(world.stop_daemon() == 0);
 }
 
+TEST_CASE(
+    "an entry that a superuser changes before it was read again is named within two minutes, and nothing else is") {
+  World world;
+  world.insert_sms(50);
+  world.start_daemon();
+  // What deliveries and receipts wrote is in the log and stands; the verifier has not seen the newest of it yet.
+  wait_until("all are delivered", [&] { return world.count("message where status = 6") == 50; });
+  world.token("admin");
+  wait_until("all has its place", [&] {
+    return world.count("audit.entry e where not exists (select from audit.log l where l.event_id = e.event_id)") == 0;
+  });
+  const std::string event = world.value(
+      "select event_id::text from audit.log join audit.entry using (event_id) where action = 'token_created' "
+      "and seq >= coalesce((select size from audit.verification where level = 1), 0)");
+  REQUIRE_FALSE(event.empty());
+  world.as_superuser(
+      "alter table audit.entry disable trigger user; "
+      "update audit.entry set canon = convert_to(replace(convert_from(canon, 'UTF8'), 'token_created', "
+      "'token_revoked'), 'UTF8') where action = 'token_created'; alter table audit.entry enable always trigger "
+      "insert_only");
+  wait_until(
+      "it is named", [&] { return world.daemon_log().find(event) != std::string::npos; }, 120);
+  CHECK_THAT(world.daemon_log(), Catch::Contains("ALARM: evidence does not verify"));
+  CHECK(world.value("select string_agg(what || ' ' || event_id, ',') from audit.fault") == "leaf " + event);
+  const auto ready = world.http("GET", world.admin_port, "/readyz");
+  CHECK(ready.status == 200);
+  CHECK_THAT(ready.body, Catch::Contains(event));
+  CHECK(world.count("audit.entry where action = 'integrity_alarm'") == 1);
+}
+
 TEST_CASE("the daemon waits for PostgreSQL and Redis, goes on when they are back, and loses nothing") {
   World world;
   world.insert_sms(300);

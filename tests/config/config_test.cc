@@ -118,7 +118,7 @@ TEST_CASE("what differs from the defaults is read") {
       "               purposes: [oncology] }\n"
       "  duplicate_window_h: 0\n"
       "  delegates: { dr-1: [u1, u2], dr-2: [] }\n"
-      "audit: { checkpoint_every_s: 1, anchors: { worm_dir: worm, witness_url: 'https://w', tsa_url: 'http://t/x' },\n"
+      "audit: { log_name: clinic/log, checkpoint_every_s: 1, anchors: { worm_dir: worm, witness_url: 'https://w', tsa_url: 'http://t/x' },\n"
       "         retention_years: 10 }\n"
       "alerts:\n"
       "  receivers: [ { name: on-call, mail: oncall@example.org },\n"
@@ -198,6 +198,7 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.approval.high_risk.purposes == Words{"oncology"});
   CHECK(c.approval.duplicate_window_h == 0);
   CHECK(c.approval.delegates == std::map<std::string, Words>{{"dr-1", {"u1", "u2"}}, {"dr-2", {}}});
+  CHECK(c.audit.log_name == "clinic/log");
   CHECK(c.audit.checkpoint_every_s == 1);
   CHECK(c.audit.anchors.worm_dir == folder.path("worm"));
   CHECK(c.audit.anchors.witness_url == "https://w");

@@ -68,6 +68,7 @@ void check_defaults(const Config& c) {
   CHECK(c.approval.high_risk.purposes.empty());
   CHECK(c.approval.duplicate_window_h == 24);
   CHECK(c.approval.delegates.empty());
+  CHECK(c.audit.log_name == "signet/audit");
   CHECK(c.audit.checkpoint_every_s == 10);
   CHECK(c.audit.anchors.worm_dir.empty());
   CHECK(c.audit.anchors.witness_url.empty());

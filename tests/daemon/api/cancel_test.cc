@@ -66,8 +66,8 @@ TEST_CASE("what has its permit is being sent: the wish is noted and the head mov
   CHECK(world.status_of(id) == "queued");
   CHECK(world.count("due") == 1);
   CHECK(world.sql("select cancel_requested from message").flag(0, 0));
-  CHECK(world.actions(id) ==
-        std::vector<std::string>{"draft_generated", "submitted_for_review", "reviewed", "queued", "cancel_requested"});
+  CHECK(world.actions(id) == std::vector<std::string>{"draft_generated", "submitted_for_review", "reviewed", "queued",
+                                                      "cancel_requested", "refused"});
   world.check_chain(id);
 }
 

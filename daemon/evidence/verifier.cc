@@ -1,0 +1,364 @@
+#include "daemon/evidence/verifier.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "audit/checkpoint.h"
+#include "audit/event.h"
+#include "message/message.h"
+
+namespace signet {
+namespace {
+
+constexpr int64_t kAskAgainUs = 2'000'000;
+constexpr int64_t kLeavesAtOnce = 32768;
+constexpr int kFaultsShown = 100;
+constexpr int kBatchesAtOnce = 8;  // of L1, so that a daemon with millions before it can still stop
+constexpr int64_t kFaultySlower = 30;
+constexpr size_t kFaultsAtOnce = 1000;  // of one batch: where all is wrong, more names say no more
+
+// Whether the columns say what the bytes say; entry_of() makes them from the event.
+bool is_projection(const EventProjection& event, const Entry& stored) {
+  Entry expected;
+  if (event.actor_role != "daemon")
+    if (const auto user = parse_uuid(event.actor_id)) expected.actor_id = *user;
+  if (const auto status = parse_status(event.status)) expected.status = static_cast<int>(*status);
+  const auto object = parse_uuid(event.object_id);
+  return event.id == stored.event_id && event.action == stored.action && event.at == stored.at &&
+         event.provider == stored.provider && expected.actor_id == stored.actor_id &&
+         expected.status == stored.status && (object ? *object : Uuid{}) == stored.object_id;
+}
+
+}  // namespace
+
+std::string describe(const IntegrityFault& fault) {
+  std::string out = fault.what;
+  if (fault.seq) out += " at " + std::to_string(*fault.seq);
+  if (fault.event_id) out += ", event " + fault.event_id->text();
+  return out;
+}
+
+Result<Integrity> read_integrity(PgSession& session) {
+  Integrity out;
+  auto backlog = read_backlog(session);
+  if (!backlog) return backlog.error();
+  out.log_size = backlog->size;
+  auto levels = read_verifications(session);
+  if (!levels) return levels.error();
+  out.levels = std::move(*levels);
+  auto count = count_faults(session);
+  if (!count) return count.error();
+  out.faults = *count;
+  auto newest = read_faults(session, kFaultsShown);
+  if (!newest) return newest.error();
+  out.newest = std::move(*newest);
+  return out;
+}
+
+bool Verifier::pass() {
+  if (!take_lead()) return false;
+  const Tick now = clock_.tick();
+  auto is_due = [now](std::optional<Tick>& last, int64_t every_ms) {
+    if (last && now.us - last->us < every_ms * 1000) return false;
+    last = now;
+    return true;
+  };
+  Result<void> done;
+  bool has_more = false;
+  // After a fault all leaves are read again, which takes a while when the log is long.
+  if (is_due(checkpoint_at_, settings_.checkpoint_every_ms * (tree_ ? 1 : kFaultySlower)))
+    done = verify_checkpoint_chain();
+  if (done && is_due(entries_at_, settings_.entries_every_ms)) {
+    auto more = verify_entries();
+    if (!more) {
+      done = more.error();
+    } else if (*more) {
+      has_more = true;
+      entries_at_.reset();
+    } else {
+      done = look_at_partitions();
+    }
+  }
+  if (done) {
+    auto alive = session_->run("select 1");  // the server takes the place of one who says nothing for 10 s
+    if (!alive) done = alive.error();
+  }
+  if (!done)
+    lose(done.error());
+  else
+    told_.clear();
+  return done.ok() && has_more;
+}
+
+Result<void> Verifier::verify() {
+  asked_at_.reset();
+  if (!take_lead()) return Error{ErrorCode::unavailable, "another daemon verifies the log"};
+  auto done = verify_checkpoint_chain();
+  while (done) {
+    auto more = verify_entries();
+    if (!more)
+      done = more.error();
+    else if (!*more)
+      break;
+  }
+  if (done) done = look_at_partitions();
+  if (!done) lose(done.error());
+  return done;
+}
+
+bool Verifier::take_lead() {
+  if (session_ && !session_->is_usable()) lose({ErrorCode::unavailable, "the session to PostgreSQL was lost"});
+  if (is_leader_) return true;
+  const Tick now = clock_.tick();
+  if (asked_at_ && now.us - asked_at_->us < kAskAgainUs) return false;
+  asked_at_ = now;
+  if (!session_) {
+    auto opened = PgSession::open(postgres_);
+    if (!opened) {
+      lose(opened.error());
+      return false;
+    }
+    session_ = std::move(*opened);
+  }
+  auto elected = take_place(*session_, Elected::verifier);
+  if (!elected) {
+    lose(elected.error());
+    return false;
+  }
+  is_leader_ = *elected;
+  return is_leader_;
+}
+
+void Verifier::lose(const Error& error) {
+  if (told_ != error.text) log_.warn("the log is not verified from here for now", {{"reason", error.text}});
+  told_ = error.text;
+  session_.reset();
+  is_leader_ = false;
+  tree_.reset();
+  entries_size_ = -1;
+  faults_.clear();
+  checkpoint_at_.reset();
+  entries_at_.reset();
+}
+
+// From the root that was verified last: the tiles are believed only if they give it.
+Result<void> Verifier::resume() {
+  auto known = read_verifications(*session_);
+  if (!known) return known.error();
+  Verification pin;
+  entries_size_ = 0;
+  for (const auto& one : *known) {
+    if (one.level == 0) pin = one;
+    if (one.level == 1) entries_size_ = one.size;
+  }
+  pinned_ = pin.root;
+  tree_.emplace();
+  if (pin.size == 0) return {};
+  auto tree = TileBuilder::resume(static_cast<uint64_t>(pin.size), stored_tiles(*session_));
+  if (!tree && tree.error().code == ErrorCode::unavailable) return tree.error();
+  if (tree && tree->root() == *pin.root) {
+    tree_ = std::move(*tree);
+    return {};
+  }
+  // Somewhere a tile is wrong, or a leaf: from the leaves it shows where.
+  return {};
+}
+
+// Takes in the log's leaves up to `size`; the tiles that they complete must be those stored.
+Result<bool> Verifier::grow(int64_t size) {
+  while (static_cast<int64_t>(tree_->size()) < size) {
+    const auto from = static_cast<int64_t>(tree_->size());
+    const int64_t wanted = std::min(kLeavesAtOnce, size - from);
+    auto leaves = read_leaves(*session_, from, wanted);
+    if (!leaves) return leaves.error();
+    std::vector<Tile> full;
+    tree_->append(*leaves, full);
+    for (const auto& tile : full) {
+      auto stored = read_tile(*session_, tile.level, static_cast<int64_t>(tile.index));
+      if (!stored) return stored.error();
+      if (!stored->has_value() || **stored != tile_octets(tile.hashes))
+        found(0, "tile", static_cast<int64_t>(tile.index << (8 * (tile.level + 1))), std::nullopt);
+    }
+    if (static_cast<int64_t>(leaves->size()) < wanted) {
+      found(0, "log_gap", static_cast<int64_t>(tree_->size()), std::nullopt);
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<void> Verifier::verify_checkpoint_chain() {
+  if (!tree_)
+    if (auto done = resume(); !done) return done;
+  auto newest = newest_checkpoint(*session_);
+  if (!newest) return newest.error();
+  const bool is_pinned = pinned_.has_value();
+  if (!newest->has_value()) {
+    if (is_pinned) found(0, "consistency", 0, std::nullopt);
+    return record();
+  }
+  const CheckpointRow& row = **newest;
+  auto read = verify_checkpoint(row.note, key_.name);
+  if (!read || static_cast<int64_t>(read->checkpoint.size) != row.size || read->checkpoint.root != row.root)
+    found(0, "note", row.size, std::nullopt);
+  if (row.size < static_cast<int64_t>(tree_->size())) {
+    found(0, "consistency", row.size, std::nullopt);  // the log has forgotten what it signed
+    return record();
+  }
+  // What was pinned is part of what the leaves say now.
+  auto known = read_verifications(*session_);
+  if (!known) return known.error();
+  const auto pin = std::find_if(known->begin(), known->end(), [](const auto& v) { return v.level == 0; });
+  if (pin != known->end() && static_cast<int64_t>(tree_->size()) <= pin->size) {
+    auto reached = grow(pin->size);
+    if (!reached) return reached.error();
+    if (*reached && tree_->root() != *pin->root) found(0, "consistency", pin->size, std::nullopt);
+  }
+  auto reached = grow(row.size);
+  if (!reached) return reached.error();
+  const bool is_sound = faults_.empty();
+  if (*reached && tree_->root() != row.root) found(0, "root", row.size, std::nullopt);
+  if (*reached && is_sound && faults_.empty()) {
+    // The proof too, from the tiles, as whoever asks for one gets it.
+    if (pin != known->end() && pin->size > 0) {
+      auto proof = ProofBuilder(stored_tiles(*session_), tree_->size()).consistency(static_cast<uint64_t>(pin->size));
+      if (!proof && proof.error().code == ErrorCode::unavailable) return proof.error();
+      if (!proof || !verify_consistency(static_cast<uint64_t>(pin->size), tree_->size(), *proof, *pin->root, row.root))
+        found(0, "consistency", row.size, std::nullopt);
+    }
+    if (faults_.empty()) {
+      pinned_ = row.root;
+      auto written = write_verification(*session_, {0, row.size, row.root, clock_.wall()});
+      if (!written) return written;
+    }
+  }
+  if (!faults_.empty()) tree_.reset();  // read anew next time
+  return record();
+}
+
+Result<bool> Verifier::verify_entries() {
+  if (entries_size_ < 0)
+    if (auto done = resume(); !done) return done.error();
+  for (int i = 0; i < kBatchesAtOnce; i++) {
+    auto rows = read_log(*session_, entries_size_, settings_.batch);
+    if (!rows) return rows.error();
+    if (!rows->empty()) {
+      if (auto done = check_rows(*rows); !done) return done.error();
+      if (auto done = record(); !done) return done.error();
+      entries_size_ = rows->back().seq + 1;
+    }
+    auto written = write_verification(*session_, {1, entries_size_, std::nullopt, clock_.wall()});
+    if (!written) return written.error();
+    metrics_.set("signet_log_verified_size", "", entries_size_);
+    if (static_cast<int>(rows->size()) < settings_.batch) return false;
+  }
+  return true;
+}
+
+Result<void> Verifier::check_rows(const std::vector<LogRow>& rows) {
+  int64_t expected = entries_size_;
+  for (const auto& row : rows) {
+    if (row.seq != expected) found(1, "log_gap", expected, std::nullopt);
+    expected = row.seq + 1;
+    check_row(row);
+  }
+  return check_chains(rows);
+}
+
+void Verifier::check_row(const LogRow& row) {
+  auto fault = [&](const char* what) { found(1, what, row.seq, row.entry.event_id); };
+  if (!row.has_entry) return fault("entry_missing");
+  if (leaf_hash(row.entry.canon) != row.entry.leaf) return fault("leaf");
+  if (row.leaf != row.entry.leaf) return fault("log_leaf");
+  const auto event = parse_event(row.entry.canon);
+  if (!event) return fault("canon");
+  if (!is_projection(*event, row.entry)) fault("projection");
+}
+
+// The events before each of these, of the same message; and the head that the message has now.
+Result<void> Verifier::check_chains(const std::vector<LogRow>& rows) {
+  struct Link {
+    int64_t seq = 0;
+    Uuid event_id, message;
+    int64_t n = 0;
+    std::optional<Digest> prev;
+    Digest leaf{};
+  };
+  std::vector<Link> links;
+  std::set<Uuid> messages;
+  for (const auto& row : rows) {
+    if (!row.has_entry) continue;
+    const auto event = parse_event(row.entry.canon);
+    if (!event || !event->n) continue;
+    links.push_back({row.seq, row.entry.event_id, row.entry.object_id, *event->n, event->prev, row.entry.leaf});
+    messages.insert(row.entry.object_id);
+  }
+  if (links.empty()) return {};
+  const std::vector<Uuid> asked(messages.begin(), messages.end());
+  auto heads = read_heads(*session_, asked);  // before the entries: a head may not be ahead of what is read then
+  if (!heads) return heads.error();
+  auto entries = read_object_entries(*session_, asked);
+  if (!entries) return entries.error();
+  std::map<Uuid, std::multimap<int64_t, Digest>> chains;
+  for (const auto& entry : *entries)
+    if (const auto event = parse_event(entry.canon); event && event->n)
+      chains[entry.object_id].emplace(*event->n, entry.leaf);
+  std::map<Uuid, Head> at;
+  for (const auto& [id, head] : *heads) at[id] = head;
+  for (const auto& link : links) {
+    const auto& chain = chains[link.message];
+    bool is_whole = chain.count(link.n) == 1;
+    if (link.n == 1) {
+      is_whole = is_whole && !link.prev;
+    } else {
+      const auto before = chain.find(link.n - 1);
+      is_whole = is_whole && link.prev && before != chain.end() && chain.count(link.n - 1) == 1 &&
+                 before->second == *link.prev;
+    }
+    if (!is_whole) found(1, "chain", link.seq, link.event_id);
+    const auto head = at.find(link.message);
+    // Read before its events: it cannot be ahead of them, and what the head names is the one with its number.
+    if (head == at.end() || !chain.contains(head->second.n) || chain.find(head->second.n)->second != head->second.leaf)
+      found(1, "head", link.seq, link.event_id);
+  }
+  return {};
+}
+
+Result<void> Verifier::look_at_partitions() {
+  auto filled = filled_default_partitions(*session_);
+  if (!filled) return filled.error();
+  if (!filled->empty() && !is_partition_told_) {
+    metrics_.add("signet_alarm", "reason=\"default_partition\"");
+    log_.error("ALARM: rows fell into a default partition: run `signetd migrate`, which makes the months that come",
+               {{"table", filled->front()}});
+  }
+  is_partition_told_ = !filled->empty();
+  return {};
+}
+
+void Verifier::found(int level, std::string what, std::optional<int64_t> seq, std::optional<Uuid> event_id) {
+  if (faults_.size() < kFaultsAtOnce)
+    faults_.push_back({ids_.next(), level, std::move(what), seq, event_id, clock_.wall()});
+}
+
+// Told once each; a fault that stands is found again at every look.
+Result<void> Verifier::record() {
+  for (const auto& fault : faults_) {
+    auto is_new = insert_fault(*session_, fault);
+    if (!is_new) return is_new.error();
+    if (!*is_new) continue;
+    metrics_.add("signet_alarm", "reason=\"integrity\"");
+    log_.error("ALARM: evidence does not verify", {{"fault", fault.what},
+                                                   {"seq", fault.seq ? std::to_string(*fault.seq) : ""},
+                                                   {"event_id", fault.event_id ? fault.event_id->text() : ""}});
+    if (alarmed_) alarmed_(fault);
+  }
+  faults_.clear();
+  auto count = count_faults(*session_);
+  if (!count) return count.error();
+  metrics_.set("signet_integrity_faults", "", *count);
+  return {};
+}
+
+}  // namespace signet

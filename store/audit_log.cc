@@ -1,0 +1,274 @@
+#include "store/audit_log.h"
+
+#include <algorithm>
+
+#include "store/pg_array.h"
+
+namespace signet {
+namespace {
+
+// Plans that go by the indexes, whatever the planner believes about tables that are empty at first.
+constexpr char kSettings[] =
+    "set idle_session_timeout = '10s'; set idle_in_transaction_session_timeout = '5s'; set enable_seqscan = off; "
+    "set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
+
+// Entries of the cluster that this database was dumped from have numbers that say nothing here: whether one has its
+// place is looked up.
+constexpr char kHasNoPlace[] =
+    "(e.xact > $1::text::xid8 or not exists (select from audit.log l where l.event_id = e.event_id))";
+
+Result<void> done(const Result<PgRows>& rows) {
+  if (!rows) return rows.error();
+  return {};
+}
+
+// $1 foreign xact, $2 and $3 the place to go on from, $4 the first seq, $5 how many.
+Result<Sequenced> take(PgTransaction& tx, const LogCursor& cursor, const LogCursor& from, const std::string& horizon,
+                       int count_max) {
+  auto rows = tx.run(
+      "with b as materialized (select xact, event_id, leaf, row_number() over (order by xact, event_id) - 1 as i from ("
+      "select e.xact, e.event_id, e.leaf from audit.entry e where (e.xact, e.event_id) > ($2::text::xid8, $3) and " +
+          horizon + " and " + kHasNoPlace +
+          " order by e.xact, e.event_id limit $5) x), "
+          "w as (insert into audit.log (seq, event_id, leaf) select $4 + i, event_id, leaf from b order by i) "
+          "select leaf, case when i = max(i) over () then xact::text end, event_id from b order by i",
+      {cursor.foreign_xact, from.xact, from.event_id, cursor.size, static_cast<int32_t>(count_max)});
+  if (!rows) return rows.error();
+  Sequenced out{{}, cursor};
+  out.leaves.reserve(static_cast<size_t>(rows->size()));
+  for (int i = 0; i < rows->size(); i++) out.leaves.push_back(digest_from(rows->octets(i, 0)));
+  out.cursor.xact = from.xact;
+  out.cursor.event_id = from.event_id;
+  if (rows->size() > 0) {
+    out.cursor.xact = rows->text(rows->size() - 1, 1);
+    out.cursor.event_id = rows->uuid(rows->size() - 1, 2);
+  }
+  out.cursor.size += rows->size();
+  return out;
+}
+
+constexpr char kFaultColumns[] = "select id, level, what, seq, event_id, at from audit.fault ";
+
+}  // namespace
+
+Result<bool> take_place(PgSession& session, Elected place) {
+  auto set = session.script(kSettings);
+  if (!set) return set.error();
+  auto rows = session.run("select pg_try_advisory_lock($1)", {static_cast<int64_t>(place)});
+  if (!rows) return rows.error();
+  return rows->flag(0, 0);
+}
+
+Result<Backlog> read_backlog(PgSession& session) {
+  auto rows = session.run(
+      "select c.size, coalesce((extract(epoch from clock_timestamp() - w.created_at) * 1000)::bigint, 0), "
+      "w.created_at is not null or c.is_rescan or c.xact >= pg_snapshot_xmax(pg_current_snapshot()) from audit.cursor "
+      "c left join lateral (select e.created_at from audit.entry e where "
+      "(e.xact, e.event_id) > (c.xact, c.event_id) and e.xact < pg_snapshot_xmax(pg_current_snapshot()) and "
+      "(e.xact > c.foreign_xact or not exists (select from audit.log l where l.event_id = e.event_id)) "
+      "order by e.xact, e.event_id limit 1) w on true");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return Backlog{0, 0, true};  // nothing was ever sequenced
+  return Backlog{rows->number(0, 0), std::max<int64_t>(0, rows->number(0, 1)), rows->flag(0, 2)};
+}
+
+Result<LogCursor> lock_cursor(PgTransaction& tx) {
+  auto made = tx.run("insert into audit.cursor default values on conflict do nothing");
+  if (!made) return made.error();
+  auto rows = tx.run(
+      "select xact::text, event_id, size, foreign_xact::text, is_rescan, "
+      "xact >= pg_snapshot_xmax(pg_current_snapshot()) from audit.cursor for update");
+  if (!rows) return rows.error();
+  return LogCursor{rows->text(0, 0), rows->uuid(0, 1), rows->number(0, 2),
+                   rows->text(0, 3), rows->flag(0, 4), rows->flag(0, 5)};
+}
+
+Result<Sequenced> sequence(PgTransaction& tx, const LogCursor& cursor, int count_max) {
+  auto taken = take(tx, cursor, cursor, "e.xact < pg_snapshot_xmin(pg_current_snapshot())", count_max);
+  if (!taken || taken->leaves.empty()) return taken;
+  auto moved = tx.run("update audit.cursor set xact = $1::text::xid8, event_id = $2, size = $3",
+                      {taken->cursor.xact, taken->cursor.event_id, taken->cursor.size});
+  if (!moved) return moved.error();
+  return taken;
+}
+
+Result<std::string> begin_rescan(PgTransaction& tx) {
+  auto rows = tx.run(
+      "update audit.cursor set is_rescan = true, xact = '0', event_id = '00000000-0000-0000-0000-000000000000', "
+      "foreign_xact = greatest(xact, foreign_xact, (select xact from audit.entry order by xact desc, event_id desc "
+      "limit 1)) returning (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text");
+  if (!rows) return rows.error();
+  return rows->text(0, 0);
+}
+
+Result<Sequenced> rescan(PgTransaction& tx, const LogCursor& cursor, const LogCursor& from, int count_max) {
+  auto taken = take(tx, cursor, from,
+                    "(e.xact < pg_snapshot_xmin(pg_current_snapshot()) or "
+                    "e.xact >= pg_snapshot_xmax(pg_current_snapshot()))",
+                    count_max);
+  if (!taken) return taken;
+  auto moved = tx.run("update audit.cursor set size = $1", {taken->cursor.size});
+  if (!moved) return moved.error();
+  return taken;
+}
+
+Result<void> end_rescan(PgTransaction& tx, const std::string& xact) {
+  return done(tx.run("update audit.cursor set is_rescan = false, xact = $1::text::xid8", {xact}));
+}
+
+Result<void> insert_tile(PgTransaction& tx, int level, int64_t index, std::string_view hashes) {
+  return done(tx.run("insert into audit.tile (level, idx, hashes) values ($1, $2, $3)",
+                     {static_cast<int32_t>(level), index, PgValue::octets(hashes)}));
+}
+
+Result<void> insert_checkpoint(PgTransaction& tx, int64_t size, const Digest& root, const std::string& note) {
+  return done(tx.run("insert into audit.checkpoint (size, root, note) values ($1, $2, $3)",
+                     {size, PgValue::octets(view(root)), note}));
+}
+
+Result<std::vector<Digest>> read_leaves(PgSession& session, int64_t from, int64_t count) {
+  auto rows =
+      session.run("select seq, leaf from audit.log where seq >= $1 and seq < $1 + $2 order by seq", {from, count});
+  if (!rows) return rows.error();
+  std::vector<Digest> out;
+  for (int i = 0; i < rows->size(); i++) {
+    if (rows->number(i, 0) != from + i) break;  // a gap: what follows has no place
+    out.push_back(digest_from(rows->octets(i, 1)));
+  }
+  return out;
+}
+
+Result<std::optional<std::string>> read_tile(PgSession& session, int level, int64_t index) {
+  auto rows =
+      session.run("select hashes from audit.tile where level = $1 and idx = $2", {static_cast<int32_t>(level), index});
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<std::string>();
+  return std::optional(rows->text(0, 0));
+}
+
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) {
+  auto rows = session.run("select size, root, note from audit.checkpoint order by size desc limit 1");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<CheckpointRow>();
+  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
+}
+
+Result<std::vector<LogRow>> read_log(PgSession& session, int64_t from, int count_max) {
+  auto rows = session.run(
+      "select l.seq, l.leaf, l.event_id, e.canon, e.leaf, e.object_id, e.action, e.actor_id, e.status, e.provider, "
+      "e.at from (select * from audit.log where seq >= $1 order by seq limit $2) l left join lateral (select * from "
+      "audit.entry where entry.event_id = l.event_id offset 0) e on true order by l.seq",
+      {from, static_cast<int32_t>(count_max)});
+  if (!rows) return rows.error();
+  std::vector<LogRow> out;
+  out.reserve(static_cast<size_t>(rows->size()));
+  for (int i = 0; i < rows->size(); i++) {
+    LogRow row;
+    row.seq = rows->number(i, 0);
+    row.leaf = digest_from(rows->octets(i, 1));
+    row.entry.event_id = rows->uuid(i, 2);
+    row.has_entry = !rows->is_null(i, 3);
+    if (row.has_entry) {
+      row.entry.canon = rows->text(i, 3);
+      row.entry.leaf = digest_from(rows->octets(i, 4));
+      if (!rows->is_null(i, 5)) row.entry.object_id = rows->uuid(i, 5);
+      row.entry.action = rows->text(i, 6);
+      if (!rows->is_null(i, 7)) row.entry.actor_id = rows->uuid(i, 7);
+      if (!rows->is_null(i, 8)) row.entry.status = static_cast<int>(rows->number(i, 8));
+      row.entry.provider = rows->text(i, 9);
+      row.entry.at = rows->time(i, 10);
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+Result<std::vector<ObjectEntry>> read_object_entries(PgSession& session, const std::vector<Uuid>& objects) {
+  auto rows = session.run(
+      "select e.object_id, e.leaf, e.canon from unnest($1::uuid[]) u(id) cross join lateral "
+      "(select * from audit.entry where entry.object_id = u.id offset 0) e",
+      {PgValue::uuids(objects)});
+  if (!rows) return rows.error();
+  std::vector<ObjectEntry> out;
+  for (int i = 0; i < rows->size(); i++)
+    out.push_back({rows->uuid(i, 0), digest_from(rows->octets(i, 1)), rows->text(i, 2)});
+  return out;
+}
+
+Result<std::vector<std::pair<Uuid, Head>>> read_heads(PgSession& session, const std::vector<Uuid>& messages) {
+  auto rows = session.run(
+      "select m.id, m.event_n, m.event_leaf from unnest($1::uuid[]) u(id) cross join lateral "
+      "(select * from message where message.id = u.id offset 0) m",
+      {PgValue::uuids(messages)});
+  if (!rows) return rows.error();
+  std::vector<std::pair<Uuid, Head>> out;
+  for (int i = 0; i < rows->size(); i++)
+    out.emplace_back(rows->uuid(i, 0), Head{rows->number(i, 1), digest_from(rows->octets(i, 2))});
+  return out;
+}
+
+Result<std::vector<Verification>> read_verifications(PgSession& session) {
+  auto rows = session.run("select level, size, root, at from audit.verification order by level");
+  if (!rows) return rows.error();
+  std::vector<Verification> out;
+  for (int i = 0; i < rows->size(); i++) {
+    Verification v{static_cast<int>(rows->number(i, 0)), rows->number(i, 1), std::nullopt, rows->time(i, 3)};
+    if (!rows->is_null(i, 2)) v.root = digest_from(rows->octets(i, 2));
+    out.push_back(v);
+  }
+  return out;
+}
+
+Result<void> write_verification(PgSession& session, const Verification& v) {
+  return done(session.run(
+      "insert into audit.verification (level, size, root, at) values ($1, $2, $3, $4) on conflict (level) do update "
+      "set size = excluded.size, root = excluded.root, at = excluded.at",
+      {static_cast<int32_t>(v.level), v.size, v.root ? PgValue::octets(view(*v.root)) : PgValue::null(), v.at}));
+}
+
+Result<bool> insert_fault(PgSession& session, const IntegrityFault& f) {
+  auto rows = session.run(
+      "insert into audit.fault (id, level, what, seq, event_id, at) values ($1, $2, $3, $4, $5, $6) "
+      "on conflict do nothing",
+      {f.id, static_cast<int32_t>(f.level), f.what, PgValue(f.seq), PgValue(f.event_id), f.at});
+  if (!rows) return rows.error();
+  return rows->affected() == 1;
+}
+
+Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max) {
+  auto rows = session.run(std::string(kFaultColumns) + "order by id desc limit $1", {static_cast<int32_t>(count_max)});
+  if (!rows) return rows.error();
+  std::vector<IntegrityFault> out;
+  for (int i = 0; i < rows->size(); i++) {
+    IntegrityFault f{rows->uuid(i, 0), static_cast<int>(rows->number(i, 1)), rows->text(i, 2), {}, {},
+                     rows->time(i, 5)};
+    if (!rows->is_null(i, 3)) f.seq = rows->number(i, 3);
+    if (!rows->is_null(i, 4)) f.event_id = rows->uuid(i, 4);
+    out.push_back(std::move(f));
+  }
+  return out;
+}
+
+Result<int64_t> count_faults(PgSession& session) {
+  auto rows = session.run("select count(*) from audit.fault");
+  if (!rows) return rows.error();
+  return rows->number(0, 0);
+}
+
+Result<std::vector<std::string>> filled_default_partitions(PgSession& session) {
+  auto names = session.run(
+      "select c.oid::regclass::text from pg_class c join pg_inherits i on i.inhrelid = c.oid join pg_namespace n on "
+      "n.oid = c.relnamespace where c.relkind = 'r' and n.nspname in ('public', 'audit') and "
+      "pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT'");
+  if (!names) return names.error();
+  std::vector<std::string> out;
+  for (int i = 0; i < names->size(); i++) {
+    const std::string name = names->text(i, 0);
+    auto found = session.run("select exists (select from " + name + ")");
+    if (!found) return found.error();
+    if (found->flag(0, 0)) out.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace signet

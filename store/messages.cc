@@ -83,13 +83,29 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
   auto message = tx.run(
       "insert into message (id, kind, delivery_method, status, priority, risk_level, max_attempts, author_id, "
       "last_editor_id, recipient_key, destination, tags, purpose, time_zone, client_reference, expires_at, "
-      "scheduled_for, event_n, event_leaf, physician_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-      "$13, $14, $15, $16, $17, 1, $18, $19)",
-      {m.id, small(m.kind), small(m.delivery_method), small(m.status), small(m.priority), small(m.risk_level),
-       small(m.max_attempts), m.author_id, m.last_editor_id,
-       m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
-       PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.client_reference), PgValue(m.expires_at),
-       PgValue(m.scheduled_for), PgValue::octets(view(entry.leaf)), PgValue(m.physician_id)});
+      "scheduled_for, event_n, event_leaf, physician_id, submitted_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+      "$10, "
+      "$11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $20)",
+      {m.id,
+       small(m.kind),
+       small(m.delivery_method),
+       small(m.status),
+       small(m.priority),
+       small(m.risk_level),
+       small(m.max_attempts),
+       m.author_id,
+       m.last_editor_id,
+       m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key),
+       m.destination,
+       PgValue::texts(m.tags),
+       m.purpose,
+       m.time_zone,
+       PgValue(m.client_reference),
+       PgValue(m.expires_at),
+       PgValue(m.scheduled_for),
+       PgValue::octets(view(entry.leaf)),
+       PgValue(m.physician_id),
+       PgValue(m.submitted_at)});
   if (!message) return message.error();
   auto sealed = tx.run(
       "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",

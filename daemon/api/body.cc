@@ -354,6 +354,21 @@ const JsonValue* Members::object(const std::string& name) {
   return nullptr;
 }
 
+std::vector<std::string> Members::json_objects(const std::string& name, size_t count_max) {
+  std::vector<std::string> out;
+  const JsonValue* value = find(name);
+  if (value == nullptr) return out;
+  const bool is_list = value->type == JsonValue::Type::list && value->items.size() <= count_max &&
+                       std::all_of(value->items.begin(), value->items.end(),
+                                   [](const JsonValue& item) { return item.type == JsonValue::Type::object; });
+  if (!is_list) {
+    refuse(name, "is not a list of at most " + std::to_string(count_max) + " objects", "write [{...}, {...}]");
+    return out;
+  }
+  for (const auto& item : value->items) out.push_back(write_json(item));
+  return out;
+}
+
 bool Members::objects(const std::string& name, size_t count_max, const std::function<void(Members&)>& read) {
   const JsonValue* value = find(name);
   if (value == nullptr) return false;

@@ -69,6 +69,7 @@ class Members {
   // Texts by name, as {"flag-1": "..."}: names are labels.
   std::vector<std::pair<std::string, std::string>> texts(const std::string& name, size_t count_max, size_t octets_max);
   const JsonValue* object(const std::string& name);  // null: absent, or no object (a fault)
+  std::vector<std::string> json_objects(const std::string& name, size_t count_max);  // each as JSON text
   // One reader for each object of a list, each with its place in the names of faults. Absent: none, and false.
   bool objects(const std::string& name, size_t count_max, const std::function<void(Members&)>& read);
 

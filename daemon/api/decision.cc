@@ -8,7 +8,6 @@
 #include "daemon/api/events.h"
 #include "daemon/api/message_rights.h"
 #include "daemon/api/provenance.h"
-#include "daemon/api/signing.h"
 #include "daemon/api/statement.h"
 #include "daemon/api/views.h"
 #include "message/lifecycle.h"
@@ -30,10 +29,10 @@ void check_right(Context& context, const Review& review, const MessageRow& row) 
                     .detail = "Its physician approves it: POST /api/letters/{id}/approve.",
                     .reason = "LETTER_DIRECT"});
   // Who may sign a letter, and when, is the quorum's to say; here: whose role signs letters at all.
-  const bool may = is_letter
-                       ? grant(context.role(), Action::approve_letter) != Grant::no ||
-                             grant(context.role(), Action::second_signature) == Grant::yes
-                       : grant(context.role(), review.is_direct ? Action::send_directly : Action::review) == Grant::yes;
+  const bool may =
+      is_letter ? grant(review.reviewer.role, Action::approve_letter) != Grant::no ||
+                      grant(review.reviewer.role, Action::second_signature) == Grant::yes
+                : grant(review.reviewer.role, review.is_direct ? Action::send_directly : Action::review) == Grant::yes;
   if (!may && is_letter) context.refuse({.code = Code::foreign_letter, .reason = "ROLE"});
   if (!may)
     context.refuse({.code = Code::forbidden,
@@ -66,7 +65,7 @@ void apply(Context& context, const Review& review, Clinical& clinical, ApprovalF
       if (value.is_verified) return;
       value.is_verified = true;
       value.verified_at = now;
-      value.verified_by = context.user_id();
+      value.verified_by = review.reviewer.id;
     });
     if (!is_known) ++facts.unknown_values;
   }
@@ -90,9 +89,9 @@ ApprovalFacts facts_for(Context& context, const Review& review, const MessageRow
   facts.risk = row.risk_level;
   facts.author_id = row.author_id;
   facts.last_editor_id = row.last_editor_id;
-  facts.reviewer_id = context.user_id();
+  facts.reviewer_id = review.reviewer.id;
   facts.is_direct = review.is_direct;
-  facts.reviewer_role = context.role();
+  facts.reviewer_role = review.reviewer.role;
   facts.physician_id = row.physician_id.value_or(Uuid{});
   facts.delegates = delegates_of(context, row);
   facts.has_content = !is_blank(content.envelope.body);
@@ -154,14 +153,14 @@ std::string codes_of(const std::vector<Finding>& findings) {
 
 // What a reviewer changes is his edit: only where he might send directly or answers for the letter, and never where two
 // must sign.
-void check_edit(Context& context, const MessageRow& row, bool is_high_risk) {
+void check_edit(Context& context, const Review& review, const MessageRow& row, bool is_high_risk) {
   if (is_high_risk)
     context.refuse({.code = Code::high_risk,
                     .title = "A high-risk message may not be edited in its review",
                     .detail = "Leave finalContent out, or reject it so that its author changes it.",
                     .reason = "HIGH_RISK_EDIT"});
-  const bool may =
-      row.kind == Kind::letter ? answers_for(context, row) : grant(context.role(), Action::send_directly) == Grant::yes;
+  const bool may = row.kind == Kind::letter ? answers_for(context, row)
+                                            : grant(review.reviewer.role, Action::send_directly) == Grant::yes;
   if (!may)
     context.refuse({.code = Code::forbidden,
                     .title = "You may not edit a message in its review",
@@ -186,8 +185,8 @@ QuorumState quorum_for(Context& context, const MessageRow& row, int version, con
   facts.last_editor_id = row.last_editor_id;
   facts.physician_id = row.physician_id.value_or(Uuid{});
   facts.delegates = delegates_of(context, row);
-  facts.signer = context.user_id();
-  facts.role = context.role();
+  facts.signer = review.reviewer.id;
+  facts.role = review.reviewer.role;
   facts.now = context.services.clock.wall();
   std::vector<Signature> before;
   for (const auto& approval : context.must(list_approvals(context.tx(), row.id, version)))
@@ -257,8 +256,8 @@ ApprovalRow approval_of(Context& context, const Review& review, const Prepared& 
   approval.version = p.row.version;
   approval.is_approved = review.is_approved;
   approval.is_direct = review.is_direct;
-  approval.signer_id = context.user_id();
-  approval.signer_role = context.role();
+  approval.signer_id = review.reviewer.id;
+  approval.signer_role = review.reviewer.role;
   approval.policy_id = kPolicyId;
   approval.envelope_commit = p.content.commit();
   if (!review.notes.empty())
@@ -301,7 +300,7 @@ void write_content(Context& context, const Review& review, const Prepared& p) {
   const Keyring& keyring = context.services.keyring;
   if (p.is_edited) {
     context.must(replace_content(context.tx(), p.row.id, p.content.version, seal_envelope(keyring, p.row.id, p.content),
-                                 context.user_id()));
+                                 review.reviewer.id));
     context.must(write_facts(context.tx(), p.row.id, facts_of(keyring, p.content)));
     record_edit(context, p.row.id, p.content, p.edit);
   }
@@ -322,7 +321,7 @@ Decided reject(Context& context, const Review& review, Prepared p) {
                   {"version", int64_t{p.row.version}}};
   StatusChange change;
   change.status = Status::rejected;
-  change.reviewer_id = context.user_id();
+  change.reviewer_id = review.reviewer.id;
   change.ends_claim = true;
   move(context, p.row, change, std::move(event), Status::rejected);
   context.commit();
@@ -386,7 +385,7 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
       context.refuse({.code = Code::foreign_letter, .reason = p.quorum.reason});
   }
   if (!p.validation.errors.empty()) refuse_findings(context, p.validation, p.row);
-  if (p.is_edited) check_edit(context, p.row, p.validation.is_high_risk);
+  if (p.is_edited) check_edit(context, review, p.row, p.validation.is_high_risk);
   if (!review.is_approved) return p;
   if (p.quorum.next == QuorumNext::refused)
     context.refuse({.code = Code::forbidden,
@@ -401,34 +400,14 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
   if (!p.diff.changes.empty()) s.diff_commit = diff_commit(p.content.salt, canonical(p.diff));
   s.validation_sha256 = validation_sha256(p.validation);
   s.meaning = meaning_of(review, p.row, p.quorum.signatures - 1);
-  s.signer = context.user_id();
-  s.role = context.role();
+  s.signer = review.reviewer.id;
+  s.role = review.reviewer.role;
   s.policy_id = kPolicyId;
   return p;
 }
 
-Decided decide(Context& context, const Review& review, MessageRow row) {
-  std::optional<OwnSignature> own;
-  if (!review.signature.empty()) own = own_signature(context, review);
-  Prepared p = prepare(context, review, std::move(row), own ? std::optional(own->salt) : std::nullopt);
-  if (!review.is_approved) return reject(context, review, std::move(p));
-
-  const WallTime now = context.services.clock.wall();
-  SignedStatement by;
-  if (own) {
-    p.statement.at = own->statement.at;
-    p.statement.nonce = own->statement.nonce;
-    // Whatever moved since the statement was made moved what it commits to.
-    if (canonical(p.statement) != own->row.payload)
-      refuse_signature(context, "STATEMENT_STALE",
-                       "The message has changed since the statement was made: ask for another.");
-    context.must(use_statement(context.tx(), own->row.nonce, now));
-    by = {review.signature, own->key};
-  } else {
-    p.statement.at = now;
-    p.statement.nonce = make_salt(context.services.random);
-    by = sign_for_caller(context, kApprovalPayloadType, canonical(p.statement));
-  }
+Decided record(Context& context, const Review& review, Prepared& p, const SignedStatement& by, WallTime now,
+               std::vector<Hint>& hints) {
   write_content(context, review, p);
 
   ApprovalRow approval = approval_of(context, review, p, now);
@@ -467,15 +446,15 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
                   {"valuesVerified", static_cast<int64_t>(review.verified_value_ids.size())},
                   {"version", int64_t{p.row.version}},
                   {"warnings", codes_of(p.validation.warnings)}};
+  if (review.reviewer.id != context.user_id()) event.detail.emplace_back("signerId", review.reviewer.id.text());
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
   StatusChange change;
-  change.reviewer_id = context.user_id();
+  change.reviewer_id = review.reviewer.id;
   change.ends_claim = true;
   if (!out.is_complete) {
     change.status = p.row.status == Status::pending_review ? p.row.status : Status::pending_review;
     if (!p.row.submitted_at) change.submitted_at = now;
     move(context, p.row, change, std::move(event), Status::pending_review);
-    context.commit();
     out.row = p.row;
     out.status = p.row.status;
     return out;
@@ -493,7 +472,6 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
   change.status = is_sent ? p.row.status : next;
   change.approved_at = now;
   move(context, p.row, change, std::move(event), Status::approved);
-  std::vector<Hint> hints;
   if (is_sent) {
     const std::string lane = *context.services.routes.lane(p.row.kind, p.row.destination, p.row.tags);
     const int attempt_no = context.must(next_attempt_no(context.tx(), p.row.id));
@@ -505,10 +483,41 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
     move(context, p.row, to_queue, std::move(queued), next);
     write_due(context, p.row, attempt_no, lane, now, hints);
   }
-  context.commit();
-  if (!hints.empty() && context.services.offer) context.services.offer(std::move(hints));
   out.row = p.row;
   out.status = next;
+  return out;
+}
+
+void offer(Context& context, std::vector<Hint> hints) {
+  if (!hints.empty() && context.services.offer) context.services.offer(std::move(hints));
+}
+
+Decided decide(Context& context, const Review& review, MessageRow row) {
+  std::optional<OwnSignature> own;
+  if (!review.signature.empty()) own = own_signature(context, review);
+  Prepared p = prepare(context, review, std::move(row), own ? std::optional(own->salt) : std::nullopt);
+  if (!review.is_approved) return reject(context, review, std::move(p));
+
+  const WallTime now = context.services.clock.wall();
+  SignedStatement by;
+  if (own) {
+    p.statement.at = own->statement.at;
+    p.statement.nonce = own->statement.nonce;
+    // Whatever moved since the statement was made moved what it commits to.
+    if (canonical(p.statement) != own->row.payload)
+      refuse_signature(context, "STATEMENT_STALE",
+                       "The message has changed since the statement was made: ask for another.");
+    context.must(use_statement(context.tx(), own->row.nonce, now));
+    by = {review.signature, own->key};
+  } else {
+    p.statement.at = now;
+    p.statement.nonce = make_salt(context.services.random);
+    by = sign_for_caller(context, kApprovalPayloadType, canonical(p.statement));
+  }
+  std::vector<Hint> hints;
+  Decided out = record(context, review, p, by, now, hints);
+  context.commit();
+  offer(context, std::move(hints));
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include "daemon/api/content.h"
 #include "daemon/api/review.h"
+#include "daemon/api/signing.h"
 #include "message/approval.h"
 #include "message/diff.h"
 #include "message/quorum.h"
@@ -45,7 +46,12 @@ struct Decided {
   std::vector<std::string> warnings;
 };
 
-// Records it and commits; offers the hint of what is due.
+// Records a signed approval in the transaction; the hints of what became due are offered once it is committed.
+Decided record(Context& context, const Review& review, Prepared& prepared, const SignedStatement& by, WallTime now,
+               std::vector<Hint>& hints);
+void offer(Context& context, std::vector<Hint> hints);
+
+// Signs, records and commits; offers the hint of what is due.
 Decided decide(Context& context, const Review& review, MessageRow row);
 
 }  // namespace signet::api

@@ -4,9 +4,11 @@
 #include "config/syntax.h"
 #include "daemon/api/body.h"
 #include "daemon/api/content.h"
+#include "daemon/api/decision.h"
 #include "daemon/api/edits.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/handover.h"
 #include "daemon/api/message_rights.h"
 #include "daemon/api/views.h"
 #include "message/diff.h"
@@ -26,6 +28,7 @@ constexpr int kAttemptsMax = 100;
 struct Draft {
   MessageRow row;
   Content content;
+  std::optional<Handover> handover = {};
 };
 
 size_t characters(std::string_view utf8) {
@@ -36,6 +39,7 @@ size_t characters(std::string_view utf8) {
 
 void read_recipient(Members& members, Draft& draft) {
   const bool is_sms = draft.row.kind == Kind::sms;
+  const bool is_exact = members.has("approvals");  // what was signed is not brought into another form
   const auto phone = members.text("recipientPhone", 64);
   const auto mail = members.text("recipientEmail", 320);
   if (is_sms && mail) members.refuse("recipientEmail", "does not belong to an SMS", "write recipientPhone instead");
@@ -43,7 +47,7 @@ void read_recipient(Members& members, Draft& draft) {
     members.refuse("recipientPhone", "does not belong to an e-mail", "write recipientEmail instead");
   if (is_sms && phone) {
     auto parsed = parse_phone(*phone);
-    if (parsed) {
+    if (parsed && (!is_exact || parsed->e164 == *phone)) {
       draft.content.envelope.recipient = parsed->e164;
       draft.row.destination = parsed->country;
     } else {
@@ -53,7 +57,7 @@ void read_recipient(Members& members, Draft& draft) {
   }
   if (!is_sms && mail) {
     auto parsed = parse_mail_address(*mail);
-    if (parsed) {
+    if (parsed && (!is_exact || parsed->address == *mail)) {
       draft.content.envelope.recipient = parsed->address;
       draft.row.destination = parsed->domain;
     } else {
@@ -144,6 +148,7 @@ Draft read_draft(const JsonValue& value, const std::string& where, std::vector<F
   read_common(members, draft, now);
   if (const auto author = members.id("authorId")) row.author_id = *author;
   row.client_reference = members.label("clientReference", 128, ":/#+=@");
+  draft.handover = read_handover(members, now);
   members.finish();
   return draft;
 }
@@ -201,6 +206,12 @@ void check_people(Context& context, const std::vector<Draft>& drafts) {
       errors.push_back(place + "authorId is nobody who drafts: write the id of a user who may");
   }
   if (!errors.empty()) context.refuse({.code = Code::validation_error, .errors = errors});
+  for (const auto& draft : drafts)
+    if (draft.handover && context.role() != Role::service)
+      context.refuse({.code = Code::forbidden,
+                      .title = "Only a service hands over approved messages",
+                      .detail = "Draft it, and have it reviewed here.",
+                      .reason = "ROLE"});
 }
 
 // Returns the message as it is now: a new one, or the first that came with this clientReference.
@@ -220,19 +231,29 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
     }
   }
   is_new = true;
-  row.id = services.ids.next();
+  row.id = draft.handover ? draft.handover->id : services.ids.next();
   row.created_at = {row.id.unix_ms() * 1000};
   Content& content = draft.content;
+  if (draft.handover) {
+    context.concerns(row.id);
+    if (context.must(read_message(context.tx(), row.id)))
+      context.refuse({.code = Code::status_conflict,
+                      .title = "There is a message with this id already",
+                      .detail = "Each message has an id of its own; a clientReference makes a repeat safe.",
+                      .reason = "ID_TAKEN"});
+    row.status = Status::pending_review;  // its approvals come with it
+    row.submitted_at = services.clock.wall();
+  }
   auto key = services.keyring.make_data_key(row.id.text());
   content.data_key = key.key;
-  content.salt = make_salt(services.random);
+  content.salt = draft.handover ? draft.handover->salt : make_salt(services.random);
   if (!content.envelope.recipient.empty())
     row.recipient_key = view(recipient_key(services.keyring.index_key(), content.envelope.recipient));
   Event event = new_event(context, "draft_generated");
   event.envelope_commit = content.commit();
   event.detail.emplace_back("kind", std::string(name(row.kind)));
   event.detail.emplace_back("riskLevel", std::string(name(row.risk_level)));
-  const Entry entry = chain(std::move(event), row.id, Status::pending, row.head);
+  const Entry entry = chain(std::move(event), row.id, row.status, row.head);
   context.must(
       insert_message(context.tx(), row, seal_content(services.keyring, row.id, content, std::move(key)), entry));
   context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
@@ -263,8 +284,12 @@ http::Response post_messages(Context& context) {
   std::vector<std::string> items;
   bool has_new = false;
   MessageRow last;
+  std::vector<Hint> hints;
   for (auto& draft : drafts) {
-    last = keep(context, draft, has_new);
+    bool is_new = false;
+    last = keep(context, draft, is_new);
+    has_new = has_new || is_new;
+    if (is_new && draft.handover) last = approve_handed_over(context, last.id, *draft.handover, hints);
     items.push_back(message_json(last));
   }
   http::Response response = http::json(has_new ? 201 : 200, is_list ? list_json(items, "") : items.front());
@@ -272,7 +297,9 @@ http::Response post_messages(Context& context) {
     response.headers.emplace_back("Location", "/api/messages/" + last.id.text());
     response.headers.emplace_back("ETag", etag(last.version));
   }
-  return context.commit(std::move(response));
+  response = context.commit(std::move(response));
+  offer(context, std::move(hints));
+  return response;
 }
 
 http::Response patch_message(Context& context) {

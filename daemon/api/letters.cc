@@ -34,6 +34,7 @@ http::Response post_letter_approve(Context& context) {
   ReadBody body = context.body();
   Members members(body.root, "", body.faults);
   Review review;
+  review.reviewer = context.principal().user;
   read_review(members, review);
   members.finish();
   context.refuse_faults(body.faults);

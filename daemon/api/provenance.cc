@@ -72,7 +72,7 @@ ProvenanceRow record_provenance(Context& context, const Prepared& p, const Revie
   for (const auto& f : clinical.flags)
     out.hallucination_checks.push_back(
         {f.id, f.flagged_text, std::string(name(f.severity)), f.reason, f.is_dismissed, f.dismissed_reason});
-  const UserRow& person = context.principal().user;
+  const UserRow& person = review.reviewer;
   out.reviewing_physician.id = person.id.text();
   out.reviewing_physician.name = person.name;
   out.reviewing_physician.email = person.email;

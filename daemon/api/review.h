@@ -9,10 +9,12 @@
 
 #include "daemon/api/body.h"
 #include "daemon/api/router.h"
+#include "store/directory.h"
 
 namespace signet::api {
 
 struct Review {
+  UserRow reviewer;  // who decides: the caller, or who signed what a service hands over
   bool is_direct = false, is_approved = true;
   Uuid message_id;
   std::string notes;

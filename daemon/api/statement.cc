@@ -30,6 +30,7 @@ http::Response post_approval_statement(Context& context) {
   ReadBody body = context.body();
   Members members(body.root, "", body.faults);
   Review review;
+  review.reviewer = context.principal().user;
   review.is_direct = members.flag("direct").value_or(false);
   read_review(members, review);
   if (!review.signature.empty()) members.refuse("signature", "comes after the statement", "leave it out here");

@@ -27,6 +27,7 @@ Review review_of(const Context& context, bool is_direct) {
   ReadBody body = context.body();
   Members members(body.root, "", body.faults);
   Review review;
+  review.reviewer = context.principal().user;
   review.is_direct = is_direct;
   members.require("messageId", "write the id that POST /api/messages gave");
   review.message_id = members.id("messageId").value_or(Uuid{});

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/signature.h"
 #include "daemon/api/content.h"
+#include "message/envelope.h"
 #include "message/statement.h"
 #include "store/signing_keys.h"
 #include "tests/daemon/api/api_world.h"
@@ -187,6 +188,100 @@ TEST_CASE("a statement is made for whoever may give the approval, and for no oth
   CHECK(statement(world, reviewer, id, {{"signature", Json::object()}}).status == 400);
   CHECK(statement(world, reviewer, world.draft(staff)).status == 400);
   CHECK(statement(world, reviewer, id).status == 201);
+}
+
+// What a back end signs in its own screens, and hands over.
+struct HandedOver {
+  Json body;
+  Statement statement;
+};
+
+HandedOver handed_over(ApiWorld& world, const Caller& signer, Role role, const SigningKey& key,
+                       const Json& changes = Json::object()) {
+  HandedOver out;
+  const Uuid id = world.ids.next();
+  const std::string salt(32, 's');
+  out.statement.message_id = id;
+  out.statement.version = 1;
+  out.statement.envelope_commit = envelope_commit(salt, {Kind::sms, "+61412345678", "", "Your result is fine.", {}});
+  out.statement.signer = signer.id;
+  out.statement.role = role;
+  out.statement.at = world.clock.wall();
+  out.statement.policy_id = "signet-1";
+  out.statement.nonce = std::string(32, 'n');
+  DsseEnvelope envelope{std::string(kApprovalPayloadType), canonical(out.statement)};
+  REQUIRE(envelope.sign(key).ok());
+  out.body = {{"kind", "sms"},   {"recipientPhone", "+61412345678"}, {"contentDraft", "Your result is fine."},
+              {"id", id.text()}, {"salt", to_base64(salt)},          {"approvals", {Json::parse(envelope.json())}}};
+  out.body.merge_patch(changes);
+  return out;
+}
+
+TEST_CASE("a service hands over what an enrolled key has approved, and it is queued at once") {
+  ApiWorld world;
+  const auto service = world.user(Role::service), reviewer = world.user(Role::reviewer);
+  const auto key = enrolled(world, reviewer);
+  const auto given = handed_over(world, reviewer, Role::reviewer, key);
+  const auto answer = world.call("POST", "/api/messages", service, given.body.dump());
+  INFO(answer.raw.body);
+  REQUIRE(answer.status == 201);
+  CHECK(answer.body["status"] == "queued");
+  CHECK(answer.body["reviewerId"] == reviewer.id.text());
+  const std::string id = answer.body["id"];
+  CHECK(world.offered.size() == 1);
+  CHECK(world.actions(id) == std::vector<std::string>{"draft_generated", "reviewed", "queued"});
+  const auto detail = world.last_event("reviewed")["detail"];
+  CHECK(detail["signerId"] == reviewer.id.text());
+  CHECK(detail["custody"] == "user");
+  CHECK(world.last_event("reviewed")["actor"]["id"] == service.id.text());
+  CHECK(world.count("provenance") == 1);
+  world.check_chain(id);
+  CHECK(world.call("POST", "/api/messages", service, given.body.dump()).status == 409);
+}
+
+TEST_CASE("what is handed over is refused whole unless it is exactly what was signed, by who may") {
+  ApiWorld world;
+  const auto service = world.user(Role::service), reviewer = world.user(Role::reviewer),
+             staff = world.user(Role::staff);
+  const auto key = enrolled(world, reviewer), clerk = enrolled(world, staff);
+  struct Row {
+    const char* what;
+    HandedOver given;
+    int status;
+  };
+  const Row rows[] = {
+      {"other words", handed_over(world, reviewer, Role::reviewer, key, {{"contentDraft", "Your result is bad."}}),
+       403},
+      {"another recipient", handed_over(world, reviewer, Role::reviewer, key, {{"recipientPhone", "+61491570156"}}),
+       403},
+      {"not in normal form", handed_over(world, reviewer, Role::reviewer, key, {{"recipientPhone", "+61 412 345 678"}}),
+       400},
+      {"another salt", handed_over(world, reviewer, Role::reviewer, key, {{"salt", to_base64(std::string(32, 'x'))}}),
+       403},
+      {"a key that is not enrolled",
+       handed_over(world, reviewer, Role::reviewer, *SigningKey::generate(SignatureAlgorithm::p256)), 403},
+      {"somebody's key for another", handed_over(world, reviewer, Role::reviewer, clerk), 403},
+      {"who may not review", handed_over(world, staff, Role::staff, clerk), 403},
+      {"a role that is not his", handed_over(world, reviewer, Role::doctor, key), 403},
+      {"one signature on high risk", handed_over(world, reviewer, Role::reviewer, key, {{"riskLevel", "high"}}), 409},
+      {"no approvals", handed_over(world, reviewer, Role::reviewer, key, {{"approvals", Json::array()}}), 400},
+      {"an author who signs for himself",
+       handed_over(world, reviewer, Role::reviewer, key, {{"authorId", reviewer.id.text()}}), 403}};
+  for (const auto& row : rows) {
+    INFO(row.what);
+    const auto answer = world.call("POST", "/api/messages", service, row.given.body.dump());
+    INFO(answer.raw.body);
+    CHECK(answer.status == row.status);
+    CHECK(world.count("message") == 0);
+  }
+  const auto good = handed_over(world, reviewer, Role::reviewer, key);
+  CHECK(world.call("POST", "/api/messages", world.user(Role::admin), good.body.dump()).status == 403);
+  world.clock.advance_ms(25LL * 3600 * 1000);
+  CHECK(world.call("POST", "/api/messages", service, good.body.dump()).status == 400);
+  world.sql("update signing_keys set revoked_at = '" + rfc3339(world.clock.wall()) + "'");
+  CHECK(world.call("POST", "/api/messages", service, handed_over(world, reviewer, Role::reviewer, key).body.dump())
+            .status == 403);
+  CHECK(world.count("approval") == 0);
 }
 
 }  // namespace

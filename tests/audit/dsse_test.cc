@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "message/statement.h"
 #include "tests/audit/vectors.h"
 
 namespace signet {

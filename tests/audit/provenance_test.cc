@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "audit/dsse.h"
-#include "message/statement.h"
 #include "base/bytes.h"
 #include "base/canonical_json.h"
+#include "message/statement.h"
 
 namespace signet {
 namespace {

@@ -163,12 +163,12 @@ TEST_CASE("a kept key signs a statement for who may sign, and its enrolment is i
   {
     Context context(request, world.services);
     context.called_by(principal);
-    CHECK_THROWS_AS(sign_for_caller(context, kApprovalType, "{}"), Left);
+    CHECK_THROWS_AS(sign_for_caller(context, kApprovalPayloadType, "{}"), Left);
   }
   principal.token.scopes = {"approve"};
   Context context(request, world.services);
   context.called_by(principal);
-  const SignedStatement statement = sign_for_caller(context, kApprovalType, R"({"a":1})");
+  const SignedStatement statement = sign_for_caller(context, kApprovalPayloadType, R"({"a":1})");
   context.commit();
   CHECK(world.new_actions() == Actions{"key_enrolled"});
   CHECK(world.last_event("key_enrolled")["detail"]["custody"] == "server");
@@ -176,7 +176,7 @@ TEST_CASE("a kept key signs a statement for who may sign, and its enrolment is i
   REQUIRE(row);
   CHECK(row->custody == Custody::server);
   const std::vector keys{VerifyKey::from_spki(row->public_key).value()};
-  const auto verified = DsseEnvelope::parse(statement.envelope).value().verify(kApprovalType, keys);
+  const auto verified = DsseEnvelope::parse(statement.envelope).value().verify(kApprovalPayloadType, keys);
   REQUIRE(verified);
   CHECK(verified.value().payload == R"({"a":1})");
   CHECK_THROWS_AS(context.refuse({.code = Code::internal}), Left);

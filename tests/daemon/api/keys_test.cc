@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "daemon/access/custody.h"
 #include "daemon/api/signing.h"
+#include "message/statement.h"
 #include "tests/daemon/api/api_world.h"
 
 namespace signet::api {

@@ -43,7 +43,7 @@ TEST_CASE("a draft is taken, and answered without its content") {
   CHECK(event["actor"]["role"] == "staff");
   CHECK(event["actor"]["ip"] == "192.0.2.7");
   CHECK(event["actor"]["uaHash"].get<std::string>().size() == 64);
-  CHECK(event["requestId"] == "r-1");
+  CHECK(event["requestId"].get<std::string>().starts_with("r-"));
   CHECK(event["status"] == "pending");
 }
 

@@ -30,11 +30,26 @@ Result<void> insert_approval(PgTransaction& tx, const ApprovalRow& a) {
       "envelope_commit, approval_mac, notes, review_ms, at, meaning, diff_commit, validation_sha256, key_id, "
       "algorithm, custody, dsse) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
       "$18, $19, $20)",
-      {a.id, a.message_id, small(a.version), small(a.is_approved ? 1 : 2), PgValue(a.is_direct), a.signer_id,
-       small(a.signer_role), a.policy_id, PgValue::octets(view(a.envelope_commit)), digest(a.mac), sealed(a.notes),
-       a.review_ms ? small(*a.review_ms) : PgValue::null(), a.at, a.meaning, digest(a.diff_commit),
-       digest(a.validation_sha256), word(a.key_id), a.algorithm == 0 ? PgValue::null() : small(a.algorithm),
-       word(a.custody), sealed(a.dsse)}));
+      {a.id,
+       a.message_id,
+       small(a.version),
+       small(a.is_approved ? 1 : 2),
+       PgValue(a.is_direct),
+       a.signer_id,
+       small(a.signer_role),
+       a.policy_id,
+       PgValue::octets(view(a.envelope_commit)),
+       digest(a.mac),
+       sealed(a.notes),
+       a.review_ms ? small(*a.review_ms) : PgValue::null(),
+       a.at,
+       a.meaning,
+       digest(a.diff_commit),
+       digest(a.validation_sha256),
+       word(a.key_id),
+       a.algorithm == 0 ? PgValue::null() : small(a.algorithm),
+       word(a.custody),
+       sealed(a.dsse)}));
 }
 
 Result<std::vector<ApprovalRow>> list_approvals(PgTransaction& tx, const Uuid& message_id, int version) {
@@ -94,8 +109,7 @@ Result<std::optional<StatementRow>> lock_statement(PgTransaction& tx, std::strin
 }
 
 Result<void> use_statement(PgTransaction& tx, std::string_view nonce, WallTime at) {
-  return done(
-      tx.run("update approval_statement set used_at = $2 where nonce = $1", {PgValue::octets(nonce), at}));
+  return done(tx.run("update approval_statement set used_at = $2 where nonce = $1", {PgValue::octets(nonce), at}));
 }
 
 Result<int64_t> delete_statements(PgTransaction& tx, WallTime expired_before) {
@@ -110,13 +124,13 @@ Result<void> insert_edit(PgTransaction& tx, const EditRow& e) {
 }
 
 Result<std::vector<EditRow>> list_edits(PgTransaction& tx, const Uuid& message_id) {
-  auto rows = tx.run("select version, editor_id, at, sealed from edit where message_id = $1 order by version",
-                     {message_id});
+  auto rows =
+      tx.run("select version, editor_id, at, sealed from edit where message_id = $1 order by version", {message_id});
   if (!rows) return rows.error();
   std::vector<EditRow> out;
   for (int i = 0; i < rows->size(); i++)
-    out.push_back({message_id, static_cast<int>(rows->number(i, 0)), rows->uuid(i, 1), rows->time(i, 2),
-                   rows->text(i, 3)});
+    out.push_back(
+        {message_id, static_cast<int>(rows->number(i, 0)), rows->uuid(i, 1), rows->time(i, 2), rows->text(i, 3)});
   return out;
 }
 

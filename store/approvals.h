@@ -1,5 +1,5 @@
-// Decisions on messages and what stands behind them: signatures, statements to sign, edits, provenance. Each function is
-// one step inside the caller's transaction, as in store/messages.h.
+// Decisions on messages and what stands behind them: signatures, statements to sign, edits, provenance. Each function
+// is one step inside the caller's transaction, as in store/messages.h.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,5 @@
 #include "store/audit_entries.h"
 
-
 namespace signet {
 namespace {
 
@@ -23,8 +22,12 @@ class Where {
 Where where_of(const EntryFilter& f) {
   Where w;
   // Ids ascend with time and bound the partitions; `at` is exact.
-  if (f.from) w.add("e.event_id >= " + w.place(Uuid::lowest_at({f.from->us - kIdEarlyUsMax})) + " and e.at >= " + w.place(*f.from));
-  if (f.before) w.add("e.event_id < " + w.place(Uuid::lowest_at({f.before->us + kIdLateUsMax})) + " and e.at < " + w.place(*f.before));
+  if (f.from)
+    w.add("e.event_id >= " + w.place(Uuid::lowest_at({f.from->us - kIdEarlyUsMax})) +
+          " and e.at >= " + w.place(*f.from));
+  if (f.before)
+    w.add("e.event_id < " + w.place(Uuid::lowest_at({f.before->us + kIdLateUsMax})) + " and e.at < " +
+          w.place(*f.before));
   if (f.actor_id) w.add("e.actor_id = " + w.place(*f.actor_id));
   if (f.message_id) w.add("e.object_id = " + w.place(*f.message_id));
   if (f.action) w.add("e.action = " + w.place(*f.action));
@@ -40,8 +43,8 @@ Where where_of(const EntryFilter& f) {
     const std::string me = w.place(*f.own_id);
     std::string scope = "(e.actor_id = " + me;
     if (f.or_in_scope)
-      scope += " or m.author_id = " + me + " or m.reviewer_id = " + me + " or m.physician_id = " + me +
-               " or m.status = 2";
+      scope +=
+          " or m.author_id = " + me + " or m.reviewer_id = " + me + " or m.physician_id = " + me + " or m.status = 2";
     w.add(scope + ")");
   }
   if (f.after_id) w.add("e.event_id < " + w.place(*f.after_id));
@@ -96,15 +99,15 @@ Result<std::vector<EntryRow>> list_entries(PgTransaction& tx, const EntryFilter&
 
 Result<EntryStatistics> count_entries(PgTransaction& tx, const EntryFilter& filter) {
   const Where w = where_of(filter);
-  auto rows = tx.run(
-      "with e as materialized (select e.action, e.actor_id, e.status, (e.at at time zone 'UTC')::date as day" +
-          std::string(kFrom) + w.text +
-          ") select 0, '', count(*) from e "
-          "union all (select 1, action, count(*) from e group by action) "
-          "union all (select 2, coalesce(actor_id::text, ''), count(*) from e group by actor_id) "
-          "union all (select 3, status::text, count(*) from e where status is not null group by status) "
-          "union all (select 4, day::text, count(*) from e group by day) order by 1, 2",
-      w.values);
+  auto rows =
+      tx.run("with e as materialized (select e.action, e.actor_id, e.status, (e.at at time zone 'UTC')::date as day" +
+                 std::string(kFrom) + w.text +
+                 ") select 0, '', count(*) from e "
+                 "union all (select 1, action, count(*) from e group by action) "
+                 "union all (select 2, coalesce(actor_id::text, ''), count(*) from e group by actor_id) "
+                 "union all (select 3, status::text, count(*) from e where status is not null group by status) "
+                 "union all (select 4, day::text, count(*) from e group by day) order by 1, 2",
+             w.values);
   if (!rows) return rows.error();
   EntryStatistics out;
   for (int i = 0; i < rows->size(); i++) {

@@ -57,16 +57,17 @@ Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& c) {
 }
 
 Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max) {
-  return callback_rows(tx.run(
-      std::string("with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
-                  "order by due_at limit $1 for update skip locked) select ") +
-          kColumns + ", d.tries from d join callback c on c.id = d.callback_id order by c.id",
-      {static_cast<int32_t>(count_max)}));
+  return callback_rows(
+      tx.run(std::string("with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
+                         "order by due_at limit $1 for update skip locked) select ") +
+                 kColumns + ", d.tries from d join callback c on c.id = d.callback_id order by c.id",
+             {static_cast<int32_t>(count_max)}));
 }
 
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id) {
-  return callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.message_id = $1 order by c.id",
-                              {message_id}));
+  return callback_rows(
+      tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.message_id = $1 order by c.id",
+             {message_id}));
 }
 
 Result<void> finish_callback(PgTransaction& tx, const Uuid& id) {

@@ -38,7 +38,7 @@ struct Principal {  // who calls
 // The id, name, email, registration, role and may_read_content. conflict: the e-mail is taken
 Result<void> insert_user(PgTransaction& tx, const UserRow& row);
 Result<std::optional<UserRow>> find_user(PgTransaction& tx, const std::string& email);  // not a disabled one
-Result<std::optional<UserRow>> read_user(PgTransaction& tx, const Uuid& id);  // disabled ones too
+Result<std::optional<UserRow>> read_user(PgTransaction& tx, const Uuid& id);            // disabled ones too
 Result<std::optional<UserRow>> lock_user(PgTransaction& tx, const Uuid& id);
 Result<std::vector<UserRow>> list_users(PgTransaction& tx);
 // What insert_user() writes and is_disabled; the version moves on. conflict: the e-mail is taken, or the version moved.

@@ -67,8 +67,8 @@ struct StatusChange {
 };
 
 struct MessageFilter {
-  std::optional<Uuid> author_id;       // or
-  bool or_in_review = false;           // also what waits for review
+  std::optional<Uuid> author_id;        // or
+  bool or_in_review = false;            // also what waits for review
   std::optional<Uuid> or_reviewer_id;   // also what this person reviewed
   std::optional<Uuid> or_physician_id;  // also the letters he answers for
   std::optional<Status> status;

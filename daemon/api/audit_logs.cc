@@ -86,8 +86,7 @@ class Contents {
 Json notes_at(Context& context, const Uuid& id, const Content& content, WallTime at) {
   Json out = nullptr;
   for (const auto& approval : context.must(list_approvals(context.tx(), id)))
-    if (approval.at <= at && !approval.notes.empty())
-      out = open_notes(content, approval);
+    if (approval.at <= at && !approval.notes.empty()) out = open_notes(content, approval);
   return out;
 }
 
@@ -189,14 +188,15 @@ http::Response page(Context& context, const EntryFilter& filter, const std::stri
 }  // namespace
 
 http::Response get_audit_logs(Context& context) {
-  context.only_query({"from", "to", "actor", "messageId", "action", "provider", "status", "channel", "cursor", "limit",
-                      "statistics"});
+  context.only_query(
+      {"from", "to", "actor", "messageId", "action", "provider", "status", "channel", "cursor", "limit", "statistics"});
   EntryFilter filter = scope_of(context);
   auto fields = Fields::of_query(context);
   read_filter(fields, filter);
   const bool is_statistics = context.request.query("statistics") == "true";
   fields.finish();
-  return is_statistics ? statistics(context, filter, fields.used()) : page(context, filter, fields.used(), "audit_read");
+  return is_statistics ? statistics(context, filter, fields.used())
+                       : page(context, filter, fields.used(), "audit_read");
 }
 
 http::Response post_audit_search(Context& context) {

@@ -20,8 +20,9 @@ void check_right(Context& context, const MessageRow& row) {
   const bool is_own = row.author_id == context.user_id();
   if (right == Grant::yes || (right == Grant::own && is_own)) return;
   context.refuse({.code = Code::forbidden,
-                     .title = "You may not cancel this message",
-                     .detail = "Its author may, and whoever reviews: see GET /api/policy.", .reason = right == Grant::own ? "NOT_OWN" : "ROLE"});
+                  .title = "You may not cancel this message",
+                  .detail = "Its author may, and whoever reviews: see GET /api/policy.",
+                  .reason = right == Grant::own ? "NOT_OWN" : "ROLE"});
 }
 
 [[noreturn]] void refuse_late(Context& context, const MessageRow& row) {

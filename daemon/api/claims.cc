@@ -25,9 +25,9 @@ MessageRow reviewable_message(Context& context) {
 }
 
 http::Response claim_json(const MessageRow& row, std::optional<WallTime> until) {
-  return http::json(200, "{\"id\":\"" + row.id.text() + "\",\"claimedBy\":" +
-                             (until ? '"' + row.claimed_by->text() + '"' : "null") + ",\"claimedUntil\":" +
-                             (until ? '"' + rfc3339(*until) + '"' : "null") + '}');
+  return http::json(200, "{\"id\":\"" + row.id.text() +
+                             "\",\"claimedBy\":" + (until ? '"' + row.claimed_by->text() + '"' : "null") +
+                             ",\"claimedUntil\":" + (until ? '"' + rfc3339(*until) + '"' : "null") + '}');
 }
 
 void record(Context& context, const MessageRow& row, std::string action) {

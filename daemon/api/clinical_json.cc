@@ -58,8 +58,8 @@ HallucinationFlag read_flag(Members& members) {
   flag.id = id_of(members);
   flag.flagged_text = required_text(members, "flaggedText", kTextOctetsMax);
   members.require("severity", "write critical, major or minor");
-  flag.severity = members.word<Severity>("severity", parse_severity, {"critical", "major", "minor"})
-                      .value_or(Severity::critical);
+  flag.severity =
+      members.word<Severity>("severity", parse_severity, {"critical", "major", "minor"}).value_or(Severity::critical);
   flag.reason = required_text(members, "reason", kTextOctetsMax);
   refuse_decided(members, "dismissed", "name its id in dismissedFlagIds there");
   if (members.has("dismissedReason")) members.refuse("dismissedReason", "is decided in a review", "leave it out");
@@ -156,17 +156,16 @@ std::string clinical_json(const Clinical& clinical) {
     sources.push_back({{"id", s.id}, {"type", name(s.type)}, {"name", s.name}, {"createdAt", rfc3339(s.created_at)}});
   const Generation& g = clinical.generation;
   const Json parameters = g.parameters.empty() ? Json(nullptr) : Json::parse(g.parameters, nullptr, false);
-  const Json generation{{"primaryModel", optional_text(g.primary_model)},
-                        {"criticModel", optional_text(g.critic_model)},
-                        {"inputTokens", g.input_tokens},
-                        {"outputTokens", g.output_tokens},
-                        {"generationDurationMs", g.generation_duration_ms},
-                        {"hallucinationRiskScore", g.hallucination_risk_score ? Json(*g.hallucination_risk_score) : Json(nullptr)},
-                        {"parameters", parameters}};
-  return Json{{"clinicalValues", values},
-              {"generation", generation},
-              {"hallucinationFlags", flags},
-              {"sourceFiles", sources}}
+  const Json generation{
+      {"primaryModel", optional_text(g.primary_model)},
+      {"criticModel", optional_text(g.critic_model)},
+      {"inputTokens", g.input_tokens},
+      {"outputTokens", g.output_tokens},
+      {"generationDurationMs", g.generation_duration_ms},
+      {"hallucinationRiskScore", g.hallucination_risk_score ? Json(*g.hallucination_risk_score) : Json(nullptr)},
+      {"parameters", parameters}};
+  return Json{
+      {"clinicalValues", values}, {"generation", generation}, {"hallucinationFlags", flags}, {"sourceFiles", sources}}
       .dump();
 }
 

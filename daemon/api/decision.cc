@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "daemon/api/edits.h"
 #include "daemon/api/events.h"
-#include "daemon/api/provenance.h"
 #include "daemon/api/message_rights.h"
+#include "daemon/api/provenance.h"
 #include "daemon/api/signing.h"
 #include "daemon/api/statement.h"
 #include "daemon/api/views.h"
@@ -30,10 +30,10 @@ void check_right(Context& context, const Review& review, const MessageRow& row) 
                     .detail = "Its physician approves it: POST /api/letters/{id}/approve.",
                     .reason = "LETTER_DIRECT"});
   // Who may sign a letter, and when, is the quorum's to say; here: whose role signs letters at all.
-  const bool may = is_letter ? grant(context.role(), Action::approve_letter) != Grant::no ||
-                                   grant(context.role(), Action::second_signature) == Grant::yes
-                             : grant(context.role(), review.is_direct ? Action::send_directly : Action::review) ==
-                                   Grant::yes;
+  const bool may = is_letter
+                       ? grant(context.role(), Action::approve_letter) != Grant::no ||
+                             grant(context.role(), Action::second_signature) == Grant::yes
+                       : grant(context.role(), review.is_direct ? Action::send_directly : Action::review) == Grant::yes;
   if (!may && is_letter) context.refuse({.code = Code::foreign_letter, .reason = "ROLE"});
   if (!may)
     context.refuse({.code = Code::forbidden,
@@ -109,8 +109,7 @@ ApprovalFacts facts_for(Context& context, const Review& review, const MessageRow
   if (policy.duplicate_window_h > 0 && !row.recipient_key.empty()) {
     const WallTime since{context.services.clock.wall().us - policy.duplicate_window_h * kHourUs};
     const Digest key = content_key(context.services.keyring.index_key(), content.envelope.body);
-    facts.is_duplicate =
-        context.must(count_same_text(context.tx(), row.id, row.recipient_key, view(key), since)) > 0;
+    facts.is_duplicate = context.must(count_same_text(context.tx(), row.id, row.recipient_key, view(key), since)) > 0;
   }
   return facts;
 }
@@ -139,9 +138,9 @@ std::string codes_of(const std::vector<Finding>& findings) {
     if (error.is_forbidden && forbidden == nullptr) forbidden = &error;
   Refused refused;
   refused.code = forbidden != nullptr ? Code::forbidden : Code::validation_error;
-  refused.title = forbidden != nullptr          ? "You may not review this message"
-                  : row.kind == Kind::letter    ? "Letter does not meet approval requirements"  // the origin's words
-                                                : "Message does not meet approval requirements";
+  refused.title = forbidden != nullptr       ? "You may not review this message"
+                  : row.kind == Kind::letter ? "Letter does not meet approval requirements"  // the origin's words
+                                             : "Message does not meet approval requirements";
   refused.detail = forbidden != nullptr ? forbidden->text : "";
   refused.reason = forbidden != nullptr ? forbidden->code : validation.errors.front().code;
   // Names of clinical values are for those entitled to the content, and never for a log: the record has the code only.
@@ -161,8 +160,8 @@ void check_edit(Context& context, const MessageRow& row, bool is_high_risk) {
                     .title = "A high-risk message may not be edited in its review",
                     .detail = "Leave finalContent out, or reject it so that its author changes it.",
                     .reason = "HIGH_RISK_EDIT"});
-  const bool may = row.kind == Kind::letter ? answers_for(context, row)
-                                            : grant(context.role(), Action::send_directly) == Grant::yes;
+  const bool may =
+      row.kind == Kind::letter ? answers_for(context, row) : grant(context.role(), Action::send_directly) == Grant::yes;
   if (!may)
     context.refuse({.code = Code::forbidden,
                     .title = "You may not edit a message in its review",
@@ -176,11 +175,12 @@ Meaning meaning_of(const Review& review, const MessageRow& row, int signatures_b
   return row.kind == Kind::letter ? Meaning::approved_own_letter : Meaning::approved;
 }
 
-QuorumState quorum_for(Context& context, const MessageRow& row, const Review& review, bool is_high_risk) {
+// `version`: before this review's own edit.
+QuorumState quorum_for(Context& context, const MessageRow& row, int version, const Review& review, bool is_high_risk) {
   if (review.is_direct) return {QuorumNext::complete, "", "", 1, 1};  // high risk is refused before
   QuorumFacts facts;
   facts.kind = row.kind;
-  facts.version = row.version;
+  facts.version = version;
   facts.is_high_risk = is_high_risk;
   facts.author_id = row.author_id;
   facts.last_editor_id = row.last_editor_id;
@@ -190,8 +190,9 @@ QuorumState quorum_for(Context& context, const MessageRow& row, const Review& re
   facts.role = context.role();
   facts.now = context.services.clock.wall();
   std::vector<Signature> before;
-  for (const auto& approval : context.must(list_approvals(context.tx(), row.id, row.version)))
-    if (approval.is_approved) before.push_back({approval.signer_id, approval.signer_role, approval.at, approval.version});
+  for (const auto& approval : context.must(list_approvals(context.tx(), row.id, version)))
+    if (approval.is_approved)
+      before.push_back({approval.signer_id, approval.signer_role, approval.at, approval.version});
   return quorum(facts, before, context.services.approval.high_risk);
 }
 
@@ -237,12 +238,14 @@ OwnSignature own_signature(Context& context, const Review& review) {
   if (row->used_at)
     refuse_signature(context, "STATEMENT_REPLAYED", "The statement was used already: ask for another one.");
   if (row->expires_at <= now)
-    refuse_signature(context, "STATEMENT_LAPSED", "The statement has lapsed: ask for another one and sign within five minutes.");
+    refuse_signature(context, "STATEMENT_LAPSED",
+                     "The statement has lapsed: ask for another one and sign within five minutes.");
   if (!key->is_valid_at(statement->at))
     refuse_signature(context, "KEY_NOT_VALID_THEN", "The key was not valid when the statement was made.");
   const std::string sealed_intent = open_statement(context, *row);
   if (sealed_intent.size() < 32 || sealed_intent.substr(32) != intent_of(review))
-    refuse_signature(context, "STATEMENT_OTHER", "The statement was made for another review: send what it was made for.");
+    refuse_signature(context, "STATEMENT_OTHER",
+                     "The statement was made for another review: send what it was made for.");
   return {std::move(*row), std::move(*statement), *key, sealed_intent.substr(0, 32)};
 }
 
@@ -259,8 +262,7 @@ ApprovalRow approval_of(Context& context, const Review& review, const Prepared& 
   approval.policy_id = kPolicyId;
   approval.envelope_commit = p.content.commit();
   if (!review.notes.empty())
-    approval.notes =
-        seal_beside(keyring, p.content, "approval", approval.id, approval.version, "notes", review.notes);
+    approval.notes = seal_beside(keyring, p.content, "approval", approval.id, approval.version, "notes", review.notes);
   approval.review_ms = review.review_ms;
   approval.at = now;
   return approval;
@@ -298,15 +300,14 @@ void move(Context& context, MessageRow& row, StatusChange change, Event event, S
 void write_content(Context& context, const Review& review, const Prepared& p) {
   const Keyring& keyring = context.services.keyring;
   if (p.is_edited) {
-    context.must(replace_content(context.tx(), p.row.id, p.content.version,
-                                 seal_envelope(keyring, p.row.id, p.content), context.user_id()));
+    context.must(replace_content(context.tx(), p.row.id, p.content.version, seal_envelope(keyring, p.row.id, p.content),
+                                 context.user_id()));
     context.must(write_facts(context.tx(), p.row.id, facts_of(keyring, p.content)));
     record_edit(context, p.row.id, p.content, p.edit);
   }
-  const bool has_changed = p.is_edited || !review.notes.empty() || !review.verified_value_ids.empty() ||
-                           !review.dismissed_flag_ids.empty();
-  if (has_changed)
-    context.must(replace_details(context.tx(), p.row.id, seal_details(keyring, p.row.id, p.content)));
+  const bool has_changed =
+      p.is_edited || !review.notes.empty() || !review.verified_value_ids.empty() || !review.dismissed_flag_ids.empty();
+  if (has_changed) context.must(replace_details(context.tx(), p.row.id, seal_details(keyring, p.row.id, p.content)));
 }
 
 Decided reject(Context& context, const Review& review, Prepared p) {
@@ -335,8 +336,8 @@ Decided reject(Context& context, const Review& review, Prepared p) {
 }  // namespace
 
 void check_deliverable(Context& context, const MessageRow& row, const Content& content) {
-  static constexpr std::string_view kItsOwn[] = {"CONTENT_EMPTY", "RECIPIENT_MISSING", "RECIPIENT_SUPPRESSED", "NO_ROUTE",
-                                                 "EXPIRED"};
+  static constexpr std::string_view kItsOwn[] = {"CONTENT_EMPTY", "RECIPIENT_MISSING", "RECIPIENT_SUPPRESSED",
+                                                 "NO_ROUTE", "EXPIRED"};
   ApprovalFacts facts = facts_for(context, {}, row, content, {});
   facts.status = Status::pending_review;
   Validation validation = validate(facts, context.services.approval.high_risk);
@@ -354,6 +355,7 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
   p.row = std::move(row);
   p.content = content_of(context, p.row.id);
   const std::string before = p.content.envelope.body;
+  const int version = p.row.version;
   p.is_edited = review.final_content && *review.final_content != before;
   ApprovalFacts unknown;
   apply(context, review, p.content.details.clinical, unknown);
@@ -373,10 +375,13 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
   facts.unknown_flags = unknown.unknown_flags;
   p.validation = validate(facts, context.services.approval.high_risk);
   if (!review.is_approved)  // an empty text is a good reason to reject
-    std::erase_if(p.validation.errors, [](const Finding& f) { return f.code != "NOT_REVIEWABLE" && f.code != "SELF_REVIEW"; });
+    std::erase_if(p.validation.errors,
+                  [](const Finding& f) { return f.code != "NOT_REVIEWABLE" && f.code != "SELF_REVIEW"; });
+  if (!review.is_approved && p.validation.errors.empty() && !after(p.row.status, Step::reject))
+    p.validation.errors.push_back({"NOT_REVIEWABLE", "A draft is not rejected: its author or physician edits it."});
   if (review.is_approved || p.row.kind == Kind::letter) {
     // Whose letter it is comes before what is wrong with it.
-    p.quorum = quorum_for(context, p.row, review, p.validation.is_high_risk);
+    p.quorum = quorum_for(context, p.row, version, review, p.validation.is_high_risk);
     if (p.quorum.next == QuorumNext::refused && p.quorum.reason == "NOT_THE_PHYSICIAN")
       context.refuse({.code = Code::foreign_letter, .reason = p.quorum.reason});
   }
@@ -384,7 +389,9 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
   if (p.is_edited) check_edit(context, p.row, p.validation.is_high_risk);
   if (!review.is_approved) return p;
   if (p.quorum.next == QuorumNext::refused)
-    context.refuse({.code = Code::forbidden, .title = "You may not sign this message", .detail = p.quorum.text,
+    context.refuse({.code = Code::forbidden,
+                    .title = "You may not sign this message",
+                    .detail = p.quorum.text,
                     .reason = p.quorum.reason});
 
   Statement& s = p.statement;
@@ -413,7 +420,8 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
     p.statement.nonce = own->statement.nonce;
     // Whatever moved since the statement was made moved what it commits to.
     if (canonical(p.statement) != own->row.payload)
-      refuse_signature(context, "STATEMENT_STALE", "The message has changed since the statement was made: ask for another.");
+      refuse_signature(context, "STATEMENT_STALE",
+                       "The message has changed since the statement was made: ask for another.");
     context.must(use_statement(context.tx(), own->row.nonce, now));
     by = {review.signature, own->key};
   } else {
@@ -430,13 +438,13 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
   approval.key_id = by.key.key_id;
   approval.algorithm = static_cast<int>(by.key.algorithm);
   approval.custody = name(by.key.custody);
-  approval.dsse = seal_beside(context.services.keyring, p.content, "approval", approval.id, approval.version, "dsse",
-                              by.envelope);
+  approval.dsse =
+      seal_beside(context.services.keyring, p.content, "approval", approval.id, approval.version, "dsse", by.envelope);
   Decided out;
   out.is_complete = p.quorum.next == QuorumNext::complete;
   if (out.is_complete)
-    approval.mac = approval_mac(context.services.keyring.mac_key(), p.row.id, p.row.version, approval.envelope_commit,
-                                kPolicyId);
+    approval.mac =
+        approval_mac(context.services.keyring.mac_key(), p.row.id, p.row.version, approval.envelope_commit, kPolicyId);
   context.must(insert_approval(context.tx(), approval));
 
   out.is_edited = p.is_edited;

@@ -1,6 +1,6 @@
-// A decision on a message, from right to record (design: product, "Approval"): validate, diff, sign, and one transaction
-// that writes the verified values, the dismissed flags, the status, the approval with its signature and MAC, the
-// provenance, the events and the due row.
+// A decision on a message, from right to record (design: product, "Approval"): validate, diff, sign, and one
+// transaction that writes the verified values, the dismissed flags, the status, the approval with its signature and
+// MAC, the provenance, the events and the due row.
 #pragma once
 
 #include <optional>
@@ -18,13 +18,13 @@ namespace signet::api {
 
 struct Prepared {  // a review that nothing stands in the way of, not recorded yet
   MessageRow row;
-  Content content;          // as approved: edited, values verified, flags dismissed
-  bool is_edited = false;   // by this review
-  TextDiff edit;            // what this review changed
-  TextDiff diff;            // from the first text to the final one
+  Content content;         // as approved: edited, values verified, flags dismissed
+  bool is_edited = false;  // by this review
+  TextDiff edit;           // what this review changed
+  TextDiff diff;           // from the first text to the final one
   Validation validation;
-  QuorumState quorum;       // of an approval
-  Statement statement;      // but nonce and time
+  QuorumState quorum;   // of an approval
+  Statement statement;  // but nonce and time
 };
 
 // The message is locked. Refuses whatever stands in the way; `salt`: of the statement that the caller signed, which an

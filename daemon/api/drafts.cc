@@ -4,8 +4,8 @@
 #include "config/syntax.h"
 #include "daemon/api/body.h"
 #include "daemon/api/content.h"
-#include "daemon/api/events.h"
 #include "daemon/api/edits.h"
+#include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/message_rights.h"
 #include "daemon/api/views.h"
@@ -100,8 +100,7 @@ void read_common(Members& members, Draft& draft, WallTime now) {
   read_recipient(members, draft);
   read_text(members, draft);
   read_times(members, draft, now);
-  if (const auto priority =
-          members.word<Priority>("priority", parse_priority, {"critical", "high", "normal", "bulk"}))
+  if (const auto priority = members.word<Priority>("priority", parse_priority, {"critical", "high", "normal", "bulk"}))
     row.priority = *priority;
   if (const auto risk = members.word<RiskLevel>("riskLevel", parse_risk_level, {"normal", "high"}))
     row.risk_level = *risk;
@@ -122,8 +121,7 @@ void read_common(Members& members, Draft& draft, WallTime now) {
 DeliveryMethod own_method(Kind kind) { return kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email; }
 
 void read_method(Members& members, MessageRow& row) {
-  const auto method =
-      members.word<DeliveryMethod>("deliveryMethod", parse_delivery_method, {"sms", "email", "none"});
+  const auto method = members.word<DeliveryMethod>("deliveryMethod", parse_delivery_method, {"sms", "email", "none"});
   if (!method) return;
   if (*method != own_method(row.kind) && *method != DeliveryMethod::none)
     members.refuse("deliveryMethod", "does not fit the kind",
@@ -178,17 +176,21 @@ std::vector<Draft> read_drafts(Context& context, bool& is_list) {
   return drafts;
 }
 
+constexpr char kNoPhysician[] = "physicianId is no doctor's: write the id of a user with that role";
+
+bool is_physician(Context& context, const MessageRow& row) {
+  if (!row.physician_id) return true;
+  const auto user = context.must(read_user(context.tx(), *row.physician_id));
+  return user && !user->is_disabled && user->role == Role::doctor;
+}
+
 // A letter's physician is a doctor; an author other than the caller is a person who may draft, named by a service.
 void check_people(Context& context, const std::vector<Draft>& drafts) {
   std::vector<std::string> errors;
   for (size_t i = 0; i < drafts.size(); ++i) {
     const MessageRow& row = drafts[i].row;
     const std::string place = drafts.size() > 1 ? '[' + std::to_string(i) + "]." : "";
-    if (row.physician_id) {
-      const auto user = context.must(read_user(context.tx(), *row.physician_id));
-      if (!user || user->is_disabled || user->role != Role::doctor)
-        errors.push_back(place + "physicianId is no doctor's: write the id of a user with that role");
-    }
+    if (!is_physician(context, row)) errors.push_back(place + kNoPhysician);
     if (row.author_id.is_nil() || row.author_id == context.user_id()) continue;
     if (context.role() != Role::service) {
       errors.push_back(place + "authorId is another's: only a service drafts for somebody else; leave it out");
@@ -299,7 +301,7 @@ http::Response patch_message(Context& context) {
   read_common(members, draft, services.clock.wall());
   members.finish();
   context.refuse_faults(body.faults);
-  check_people(context, {Draft{row, {}}});
+  if (!is_physician(context, row)) context.refuse({.code = Code::validation_error, .errors = {kNoPhysician}});
   if (row.status == Status::queued) recall(context, row);
 
   // Every edit is a new version with a new salt: signatures that were given fall.

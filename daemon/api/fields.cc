@@ -80,7 +80,8 @@ People read_people(Context& context, Members& members, Fields& fields) {
     if (auto parsed = parse_phone(*phone))
       people.recipient_key = view(recipient_key(index_key, parsed->e164));
     else
-      members.refuse("recipientPhone", "is not a valid phone number", "write it in E.164 form, with + and country code");
+      members.refuse("recipientPhone", "is not a valid phone number",
+                     "write it in E.164 form, with + and country code");
   }
   if (const auto mail = members.text("recipientEmail", 320)) {
     fields.note("recipientEmail");

@@ -15,9 +15,9 @@ namespace signet::api {
 http::Response letter_answer(const Decided& decided) {
   const std::string id = decided.row.id.text();
   if (!decided.is_complete)
-    return http::json(202, "{\"letterId\":\"" + id + "\",\"status\":\"IN_REVIEW\",\"signatures\":" +
-                               std::to_string(decided.signatures) + ",\"required\":" +
-                               std::to_string(decided.required) + '}');
+    return http::json(202, "{\"letterId\":\"" + id +
+                               "\",\"status\":\"IN_REVIEW\",\"signatures\":" + std::to_string(decided.signatures) +
+                               ",\"required\":" + std::to_string(decided.required) + '}');
   if (decided.status == Status::rejected) return http::json(200, "{\"letterId\":\"" + id + "\",\"status\":\"DRAFT\"}");
   return http::json(200, "{\"letterId\":\"" + id + "\",\"status\":\"APPROVED\",\"approvedAt\":\"" +
                              rfc3339_ms(decided.at) + "\",\"provenanceId\":\"" + decided.provenance_id.text() + "\"}");

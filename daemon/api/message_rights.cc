@@ -44,8 +44,9 @@ std::vector<Uuid> delegates_of(const Context& context, const MessageRow& message
 }
 
 bool answers_for(const Context& context, const MessageRow& message) {
-  return message.kind == Kind::letter && is_named(context.user_id(), context.role(),
-                                                  message.physician_id.value_or(Uuid{}), delegates_of(context, message));
+  return message.kind == Kind::letter &&
+         is_named(context.user_id(), context.role(), message.physician_id.value_or(Uuid{}),
+                  delegates_of(context, message));
 }
 
 MessageRow locked_message(Context& context, const Uuid& id) {

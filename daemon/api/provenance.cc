@@ -31,7 +31,8 @@ void append_edits(std::vector<ProvenanceEdit>& to, const std::string& diff, Wall
       {"additions", "addition"}, {"deletions", "deletion"}, {"modifications", "modification"}};
   for (const auto& [list, type] : kinds)
     for (const auto& change : json.value(list, Json::array()))
-      to.push_back({type, change.value("index", int64_t{0}), text_at(change, "original"), text_at(change, "final"), at});
+      to.push_back(
+          {type, change.value("index", int64_t{0}), text_at(change, "original"), text_at(change, "final"), at});
   std::sort(to.begin() + static_cast<std::ptrdiff_t>(first), to.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
 }
@@ -63,7 +64,8 @@ ProvenanceRow record_provenance(Context& context, const Prepared& p, const Revie
   out.output_tokens = generation.output_tokens;
   out.generation_duration_ms = generation.generation_duration_ms;
   out.generation_parameters = generation.parameters;
-  for (const auto& s : clinical.sources) out.source_files.push_back({s.id, std::string(name(s.type)), s.name, s.created_at});
+  for (const auto& s : clinical.sources)
+    out.source_files.push_back({s.id, std::string(name(s.type)), s.name, s.created_at});
   for (const auto& v : clinical.values)
     out.extracted_values.push_back({v.id, v.name, v.value, v.unit, v.is_verified, v.verified_at,
                                     v.verified_by ? v.verified_by->text() : std::string()});
@@ -88,7 +90,8 @@ ProvenanceRow record_provenance(Context& context, const Prepared& p, const Revie
   }
   out.review_duration_ms = review.review_ms.value_or(0);
   for (const auto& edit : context.must(list_edits(context.tx(), p.row.id)))
-    append_edits(out.edits, open_beside(p.content, "edit", edit.message_id, edit.version, "diff", edit.sealed), edit.at);
+    append_edits(out.edits, open_beside(p.content, "edit", edit.message_id, edit.version, "diff", edit.sealed),
+                 edit.at);
   out.content_diff.original = p.content.original();
   out.content_diff.final = p.content.envelope.body;
   out.content_diff.percent_changed = p.diff.percent_changed;
@@ -102,8 +105,7 @@ ProvenanceRow record_provenance(Context& context, const Prepared& p, const Revie
   row.id = context.services.ids.next();
   row.version = p.row.version;
   row.sha256 = provenance_sha256(canon);
-  row.sealed =
-      seal_beside(context.services.keyring, p.content, "provenance", row.id, row.version, "data", canon);
+  row.sealed = seal_beside(context.services.keyring, p.content, "provenance", row.id, row.version, "data", canon);
   row.created_at = now;
   context.must(insert_provenance(context.tx(), row));
   return row;
@@ -157,12 +159,11 @@ http::Response answer_provenance(Context& context, const MessageRow& message) {
   event.detail = {{"verified", found.is_verified}};
   context.must(insert_entry(context.tx(), beside(std::move(event), message.id)));
   context.commit();
-  if (format && *format == "text")
-    return http::text(200, text_report(found.data, found.row.sha256, found.is_verified));
+  if (format && *format == "text") return http::text(200, text_report(found.data, found.row.sha256, found.is_verified));
   return http::json(200, "{\"id\":\"" + found.row.id.text() + "\",\"letterId\":\"" + message.id.text() +
                              "\",\"data\":" + (found.canon.empty() ? "null" : found.canon) + ",\"hash\":\"" +
-                             to_hex(view(found.row.sha256)) + "\",\"verified\":" +
-                             (found.is_verified ? "true" : "false") + ",\"createdAt\":\"" +
+                             to_hex(view(found.row.sha256)) +
+                             "\",\"verified\":" + (found.is_verified ? "true" : "false") + ",\"createdAt\":\"" +
                              rfc3339(found.row.created_at) + "\"}");
 }
 

@@ -1,5 +1,5 @@
-// The key under which what comes with a message is sealed: the message's data key, so that a purge erases it too, or the
-// day's for what names no message of ours.
+// The key under which what comes with a message is sealed: the message's data key, so that a purge erases it too, or
+// the day's for what names no message of ours.
 #pragma once
 
 #include <optional>

@@ -49,8 +49,8 @@ http::Response post_approval_statement(Context& context) {
   row.user_id = context.user_id();
   row.payload = canonical(p.statement);
   row.expires_at = {now.us + kLifeUs};
-  row.sealed = context.services.keyring.seal_with(p.content.data_key, binding_of(row),
-                                                  p.content.salt + intent_of(review));
+  row.sealed =
+      context.services.keyring.seal_with(p.content.data_key, binding_of(row), p.content.salt + intent_of(review));
   context.must(delete_statements(context.tx(), {now.us - 24 * 3600 * int64_t{1'000'000}}));
   context.must(insert_statement(context.tx(), row));
   Event event = new_event(context, "statement_issued");
@@ -58,10 +58,11 @@ http::Response post_approval_statement(Context& context) {
   event.detail = {{"version", int64_t{p.row.version}}};
   context.must(insert_entry(context.tx(), beside(std::move(event), p.row.id)));
   const std::string to_sign = pre_authentication_encoding(kApprovalPayloadType, row.payload);
-  return context.commit(http::json(
-      201, "{\"messageId\":\"" + p.row.id.text() + "\",\"version\":" + std::to_string(p.row.version) +
-               ",\"payloadType\":\"" + std::string(kApprovalPayloadType) + "\",\"payload\":\"" + to_base64(row.payload) +
-               "\",\"toSign\":\"" + to_base64(to_sign) + "\",\"expiresAt\":\"" + rfc3339(row.expires_at) + "\"}"));
+  return context.commit(http::json(201, "{\"messageId\":\"" + p.row.id.text() +
+                                            "\",\"version\":" + std::to_string(p.row.version) + ",\"payloadType\":\"" +
+                                            std::string(kApprovalPayloadType) + "\",\"payload\":\"" +
+                                            to_base64(row.payload) + "\",\"toSign\":\"" + to_base64(to_sign) +
+                                            "\",\"expiresAt\":\"" + rfc3339(row.expires_at) + "\"}"));
 }
 
 }  // namespace signet::api

@@ -179,6 +179,7 @@ std::string timeline_json(const MessageRow& message, const std::vector<std::stri
                           const std::vector<AttemptRow>& attempts, bool with_access) {
   Json out;
   out["messageId"] = message.id.text();
+  out["kind"] = name(message.kind);
   out["status"] = name(message.status);
   Json list = Json::array();
   for (const auto& canon : events) {

@@ -17,8 +17,8 @@ Sight sight_of(const Context& context, const MessageRow& message);
 // JSON objects. Without content no recipient, text or patient is in them.
 std::string message_json(const MessageRow& message);
 std::string list_json(const std::vector<std::string>& items, const std::string& next_cursor);
-// The message as the caller may see it, with its ETag; commits, and leaves the event of the read. `as_letter`: status in
-// the origin's words, and deliveryStatus.
+// The message as the caller may see it, with its ETag; commits, and leaves the event of the read. `as_letter`: status
+// in the origin's words, and deliveryStatus.
 http::Response show_message(Context& context, const MessageRow& message, bool as_letter);
 // Events as stored, and attempts. `with_access`: also reads and refusals, and from where an actor came.
 std::string timeline_json(const MessageRow& message, const std::vector<std::string>& events,

@@ -43,14 +43,14 @@ Review review_of(const Context& context, bool is_direct) {
 
 http::Response answer_of(const Decided& decided, bool is_approved) {
   std::string out = "{\"messageId\":\"" + decided.row.id.text() + "\",\"status\":\"" +
-                    std::string(name(decided.status)) + "\",\"decision\":\"" +
-                    (is_approved ? "approved" : "rejected") + "\",\"version\":" + std::to_string(decided.row.version) +
+                    std::string(name(decided.status)) + "\",\"decision\":\"" + (is_approved ? "approved" : "rejected") +
+                    "\",\"version\":" + std::to_string(decided.row.version) +
                     ",\"selfEdited\":" + (decided.is_edited ? "true" : "false") + ",\"reviewedAt\":\"" +
                     rfc3339(decided.at) + '"';
   if (is_approved)
-    out += ",\"signatures\":" + std::to_string(decided.signatures) + ",\"required\":" +
-           std::to_string(decided.required) + ",\"provenanceId\":" +
-           (decided.is_complete ? '"' + decided.provenance_id.text() + '"' : "null");
+    out += ",\"signatures\":" + std::to_string(decided.signatures) +
+           ",\"required\":" + std::to_string(decided.required) +
+           ",\"provenanceId\":" + (decided.is_complete ? '"' + decided.provenance_id.text() + '"' : "null");
   http::Response response = http::json(decided.is_complete ? 200 : 202, out + '}');
   response.headers.emplace_back("ETag", etag(decided.row.version));
   return response;

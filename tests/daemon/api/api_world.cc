@@ -321,9 +321,12 @@ BasicAnswer<Json> BasicApiWorld<Json>::submit(const Caller& author, const std::s
 
 template <class Json>
 Headers BasicApiWorld<Json>::if_match(const std::string& id) {
-  const auto rows = parse_uuid(id) ? sql("select version from message where id = '" + id + "'") : PgRows();
-  if (!parse_uuid(id) || rows.size() == 0) return {};
-  return {{"if-match", '"' + std::to_string(rows.number(0, 0)) + '"'}};
+  const auto uuid = parse_uuid(id);
+  if (!uuid) return {};
+  auto session = postgres.session();  // its own: cases review from several threads
+  auto rows = session->run("select version from message where id = $1", {*uuid});
+  if (!rows || rows->size() == 0) return {};
+  return {{"if-match", '"' + std::to_string(rows->number(0, 0)) + '"'}};
 }
 
 template <class Json>

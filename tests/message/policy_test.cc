@@ -2,38 +2,17 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
+
+#include "tests/fakes/role_table.h"
 
 namespace signet {
 namespace {
 
-// The rows of the table under "| action | staff | ..." in a Markdown file: cells without the blanks around them.
-std::vector<std::vector<std::string>> table_of(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::vector<std::string>> rows;
-  std::string line;
-  bool is_inside = false;
-  while (std::getline(file, line)) {
-    if (line.starts_with("| action | staff |")) is_inside = true;
-    if (!is_inside) continue;
-    if (!line.starts_with('|')) break;
-    if (line.starts_with("|---")) continue;
-    std::vector<std::string> cells;
-    for (size_t begin = 1, end; (end = line.find('|', begin)) != std::string::npos; begin = end + 1) {
-      const size_t first = line.find_first_not_of(' ', begin);
-      const size_t last = line.find_last_not_of(' ', end - 1);
-      cells.push_back(line.substr(first, last + 1 - first));
-    }
-    rows.push_back(std::move(cells));
-  }
-  return rows;
-}
-
 void check_table(const std::string& path) {
   INFO(path);
-  const auto rows = table_of(path);
+  const auto rows = role_table(path);
   REQUIRE(rows.size() == all_actions().size() + 1);
   REQUIRE(rows[0].size() == 7);
   for (int role = 1; role <= 6; ++role) CHECK(name(static_cast<Role>(role)) == rows[0][static_cast<size_t>(role)]);

@@ -1,5 +1,6 @@
 #include "tests/daemon/api/api_world.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -47,6 +48,65 @@ std::string KeptLog::all() const {
   return text_;
 }
 
+namespace {
+
+bool is_at(std::string_view pattern, std::string_view path) {
+  size_t i = 0, j = 0;
+  while (i < pattern.size() && j < path.size()) {
+    if (pattern[i] == '{') {
+      i = pattern.find('}', i) + 1;
+      j = std::min(path.find('/', j), path.size());
+    } else if (pattern[i++] != path[j++]) {
+      return false;
+    }
+  }
+  return i == pattern.size() && j == path.size();
+}
+
+bool has_header(const http::Response& reply, std::string_view name) {
+  for (const auto& header : reply.headers)
+    if (header.first == name) return true;
+  return false;
+}
+
+// What is wrong with what one call left in the log; empty: nothing.
+std::string fault_of(const RouteRow* row, const http::Response& reply, const std::vector<nlohmann::json>& entries) {
+  std::vector<std::string> actions;
+  for (const auto& entry : entries) actions.push_back(entry["action"]);
+  if (reply.status >= 500) return "";  // then the database may have been away
+  if (row == nullptr) return actions.empty() ? "" : "an entry at no address";
+  if (reply.status < 400) {
+    for (const auto& action : actions) {
+      // Whoever signs by custody for the first time gets a key.
+      const bool is_named = std::find(row->records.begin(), row->records.end(), action) != row->records.end();
+      if (!is_named && action != "key_enrolled") return "its row does not name " + action;
+    }
+    // A repeat does nothing, and what is cancelled already is not cancelled again.
+    const bool may_be_silent =
+        row->records.empty() || has_header(reply, "Idempotent-Replayed") || row->name == "cancel";
+    return actions.empty() && !may_be_silent ? "nothing was recorded" : "";
+  }
+  for (const auto& entry : entries)
+    if (entry["action"] == "refused" && entry["detail"].value("attempted", "") != row->name)
+      return "the refusal names another action";
+  const std::vector<std::string> one{"refused"};
+  // Refusals over a limit are counted together; a malformed token is nobody's.
+  if (reply.status == 429 || reply.status == 401) {
+    if (actions.empty() || actions == one) return "";
+  }
+  const bool is_proof = row->name == "log_in" || row->name == "step_up" || row->name == "change_password";
+  if (is_proof && !actions.empty() && actions.back() == "lockout") actions.pop_back();
+  if (row->name == "log_in") {
+    if (actions.empty() && reply.status != 401) return "";  // nobody is known yet
+    return actions == std::vector<std::string>{"login_refused"} ? "" : "a refused log-in is not recorded";
+  }
+  if (row->name == "step_up" && actions == std::vector<std::string>{"step_up_refused"}) return "";
+  if (row->name == "cancel" && actions == std::vector<std::string>{"cancel_requested"}) return "";
+  return actions == one ? "" : "a refusal left " + std::to_string(actions.size()) + " entries";
+}
+
+}  // namespace
+
 template <class Json>
 BasicApiWorld<Json>::BasicApiWorld()
     : postgres(shared_postgres()),
@@ -71,6 +131,11 @@ BasicApiWorld<Json>::BasicApiWorld()
   services.passwords = &passwords;
   postgres.clear();
   superuser_ = postgres.session("postgres");
+}
+
+template <class Json>
+BasicApiWorld<Json>::~BasicApiWorld() {
+  for (const auto& fault : faults_) FAIL_CHECK(fault);
 }
 
 template <class Json>
@@ -140,12 +205,54 @@ BasicAnswer<Json> BasicApiWorld<Json>::call(const std::string& method, const std
   }
   request.body = body;
   request.peer_address = "192.0.2.7";
-  request.request_id = "r-1";
+  request.request_id = "r-" + std::to_string(++calls_);
   Answer out;
   out.raw = admin.handle(request);
   out.status = out.raw.status;
   out.body = Json::parse(out.raw.body, nullptr, false);
+  if (is_held_to_records) check_records(request, out.raw);
   return out;
+}
+
+template <class Json>
+const RouteRow* BasicApiWorld<Json>::row_of(const std::string& method, const std::string& path) const {
+  for (const auto& row : admin.rows())
+    if ((row.method == method || (method == "HEAD" && row.method == "GET")) && is_at(row.pattern, path)) return &row;
+  return nullptr;
+}
+
+template <class Json>
+std::optional<std::vector<Json>> BasicApiWorld<Json>::entries_of(const std::string& request_id) {
+  const std::string wanted = "select canon from audit.entry where position('\"requestId\":\"" + request_id +
+                             "\"'::bytea in canon) > 0 " + "order by event_id";
+  std::lock_guard guard(superuser_lock_);
+  auto rows = superuser_->run(wanted);
+  if (!rows) {  // a test that took the database away
+    auto opened = PgSession::open(postgres.options("postgres"));
+    if (!opened) return std::nullopt;
+    superuser_ = std::move(*opened);
+    rows = superuser_->run(wanted);
+  }
+  if (!rows) throw std::runtime_error(rows.error().text);
+  std::vector<Json> out;
+  for (int i = 0; i < rows->size(); ++i) out.push_back(Json::parse(rows->text(i, 0)));
+  return out;
+}
+
+template <class Json>
+void BasicApiWorld<Json>::check_records(const http::Request& request, const http::Response& reply) {
+  const auto entries = entries_of(request.request_id);
+  if (!entries) return;
+  std::string fault = fault_of(row_of(request.method, request.path), reply, *entries);
+  if (fault.empty()) return;
+  fault = request.method + ' ' + request.path + " answered " + std::to_string(reply.status) + ": " + fault;
+  for (const auto& entry : *entries) fault += "\n" + entry.dump();
+  if (std::this_thread::get_id() == owner_) {
+    FAIL_CHECK(fault);
+  } else {
+    std::lock_guard guard(lock_);
+    faults_.push_back(fault);
+  }
 }
 
 template <class Json>
@@ -243,6 +350,7 @@ BasicAnswer<Json> BasicApiWorld<Json>::approve(const Caller& signer, const std::
 
 template <class Json>
 PgRows BasicApiWorld<Json>::sql(const std::string& sql) {
+  std::lock_guard guard(superuser_lock_);
   auto rows = superuser_->run(sql);
   if (!rows) throw std::runtime_error(rows.error().text);
   return std::move(*rows);

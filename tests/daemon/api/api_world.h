@@ -2,8 +2,11 @@
 // stays out of headers: api_world.cc has the one instance.
 #pragma once
 
+#include <atomic>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/api/router.h"
@@ -61,11 +64,13 @@ class BasicApiWorld {
  public:
   using Answer = BasicAnswer<Json>;
   BasicApiWorld();
+  ~BasicApiWorld();  // what a call on another thread left unrecorded fails the test here
   Caller user(Role role, const std::string& name = "");
   Caller with_token(const Caller& user, const std::vector<std::string>& scopes);
   void set_password(const Caller& user, const std::string& password);
   Caller log_in(const Caller& user, const std::string& password);  // must succeed
-  // Body: JSON text; empty: none. Path may have a query. `headers` come last and replace those of the same name.
+  // Body: JSON text; empty: none. Path may have a query. `headers` come last and replace those of the same name. Any
+  // thread. Fails the test where the entries that the call left are not those that its route's row names.
   Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "",
               const Headers& headers = {});
   Answer callback(const std::string& provider, const std::string& body, const std::string& signature = "good");
@@ -89,6 +94,7 @@ class BasicApiWorld {
   void check_chain(const std::string& id);  // n without gaps, prev the leaf before, the row's head the last
   Json last_event(const std::string& action);
   std::vector<std::string> new_actions();  // of every event since the last call, in order
+  const RouteRow* row_of(const std::string& method, const std::string& path) const;  // of the admin routes; else null
 
   PostgresServer& postgres;
   ManualClock clock;
@@ -97,18 +103,27 @@ class BasicApiWorld {
   KeptLog log;
   PgPool pool;
   Keyring keyring{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), random};
-  Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}}, {Kind::email, {"example.org"}, {}, {{"test", 100}}},
+  Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}},
+                 {Kind::email, {"example.org"}, {}, {{"test", 100}}},
                  {Kind::letter, {}, {}, {{"test", 100}}}}};
   std::vector<Hint> offered;
   int came = 0;
+  bool is_held_to_records = true;  // off: where what a call leaves is not looked at, for many calls a second
   PasswordHasher passwords{random};
   ApiServices services;
   Router admin, webhooks;
 
  private:
+  std::optional<std::vector<Json>> entries_of(const std::string& request_id);  // none: the database is away
+  void check_records(const http::Request& request, const http::Response& reply);
+
   std::mutex lock_;
+  std::mutex superuser_lock_;
   std::unique_ptr<PgSession> superuser_;
   Uuid last_seen_;
+  std::atomic<int> calls_ = 0;
+  const std::thread::id owner_ = std::this_thread::get_id();
+  std::vector<std::string> faults_;  // of other threads, which may not tell the test themselves
 };
 
 }  // namespace signet::api

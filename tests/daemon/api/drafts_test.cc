@@ -43,7 +43,7 @@ TEST_CASE("a draft is taken, and answered without its content") {
   CHECK(event["actor"]["role"] == "staff");
   CHECK(event["actor"]["ip"] == "192.0.2.7");
   CHECK(event["actor"]["uaHash"].get<std::string>().size() == 64);
-  CHECK(event["requestId"] == "r-1");
+  CHECK(event["requestId"].get<std::string>().starts_with("r-"));
   CHECK(event["status"] == "pending");
 }
 
@@ -203,19 +203,21 @@ TEST_CASE("a token counts as long as it is known, and a role change acts at once
   world.sql("update users set role = 5");
   CHECK(world.call("GET", "/api/me", staff).body["role"] == "auditor");
   CHECK(world.call("POST", "/api/messages", staff, kSms).status == 403);
-  const auto unknown = world.call("GET", "/api/me", {staff.id, "sgn_" + std::string(43, 'a')});
+  auto unknown = world.call("GET", "/api/me", {staff.id, "sgn_" + std::string(43, 'a')});
   CHECK(unknown.status == 401);
+  unknown.body.erase("requestId");
   for (const char* change : {"update tokens set expires_at = '2020-01-01'",
                              "update tokens set expires_at = null, revoked_at = now()",
                              "update tokens set revoked_at = null", "update users set disabled_at = now()"}) {
     world.sql(change);
-    const auto answer = world.call("GET", "/api/me", staff);
+    auto answer = world.call("GET", "/api/me", staff);
     if (std::string(change).ends_with("revoked_at = null")) {
       CHECK(answer.status == 200);
       continue;
     }
     CHECK(answer.status == 401);
-    CHECK(answer.raw.body == unknown.raw.body);
+    answer.body.erase("requestId");
+    CHECK(answer.body == unknown.body);
   }
 }
 

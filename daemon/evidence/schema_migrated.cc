@@ -14,9 +14,8 @@ Entry schema_migrated(const SchemaChange& change, const std::string& instance, I
   event.object.type = "schema";
   std::string applied;
   for (const auto& name : change.applied) applied += (applied.empty() ? "" : ",") + name;
-  event.detail = {{"applied", applied},
-                  {"guards", change.has_guards},
-                  {"partitions", static_cast<int64_t>(change.partitions)}};
+  event.detail = {
+      {"applied", applied}, {"guards", change.has_guards}, {"partitions", static_cast<int64_t>(change.partitions)}};
   return entry_of(event, {});
 }
 

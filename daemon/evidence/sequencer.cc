@@ -7,8 +7,7 @@
 namespace signet {
 namespace {
 
-constexpr int64_t kAskAgainUs = 2'000'000;  // for the place, while another holds it
-constexpr int64_t kBehindMs = 10'000;       // design: more than 10 s behind alarms
+constexpr int64_t kBehindMs = 10'000;  // design: more than 10 s behind alarms
 
 }  // namespace
 
@@ -26,7 +25,7 @@ TileReader stored_tiles(PgSession& session) {
 
 bool Sequencer::pass() {
   if (!take_lead()) return false;
-  auto backlog = read_backlog(*session_);  // also tells the server that the leader lives
+  auto backlog = read_backlog(place_.session());  // also tells the server that the leader lives
   if (!backlog) {
     lose(backlog.error());
     return false;
@@ -56,28 +55,17 @@ bool Sequencer::pass() {
 }
 
 bool Sequencer::take_lead() {
-  if (session_ && !session_->is_usable()) lose({ErrorCode::unavailable, "the session to PostgreSQL was lost"});
-  if (is_leader_) return true;
-  const Tick now = clock_.tick();
-  if (asked_at_ && now.us - asked_at_->us < kAskAgainUs) return false;
-  asked_at_ = now;
-  if (!session_) {
-    auto opened = PgSession::open(postgres_);
-    if (!opened) {
-      lose(opened.error());
-      return false;
-    }
-    session_ = std::move(*opened);
-  }
-  auto elected = take_place(*session_, Elected::sequencer);
-  if (!elected) {
-    lose(elected.error());
+  const bool was_leader = place_.is_held();
+  auto taken = place_.take();
+  if (!taken) {
+    lose(taken.error());
     return false;
   }
-  is_leader_ = *elected;
-  metrics_.set("signet_sequencer_leader", "", is_leader_ ? 1 : 0);
-  if (is_leader_) log_.info("this daemon sequences the log");
-  return is_leader_;
+  if (*taken && !was_leader) {
+    metrics_.set("signet_sequencer_leader", "", 1);
+    log_.info("this daemon sequences the log");
+  }
+  return *taken;
 }
 
 // Whatever failed: the session goes, and with it the place. Another daemon, or this one in a moment, goes on from what
@@ -85,15 +73,15 @@ bool Sequencer::take_lead() {
 void Sequencer::lose(const Error& error) {
   if (told_ != error.text) log_.warn("the log is not sequenced from here for now", {{"reason", error.text}});
   told_ = error.text;
-  session_.reset();
+  place_.leave();
   tree_.reset();
-  if (std::exchange(is_leader_, false)) metrics_.set("signet_sequencer_leader", "", 0);
+  metrics_.set("signet_sequencer_leader", "", 0);
 }
 
 Result<int> Sequencer::take_batch() {
   std::optional<LogCursor> cursor;
   {
-    PgTransaction tx(*session_);
+    PgTransaction tx(place_.session());
     auto locked = lock_cursor(tx);
     if (!locked) return locked.error();
     cursor = *locked;
@@ -117,7 +105,7 @@ Result<void> Sequencer::look_through() {
   log_.warn("the database was restored; entries without a place in the log are looked for");
   std::string end;
   {
-    PgTransaction tx(*session_);
+    PgTransaction tx(place_.session());
     if (auto locked = lock_cursor(tx); !locked) return locked.error();
     auto begun = begin_rescan(tx);
     if (!begun) return begun.error();
@@ -126,7 +114,7 @@ Result<void> Sequencer::look_through() {
   }
   LogCursor from;
   for (;;) {
-    PgTransaction tx(*session_);
+    PgTransaction tx(place_.session());
     auto cursor = lock_cursor(tx);
     if (!cursor) return cursor.error();
     if (!tree_ || tree_->size() != static_cast<uint64_t>(cursor->size))
@@ -144,10 +132,10 @@ Result<void> Sequencer::look_through() {
 // The tree's right edge from what is stored. What was signed must be a beginning of it: a log never signs two
 // histories.
 Result<void> Sequencer::resume(int64_t size) {
-  const TileReader read = stored_tiles(*session_);
+  const TileReader read = stored_tiles(place_.session());
   auto tree = TileBuilder::resume(static_cast<uint64_t>(size), read);
   if (!tree) return tree.error();
-  auto newest = newest_checkpoint(*session_);
+  auto newest = newest_checkpoint(place_.session());
   if (!newest) return newest.error();
   signed_size_ = 0;
   if (newest->has_value()) {
@@ -185,7 +173,7 @@ Result<void> Sequencer::sign_when_due() {
   const Checkpoint checkpoint{key_.name.name(), tree_->size(), tree_->root()};
   auto note = sign_checkpoint(checkpoint, key_.name, key_.key);
   if (!note) return note.error();
-  PgTransaction tx(*session_);
+  PgTransaction tx(place_.session());
   auto cursor = lock_cursor(tx);
   if (!cursor) return cursor.error();
   if (cursor->size != static_cast<int64_t>(checkpoint.size))

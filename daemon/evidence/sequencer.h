@@ -10,6 +10,7 @@
 #include "audit/tile.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/evidence/place.h"
 #include "daemon/metrics.h"
 #include "store/audit_log.h"
 
@@ -33,12 +34,17 @@ class Sequencer {
   // `postgres` is the login signet_sequencer's.
   Sequencer(PgOptions postgres, SequencerSettings settings, const LogKey& key, const Clock& clock, Log& log,
             Metrics& metrics)
-      : postgres_(std::move(postgres)), settings_(settings), key_(key), clock_(clock), log_(log), metrics_(metrics) {}
+      : place_(std::move(postgres), Elected::sequencer, clock),
+        settings_(settings),
+        key_(key),
+        clock_(clock),
+        log_(log),
+        metrics_(metrics) {}
 
   // One batch and, when it is time, one checkpoint. True: more waits. Called every second at least, or the place is
   // lost to another.
   bool pass();
-  bool is_leader() const { return is_leader_; }
+  bool is_leader() const { return place_.is_held(); }
 
  private:
   bool take_lead();
@@ -50,16 +56,15 @@ class Sequencer {
   Result<void> sign_when_due();
   void watch(const Backlog& backlog);
 
-  const PgOptions postgres_;
+  Place place_;
   const SequencerSettings settings_;
   const LogKey& key_;
   const Clock& clock_;
   Log& log_;
   Metrics& metrics_;
-  std::unique_ptr<PgSession> session_;
-  bool is_leader_ = false, is_behind_ = false;
+  bool is_behind_ = false;
   std::string told_;  // the failure that the log has heard of
-  std::optional<Tick> asked_at_, signed_at_;
+  std::optional<Tick> signed_at_;
   std::optional<TileBuilder> tree_;  // as far as the cursor; none: to be read anew
   int64_t signed_size_ = 0;
 };

@@ -11,7 +11,6 @@
 namespace signet {
 namespace {
 
-constexpr int64_t kAskAgainUs = 2'000'000;
 constexpr int64_t kLeavesAtOnce = 32768;
 constexpr int kFaultsShown = 100;
 constexpr int kBatchesAtOnce = 8;  // of L1, so that a daemon with millions before it can still stop
@@ -81,7 +80,7 @@ bool Verifier::pass() {
     }
   }
   if (done) {
-    auto alive = session_->run("select 1");  // the server takes the place of one who says nothing for 10 s
+    auto alive = place_.session().run("select 1");  // the server takes the place of one who says nothing for 10 s
     if (!alive) done = alive.error();
   }
   if (!done)
@@ -92,7 +91,7 @@ bool Verifier::pass() {
 }
 
 Result<void> Verifier::verify() {
-  asked_at_.reset();
+  place_.ask_at_once();
   if (!take_lead()) return Error{ErrorCode::unavailable, "another daemon verifies the log"};
   auto done = verify_checkpoint_chain();
   while (done) {
@@ -108,33 +107,18 @@ Result<void> Verifier::verify() {
 }
 
 bool Verifier::take_lead() {
-  if (session_ && !session_->is_usable()) lose({ErrorCode::unavailable, "the session to PostgreSQL was lost"});
-  if (is_leader_) return true;
-  const Tick now = clock_.tick();
-  if (asked_at_ && now.us - asked_at_->us < kAskAgainUs) return false;
-  asked_at_ = now;
-  if (!session_) {
-    auto opened = PgSession::open(postgres_);
-    if (!opened) {
-      lose(opened.error());
-      return false;
-    }
-    session_ = std::move(*opened);
-  }
-  auto elected = take_place(*session_, Elected::verifier);
-  if (!elected) {
-    lose(elected.error());
+  auto taken = place_.take();
+  if (!taken) {
+    lose(taken.error());
     return false;
   }
-  is_leader_ = *elected;
-  return is_leader_;
+  return *taken;
 }
 
 void Verifier::lose(const Error& error) {
   if (told_ != error.text) log_.warn("the log is not verified from here for now", {{"reason", error.text}});
   told_ = error.text;
-  session_.reset();
-  is_leader_ = false;
+  place_.leave();
   tree_.reset();
   entries_size_ = -1;
   faults_.clear();
@@ -144,7 +128,7 @@ void Verifier::lose(const Error& error) {
 
 // From the root that was verified last: the tiles are believed only if they give it.
 Result<void> Verifier::resume() {
-  auto known = read_verifications(*session_);
+  auto known = read_verifications(place_.session());
   if (!known) return known.error();
   Verification pin;
   entries_size_ = 0;
@@ -155,7 +139,7 @@ Result<void> Verifier::resume() {
   pinned_ = pin.root;
   tree_.emplace();
   if (pin.size == 0) return {};
-  auto tree = TileBuilder::resume(static_cast<uint64_t>(pin.size), stored_tiles(*session_));
+  auto tree = TileBuilder::resume(static_cast<uint64_t>(pin.size), stored_tiles(place_.session()));
   if (!tree && tree.error().code == ErrorCode::unavailable) return tree.error();
   if (tree && tree->root() == *pin.root) {
     tree_ = std::move(*tree);
@@ -170,12 +154,12 @@ Result<bool> Verifier::grow(int64_t size) {
   while (static_cast<int64_t>(tree_->size()) < size) {
     const auto from = static_cast<int64_t>(tree_->size());
     const int64_t wanted = std::min(kLeavesAtOnce, size - from);
-    auto leaves = read_leaves(*session_, from, wanted);
+    auto leaves = read_leaves(place_.session(), from, wanted);
     if (!leaves) return leaves.error();
     std::vector<Tile> full;
     tree_->append(*leaves, full);
     for (const auto& tile : full) {
-      auto stored = read_tile(*session_, tile.level, static_cast<int64_t>(tile.index));
+      auto stored = read_tile(place_.session(), tile.level, static_cast<int64_t>(tile.index));
       if (!stored) return stored.error();
       if (!stored->has_value() || **stored != tile_octets(tile.hashes))
         found(0, "tile", static_cast<int64_t>(tile.index << (8 * (tile.level + 1))), std::nullopt);
@@ -191,7 +175,7 @@ Result<bool> Verifier::grow(int64_t size) {
 Result<void> Verifier::verify_checkpoint_chain() {
   if (!tree_)
     if (auto done = resume(); !done) return done;
-  auto newest = newest_checkpoint(*session_);
+  auto newest = newest_checkpoint(place_.session());
   if (!newest) return newest.error();
   const bool is_pinned = pinned_.has_value();
   if (!newest->has_value()) {
@@ -207,7 +191,7 @@ Result<void> Verifier::verify_checkpoint_chain() {
     return record();
   }
   // What was pinned is part of what the leaves say now.
-  auto known = read_verifications(*session_);
+  auto known = read_verifications(place_.session());
   if (!known) return known.error();
   const auto pin = std::find_if(known->begin(), known->end(), [](const auto& v) { return v.level == 0; });
   if (pin != known->end() && static_cast<int64_t>(tree_->size()) <= pin->size) {
@@ -222,14 +206,15 @@ Result<void> Verifier::verify_checkpoint_chain() {
   if (*reached && is_sound && faults_.empty()) {
     // The proof too, from the tiles, as whoever asks for one gets it.
     if (pin != known->end() && pin->size > 0) {
-      auto proof = ProofBuilder(stored_tiles(*session_), tree_->size()).consistency(static_cast<uint64_t>(pin->size));
+      auto proof =
+          ProofBuilder(stored_tiles(place_.session()), tree_->size()).consistency(static_cast<uint64_t>(pin->size));
       if (!proof && proof.error().code == ErrorCode::unavailable) return proof.error();
       if (!proof || !verify_consistency(static_cast<uint64_t>(pin->size), tree_->size(), *proof, *pin->root, row.root))
         found(0, "consistency", row.size, std::nullopt);
     }
     if (faults_.empty()) {
       pinned_ = row.root;
-      auto written = write_verification(*session_, {0, row.size, row.root, clock_.wall()});
+      auto written = write_verification(place_.session(), {0, row.size, row.root, clock_.wall()});
       if (!written) return written;
     }
   }
@@ -241,14 +226,14 @@ Result<bool> Verifier::verify_entries() {
   if (entries_size_ < 0)
     if (auto done = resume(); !done) return done.error();
   for (int i = 0; i < kBatchesAtOnce; i++) {
-    auto rows = read_log(*session_, entries_size_, settings_.batch);
+    auto rows = read_log(place_.session(), entries_size_, settings_.batch);
     if (!rows) return rows.error();
     if (!rows->empty()) {
       if (auto done = check_rows(*rows); !done) return done.error();
       if (auto done = record(); !done) return done.error();
       entries_size_ = rows->back().seq + 1;
     }
-    auto written = write_verification(*session_, {1, entries_size_, std::nullopt, clock_.wall()});
+    auto written = write_verification(place_.session(), {1, entries_size_, std::nullopt, clock_.wall()});
     if (!written) return written.error();
     metrics_.set("signet_log_verified_size", "", entries_size_);
     if (static_cast<int>(rows->size()) < settings_.batch) return false;
@@ -296,9 +281,9 @@ Result<void> Verifier::check_chains(const std::vector<LogRow>& rows) {
   }
   if (links.empty()) return {};
   const std::vector<Uuid> asked(messages.begin(), messages.end());
-  auto heads = read_heads(*session_, asked);  // before the entries: a head may not be ahead of what is read then
+  auto heads = read_heads(place_.session(), asked);  // before the entries: a head may not be ahead of what is read then
   if (!heads) return heads.error();
-  auto entries = read_object_entries(*session_, asked);
+  auto entries = read_object_entries(place_.session(), asked);
   if (!entries) return entries.error();
   std::map<Uuid, std::multimap<int64_t, Digest>> chains;
   for (const auto& entry : *entries)
@@ -326,7 +311,7 @@ Result<void> Verifier::check_chains(const std::vector<LogRow>& rows) {
 }
 
 Result<void> Verifier::look_at_partitions() {
-  auto filled = filled_default_partitions(*session_);
+  auto filled = filled_default_partitions(place_.session());
   if (!filled) return filled.error();
   if (!filled->empty() && !is_partition_told_) {
     metrics_.add("signet_alarm", "reason=\"default_partition\"");
@@ -345,7 +330,7 @@ void Verifier::found(int level, std::string what, std::optional<int64_t> seq, st
 // Told once each; a fault that stands is found again at every look.
 Result<void> Verifier::record() {
   for (const auto& fault : faults_) {
-    auto is_new = insert_fault(*session_, fault);
+    auto is_new = insert_fault(place_.session(), fault);
     if (!is_new) return is_new.error();
     if (!*is_new) continue;
     metrics_.add("signet_alarm", "reason=\"integrity\"");
@@ -355,7 +340,7 @@ Result<void> Verifier::record() {
     if (alarmed_) alarmed_(fault);
   }
   faults_.clear();
-  auto count = count_faults(*session_);
+  auto count = count_faults(place_.session());
   if (!count) return count.error();
   metrics_.set("signet_integrity_faults", "", *count);
   return {};

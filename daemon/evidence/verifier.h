@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/evidence/place.h"
 #include "daemon/evidence/sequencer.h"
 
 namespace signet {
@@ -40,7 +41,7 @@ class Verifier {
   // `postgres` is the login signet_verify's. `alarmed` hears of each fault once, when it is recorded.
   Verifier(PgOptions postgres, VerifierSettings settings, const LogKey& key, const Clock& clock, IdSource& ids,
            Log& log, Metrics& metrics, std::function<void(const IntegrityFault&)> alarmed)
-      : postgres_(std::move(postgres)),
+      : place_(std::move(postgres), Elected::verifier, clock),
         settings_(settings),
         key_(key),
         clock_(clock),
@@ -68,7 +69,7 @@ class Verifier {
   void found(int level, std::string what, std::optional<int64_t> seq, std::optional<Uuid> event_id);
   Result<void> record();
 
-  const PgOptions postgres_;
+  Place place_;
   const VerifierSettings settings_;
   const LogKey& key_;
   const Clock& clock_;
@@ -76,10 +77,9 @@ class Verifier {
   Log& log_;
   Metrics& metrics_;
   const std::function<void(const IntegrityFault&)> alarmed_;
-  std::unique_ptr<PgSession> session_;
-  bool is_leader_ = false, is_partition_told_ = false;
+  bool is_partition_told_ = false;
   std::string told_;
-  std::optional<Tick> asked_at_, checkpoint_at_, entries_at_;
+  std::optional<Tick> checkpoint_at_, entries_at_;
   std::optional<TileBuilder> tree_;     // of the leaves, as far as the checkpoint verified last
   std::optional<Digest> pinned_;        // the root of that one, from the database after a start
   int64_t entries_size_ = -1;           // L1 has come so far; -1: not read yet

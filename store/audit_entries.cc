@@ -133,6 +133,21 @@ Result<EntryStatistics> count_entries(PgTransaction& tx, const EntryFilter& filt
   return out;
 }
 
+Result<bool> has_user_agent(PgTransaction& tx, const Digest& sha256) {
+  auto rows = tx.run("select from audit.user_agent where sha256 = $1", {PgValue::octets(view(sha256))});
+  if (!rows) return rows.error();
+  return rows->size() > 0;
+}
+
+Result<void> insert_user_agent(PgTransaction& tx, const Digest& sha256, const std::string& sealed_by,
+                               std::string_view sealed) {
+  auto rows = tx.run(
+      "insert into audit.user_agent (sha256, sealed_by, sealed) values ($1, $2, $3) on conflict do nothing",
+      {PgValue::octets(view(sha256)), sealed_by, PgValue::octets(sealed)});
+  if (!rows) return rows.error();
+  return {};
+}
+
 Result<void> insert_note(PgTransaction& tx, const NoteRow& n) {
   auto rows = tx.run("insert into audit.note (event_id, message_id, sealed_by, sealed) values ($1, $2, $3, $4)",
                      {n.event_id, PgValue(n.message_id), n.sealed_by, PgValue::octets(n.sealed)});

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/crypto.h"
 #include "message/message.h"
 #include "store/pg_session.h"
 
@@ -53,6 +54,11 @@ struct EntryStatistics {
 
 Result<std::vector<EntryRow>> list_entries(PgTransaction& tx, const EntryFilter& filter);  // newest first
 Result<EntryStatistics> count_entries(PgTransaction& tx, const EntryFilter& filter);
+
+// The user agent behind a hash of events.
+Result<bool> has_user_agent(PgTransaction& tx, const Digest& sha256);
+Result<void> insert_user_agent(PgTransaction& tx, const Digest& sha256, const std::string& sealed_by,
+                               std::string_view sealed);  // nothing if it is there
 
 struct NoteRow {  // the words of an external_note
   Uuid event_id;

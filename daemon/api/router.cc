@@ -7,6 +7,7 @@
 #include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/replay.h"
+#include "daemon/api/user_agents.h"
 #include "store/messages.h"
 
 namespace signet::api {
@@ -170,7 +171,10 @@ void Context::fail(const Error& error) const {
 }
 
 Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
-    : services_(services), rows_(std::move(rows)), throttled_(std::make_unique<Throttled>()) {}
+    : services_(services),
+      rows_(std::move(rows)),
+      throttled_(std::make_unique<Throttled>()),
+      agents_(std::make_unique<UserAgents>()) {}
 
 http::Response Router::run(const http::Request& request, const RouteRow& row,
                            const std::map<std::string, std::string>& values, Passage& passage) const {
@@ -182,9 +186,12 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
       identify(context, row, passage);
       try {
         check_right(context);
+        if (row.access == Access::caller) agents_->write(context);
         if (row.creates)
           if (auto first = first_reply(context, row.name)) return std::move(*first);
-        return row.handle(context);
+        http::Response response = row.handle(context);
+        if (row.access == Access::caller) agents_->remember(request);
+        return response;
       } catch (Left& left) {
         return record_refusal(context, row, std::move(left));
       }
@@ -204,6 +211,7 @@ http::Response Router::record_refusal(Context& context, const RouteRow& row, Lef
   const int status = left.response.status;
   if (status < 400 || status > 499 || context.is_anonymous()) return std::move(left.response);
   context.roll_back();
+  agents_->write(context);
   Event event = new_event(context, "refused");
   event.reason_code = left.reason;
   event.detail.emplace_back("attempted", std::string(row.name));
@@ -211,6 +219,7 @@ http::Response Router::record_refusal(Context& context, const RouteRow& row, Lef
   event.object.type = context.object_type_;
   context.must(insert_entry(context.tx(), beside(std::move(event), context.object_id_)));
   context.commit();
+  agents_->remember(context.request);
   return std::move(left.response);
 }
 

@@ -40,6 +40,8 @@ struct Again {  // thrown where running the handler again may help
 
 struct Passage;
 
+class UserAgents;
+
 class Context {
  public:
   Context(const http::Request& request, const ApiServices& services) : request(request), services(services) {}
@@ -136,6 +138,7 @@ class Router {
   const ApiServices& services_;
   std::vector<RouteRow> rows_;
   const std::unique_ptr<Throttled> throttled_;
+  const std::unique_ptr<UserAgents> agents_;
 };
 
 std::vector<RouteRow> admin_routes();    // of the listener "admin"

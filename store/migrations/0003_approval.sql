@@ -1,5 +1,5 @@
 -- Approval whole: letters, claims, signatures, statements, edits, provenance. Table classes as in 0001:
---   insert-only  edit, provenance, audit.note
+--   insert-only  edit, provenance, audit.note, audit.user_agent
 --   mutable      message_facts, approval_statement
 
 alter table message
@@ -82,9 +82,19 @@ create table audit.note (
 ) partition by range (event_id);
 select audit.make_insert_only('audit.note');
 
+-- What the hashes of user agents in events stand for.
+create table audit.user_agent (
+  sha256 bytea primary key check (length(sha256) = 32),
+  sealed_by text not null,                                 -- the day of the day key
+  sealed bytea not null,
+  first_seen timestamptz not null default now()
+);
+select audit.make_insert_only('audit.user_agent');
+
 create index callback_message on callback (message_id) where message_id is not null;
 
 grant select, insert on edit, provenance, audit.note to signet_app;
+grant select, insert (sha256, sealed_by, sealed) on audit.user_agent to signet_app;
 grant select, insert, update on message_facts, approval_statement to signet_app;
 grant delete on approval_statement to signet_app;
 grant select on edit, provenance, message_facts, audit.note to signet_verify;

@@ -144,6 +144,21 @@ TEST_CASE("another message's sealed content does not open in this one's place") 
   CHECK(world.call("GET", "/api/messages/" + b, staff).status == 200);
 }
 
+TEST_CASE("a user agent stands in events by its hash, and sealed once beside them") {
+  ApiWorld world;
+  const auto staff = world.user(Role::staff);
+  world.draft(staff);
+  world.call("GET", "/api/messages", staff);
+  world.call("GET", "/api/messages/x", staff, "", {{"user-agent", "other/2"}});
+  const auto rows =
+      world.sql("select encode(sha256, 'hex'), sealed_by, sealed from audit.user_agent order by first_seen");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows.text(0, 0) == world.last_event("draft_generated")["actor"]["uaHash"]);
+  CHECK(rows.text(1, 0) == world.last_event("refused")["actor"]["uaHash"]);
+  CHECK(rows.text(0, 1) == rfc3339(world.clock.wall()).substr(0, 10));
+  CHECK(rows.text(0, 2).find("test/1") == std::string::npos);
+}
+
 TEST_CASE("what is not there is 404") {
   ApiWorld world;
   const auto staff = world.user(Role::staff);

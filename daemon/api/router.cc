@@ -176,6 +176,8 @@ Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
       throttled_(std::make_unique<Throttled>()),
       agents_(std::make_unique<UserAgents>()) {}
 
+Router::~Router() = default;
+
 http::Response Router::run(const http::Request& request, const RouteRow& row,
                            const std::map<std::string, std::string>& values, Passage& passage) const {
   for (int dead = 0, conflicts = 0;;) {

@@ -124,6 +124,7 @@ struct RouteRow {
 class Router {
  public:
   Router(const ApiServices& services, std::vector<RouteRow> rows);
+  ~Router();
   http::Response handle(const http::Request& request) const;  // any thread; blocks
   const std::vector<RouteRow>& rows() const { return rows_; }
   // Writes the events of refusals over a limit whose minute has passed; to be called once in a while. Any thread;

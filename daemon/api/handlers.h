@@ -67,6 +67,7 @@ http::Response post_review_break_glass(Context& context);
 // system.cc
 http::Response get_health(Context& context);
 http::Response get_readiness(Context& context);
+http::Response get_openapi(Context& context);
 http::Response get_metrics(Context& context);
 http::Response get_me(Context& context);
 http::Response get_policy(Context& context);

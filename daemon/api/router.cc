@@ -280,6 +280,7 @@ std::vector<RouteRow> admin_routes() {
   return {
       {"GET", "/healthz", "health", open, none, {}, get_health},
       {"GET", "/readyz", "readiness", open, none, {}, get_readiness},
+      {"GET", "/openapi.json", "openapi", open, none, {}, get_openapi},
       {"GET", "/metrics", "metrics", caller, read, {}, get_metrics},
       {"GET", "/api/me", "me", caller, read, {}, get_me},
       {"GET", "/api/policy", "policy", caller, read, {}, get_policy},

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/api/handlers.h"
+#include "daemon/api/openapi.h"
 #include "message/policy.h"
 
 namespace signet::api {
@@ -31,6 +32,8 @@ http::Response get_readiness(Context& context) {
   if (!is_ready) response.headers.emplace_back("Retry-After", "2");
   return response;
 }
+
+http::Response get_openapi(Context&) { return http::json(200, std::string(openapi_json())); }
 
 http::Response get_metrics(Context& context) {
   context.commit();

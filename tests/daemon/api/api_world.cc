@@ -1,7 +1,10 @@
 #include "tests/daemon/api/api_world.h"
 
+#include <errno.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
@@ -103,6 +106,26 @@ std::string fault_of(const RouteRow* row, const http::Response& reply, const std
   if (row->name == "step_up" && actions == std::vector<std::string>{"step_up_refused"}) return "";
   if (row->name == "cancel" && actions == std::vector<std::string>{"cancel_requested"}) return "";
   return actions == one ? "" : "a refusal left " + std::to_string(actions.size()) + " entries";
+}
+
+// One line a request and what was answered, which tests/openapi holds against docs/openapi.json. A run of a program
+// replaces what its last one left.
+void note_exchange(std::string_view pattern, const http::Request& request, const http::Response& response) {
+  using Json = nlohmann::json;
+  static std::mutex lock;
+  static std::ofstream out(SIGNET_EXCHANGES_DIR + std::string(program_invocation_short_name) + ".exchanges");
+  Json headers = Json::object(), sent = Json::object(), query = Json::object();
+  for (const auto& [name, value] : response.headers) headers[name] = value;
+  for (const auto& [name, value] : request.headers)
+    if (name == "if-match" || name == "idempotency-key") sent[name] = value;
+  for (const auto& [name, value] : request.query_pairs) query[name] = value;
+  Json line{{"method", request.method},      {"pattern", pattern},
+            {"status", response.status},     {"contentType", response.content_type},
+            {"headers", std::move(headers)}, {"body", response.body},
+            {"query", std::move(query)},     {"sent", std::move(sent)}};
+  if (response.status < 300) line["request"] = request.body;
+  std::lock_guard guard(lock);
+  out << line.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
 }
 
 }  // namespace
@@ -208,6 +231,8 @@ BasicAnswer<Json> BasicApiWorld<Json>::call(const std::string& method, const std
   request.request_id = "r-" + std::to_string(++calls_);
   Answer out;
   out.raw = admin.handle(request);
+  const RouteRow* row = row_of(request.method, request.path);
+  if (row != nullptr && row->method == request.method) note_exchange(row->pattern, request, out.raw);
   out.status = out.raw.status;
   out.body = Json::parse(out.raw.body, nullptr, false);
   if (is_held_to_records) check_records(request, out.raw);
@@ -267,6 +292,7 @@ BasicAnswer<Json> BasicApiWorld<Json>::callback(const std::string& provider, con
   request.request_id = "r-2";
   Answer out;
   out.raw = webhooks.handle(request);
+  note_exchange("/webhooks/{provider}", request, out.raw);
   out.status = out.raw.status;
   out.body = Json::parse(out.raw.body, nullptr, false);
   return out;

@@ -87,12 +87,12 @@ TEST_CASE("the webhook listener has the webhooks, and nothing of the API") {
   check_problem(world.webhooks.handle(request("POST", "/webhooks/unknown")), 404, "NOT_FOUND");
 }
 
-TEST_CASE("only health, readiness and logging in are open without a token") {
+TEST_CASE("only health, readiness, the description and logging in are open without a token") {
   World world;
   std::set<std::string_view> open;
   for (const auto& row : world.admin.rows())
     if (row.access == Access::open) open.insert(row.pattern);
-  CHECK(open == std::set<std::string_view>{"/api/session", "/healthz", "/readyz"});
+  CHECK(open == std::set<std::string_view>{"/api/session", "/healthz", "/openapi.json", "/readyz"});
 }
 
 TEST_CASE("a missing or malformed token is refused without asking the database") {
@@ -138,10 +138,11 @@ TEST_CASE("health needs nothing, readiness names each dependency") {
   CHECK(header(ready, "Retry-After") == "2");
 }
 
-TEST_CASE("each code stands once in the table, with what to do") {
-  std::set<std::string_view> texts;
+// A code may stand for several cases; what is wrong is said once.
+TEST_CASE("each case stands once in the table of codes, with what to do") {
+  std::set<std::string_view> titles;
   for (const auto& row : all_codes()) {
-    CHECK(texts.insert(row.text).second);
+    CHECK(titles.insert(row.title).second);
     CHECK(row.status >= 400);
     CHECK_FALSE(row.title.empty());
     CHECK_FALSE(row.remedy.empty());

@@ -64,12 +64,14 @@ TEST_CASE("a wrong password, an unknown user, one without a password and one loc
   world.set_password(known, kPassword);
   world.set_password(locked, kPassword);
   world.sql("update users set locked_until = '2030-01-01' where id = '" + locked.id.text() + "'");
-  const auto wrong = world.call("POST", "/api/session", {}, credentials(known.email, "another password"));
+  auto wrong = world.call("POST", "/api/session", {}, credentials(known.email, "another password"));
   CHECK(wrong.status == 401);
+  wrong.body.erase("requestId");
   for (const std::string& email : {std::string("nobody@clinic.example"), without.email, locked.email}) {
-    const auto other = world.call("POST", "/api/session", {}, credentials(email, kPassword));
+    auto other = world.call("POST", "/api/session", {}, credentials(email, kPassword));
+    other.body.erase("requestId");
     CHECK(other.status == wrong.status);
-    CHECK(other.raw.body == wrong.raw.body);
+    CHECK(other.body == wrong.body);
     CHECK(other.raw.headers == wrong.raw.headers);
     CHECK(other.raw.body.find(email) == std::string::npos);
   }

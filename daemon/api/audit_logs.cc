@@ -178,7 +178,7 @@ http::Response page(Context& context, const EntryFilter& filter, const std::stri
   Json items = Json::array();
   for (const auto& row : rows) items.push_back(entry_json(context, row, contents, with_access));
   Event event = new_event(context, action);
-  event.detail = {{"content", contents.is_shown()}, {"filters", used}, {"rows", static_cast<int64_t>(rows.size())}};
+  event.detail = {{"filters", used}, {"rows", static_cast<int64_t>(rows.size())}, {"withContent", contents.is_shown()}};
   context.must(insert_entry(context.tx(), beside(std::move(event), {})));
   context.commit();
   const Json out{{"items", std::move(items)}, {"nextCursor", text_of(next)}};

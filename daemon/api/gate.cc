@@ -15,7 +15,7 @@ bool is_safe(const http::Request& request) {  // RFC 9110 section 9.2.1
 Event refusal(const Context& context, std::string_view attempted, int status, std::string reason) {
   Event event = new_event(context, "refused");
   event.reason_code = std::move(reason);
-  event.detail = {{"attempted", std::string(attempted)}, {"httpStatus", int64_t{status}}};
+  event.detail = {{"attempted", std::string(attempted)}, {"status", int64_t{status}}};
   return event;
 }
 

@@ -277,7 +277,7 @@ http::Response post_password(Context& context) {
   if (!result.is_right) {
     Event event = session_event(context, "refused", who.user.id, "user");
     event.reason_code = result.reason;
-    event.detail = {{"attempted", std::string("change_password")}, {"httpStatus", int64_t{403}}};
+    event.detail = {{"attempted", std::string("change_password")}, {"status", int64_t{403}}};
     write(context, std::move(event), who.user.id);
     write_lockout(context, result);
     context.commit();

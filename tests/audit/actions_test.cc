@@ -45,7 +45,10 @@ TEST_CASE("no action has a member for free text or for a patient") {
                                              "notes",   "patient", "phone", "recipient",   "text",  "reviewNotes",
                                              "subject", "to_",     "value", "patientId",   "query", "dismissedReason"};
   for (const auto& action : audit_actions())
-    for (const auto& member : action.detail()) CHECK(forbidden.count(member.name) == 0);
+    for (const auto& member : action.detail()) {
+      INFO(action.name << " " << member.name);
+      CHECK(forbidden.count(member.name) == 0);
+    }
 }
 
 TEST_CASE("what changes a message counts in its chain; reads and refusals do not") {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/chaos/world.h"
+#include "tests/fakes/markers.h"
 
 using namespace signet;
 
@@ -67,6 +68,61 @@ TEST_CASE("FLUSHALL in the middle of 2,000 messages: all end delivered, none twi
     INFO(marker);
     CHECK(seen.find(marker) == std::string::npos);
   }
+}
+
+TEST_CASE("what names a patient reaches the provider, and is in no log, metric, problem, Redis value or table") {
+  World world({.log_level = "debug"});
+  Process monitor({"redis-cli", "-p", std::to_string(world.redis.port()), "MONITOR"}, world.folder + "/monitor.log");
+  wait_until("MONITOR listens",
+             [&] { return read_file(world.folder + "/monitor.log").find("OK") != std::string::npos; });
+  world.start_daemon();
+  const std::string token = world.token("reviewer"), m = kMarker;
+  auto post = [&](const std::string& path, const std::string& body) {
+    return world.http("POST", world.admin_port, path, body, token);
+  };
+  // The sandbox shows what it was sent: the search below can find it there.
+  const auto draft =
+      post("/api/messages", R"({"kind":"sms","recipientPhone":")" + std::string(kPhone) + R"(","contentDraft":")" + m +
+                                R"( result","patientId":")" + m + R"(","clinicalValues":[{"id":"v-1","name":")" + m +
+                                R"(","value":")" + m + R"(","type":"measurement","critical":true}]})");
+  REQUIRE(draft.status == 201);
+  CHECK_FALSE(has_marker(draft.body));
+  const std::string id = nlohmann::json::parse(draft.body)["id"];
+  // Refused in many ways; only the 2001 to who is entitled to the content names a value.
+  const auto unverified = post("/api/message-workflow/send-directly", R"({"messageId":")" + id + "\"}");
+  CHECK(unverified.status == 400);
+  CHECK(has_marker(unverified.body));
+  std::string problems;
+  for (const auto& answer :
+       {post("/api/messages", "{\"" + m), post("/api/messages", R"({"kind":"sms","recipientPhone":")" + m + "\"}"),
+        post("/api/messages/" + m + "/cancel", ""), post("/api/messages/search", R"({"recipientPhone":")" + m + "\"}"),
+        world.http("GET", world.admin_port, "/api/messages?status=" + m, "", token),
+        world.http("POST", world.webhooks_port, "/webhooks/twilio-main", m)}) {
+    CHECK(answer.status >= 400);
+    problems += answer.body;
+  }
+  CHECK(post("/api/audit-logs", R"({"note":")" + m + R"(","messageId":")" + id + "\"}").status == 201);
+  const auto sent = post("/api/message-workflow/send-directly", R"({"messageId":")" + id + R"(","reviewNotes":")" + m +
+                                                                    R"(","verifiedValueIds":["v-1"],"finalContent":")" +
+                                                                    m + R"( good"})");
+  REQUIRE(sent.status == 200);
+  wait_until("its receipt is in", [&] { return world.count("message where status = 6") == 1; });
+  CHECK(has_marker(world.http("GET", world.admin_port, "/api/messages/" + id, "", token).body));
+  const std::string metrics = world.metrics();
+  CHECK(world.stop_daemon() == 0);
+
+  CHECK(has_marker(world.journal()));
+  CHECK_FALSE(has_marker(problems));
+  CHECK(metrics.find("signet_attempts_total") != std::string::npos);
+  CHECK_FALSE(has_marker(metrics));
+  CHECK(world.daemon_log().size() > 500);
+  CHECK_FALSE(has_marker(world.daemon_log()));
+  const std::string seen = read_file(world.folder + "/monitor.log");
+  CHECK(seen.size() > 1000);  // it did see the traffic
+  CHECK_FALSE(has_marker(seen));
+  auto tables = tables_with_markers(*world.postgres.session("postgres"));
+  REQUIRE(tables.ok());
+  CHECK(*tables == std::vector<std::string>{});
 }
 
 TEST_CASE("a changed byte in envelope, MAC, commitment or recipient key: nothing is sent, and an alarm is raised") {

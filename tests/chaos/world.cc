@@ -95,6 +95,8 @@ providers:
 routes:
   - { kind: sms, match: {}, providers: [ { name: twilio-main, weight: 100 } ] }
   - { kind: email, match: {}, providers: [ { name: relay, weight: 100 } ] }
+log: { level: )" + options_.log_level +
+                           R"( }
 )";
   write_file(folder + "/signetd.yaml", text);
 }

@@ -23,6 +23,7 @@ struct WorldOptions {
   double rate_per_s = 0;
   std::string in_doubt = "operator";
   int in_doubt_wait_s = 300;
+  std::string log_level = "info";
 };
 
 class World {

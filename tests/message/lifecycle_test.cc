@@ -33,6 +33,7 @@ const std::vector<Change> kLegal{
     {pending_review, Step::cancel, cancelled},
     {rejected, Step::submit, pending_review},
     {rejected, Step::approve, queued},
+    {rejected, Step::file, approved},
     {rejected, Step::edit, pending},
     {rejected, Step::cancel, cancelled},
     {queued, Step::edit, pending},

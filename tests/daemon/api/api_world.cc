@@ -33,7 +33,10 @@ Result<std::vector<Receipt>> TestProvider::receipts(const CallbackRequest& reque
     receipt.message_id.reset();
     if (id == "broken") return Error{ErrorCode::invalid, "no such field"};
     if (id != "-") receipt.message_id = *parse_uuid(id);
-    receipt.kind = kind == "delivered" ? ReceiptKind::delivered : ReceiptKind::failed;
+    receipt.kind = kind == "delivered" ? ReceiptKind::delivered
+                   : kind == "sent"    ? ReceiptKind::sent
+                   : kind == "bounced" ? ReceiptKind::bounced
+                                       : ReceiptKind::failed;
     out.push_back(receipt);
   }
   return out;

@@ -56,8 +56,7 @@ TEST_CASE("a good body is read") {
 }
 
 TEST_CASE("null reads as absent") {
-  const Read read(
-      R"({"kind":"sms","text":null,"count":null,"at":null,"id":null,"label":null,"tags":null})");
+  const Read read(R"({"kind":"sms","text":null,"count":null,"at":null,"id":null,"label":null,"tags":null})");
   CHECK(read.faults.empty());
   CHECK_FALSE(read.text.has_value());
   CHECK(Read(R"({"kind":null})").faults == std::vector<std::string>{"kind is missing: write sms or email"});
@@ -71,8 +70,7 @@ TEST_CASE("each fault names the member, what is wrong and what to do") {
       {R"({})", "kind is missing: write sms or email"},
       {R"({"kind":"fax"})", "kind is not one of its words: write one of sms, email"},
       {R"({"kind":1})", "kind is not a text: write it in quotes"},
-      {R"({"kind":"sms","txet":1})",
-       "txet is unknown: known here: kind, text, prose, count, at, id, label, tags"},
+      {R"({"kind":"sms","txet":1})", "txet is unknown: known here: kind, text, prose, count, at, id, label, tags"},
       {R"({"kind":"sms","kind":"sms"})", "kind is there twice: write it once"},
       {R"({"kind":"sms","text":"12345678901"})", "text is too long: at most 10 octets"},
       {R"({"kind":"sms","text":"a\nb"})", "text holds a control character: write it on one line"},

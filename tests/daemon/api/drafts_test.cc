@@ -206,9 +206,9 @@ TEST_CASE("a token counts as long as it is known, and a role change acts at once
   auto unknown = world.call("GET", "/api/me", {staff.id, "sgn_" + std::string(43, 'a')});
   CHECK(unknown.status == 401);
   unknown.body.erase("requestId");
-  for (const char* change : {"update tokens set expires_at = '2020-01-01'",
-                             "update tokens set expires_at = null, revoked_at = now()",
-                             "update tokens set revoked_at = null", "update users set disabled_at = now()"}) {
+  for (const char* change :
+       {"update tokens set expires_at = '2020-01-01'", "update tokens set expires_at = null, revoked_at = now()",
+        "update tokens set revoked_at = null", "update users set disabled_at = now()"}) {
     world.sql(change);
     auto answer = world.call("GET", "/api/me", staff);
     if (std::string(change).ends_with("revoked_at = null")) {

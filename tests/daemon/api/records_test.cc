@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/signature.h"
 #include "tests/daemon/api/api_world.h"
+#include "tests/daemon/api/handed_over.h"
 
 namespace signet::api {
 namespace {
@@ -25,6 +26,7 @@ constexpr char kUnknownToken[] = "sgn_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 // Rows whose success writes nothing: nothing about anybody else is read or done.
 const std::map<std::string, const char*> kSilent{
     {"GET /healthz", "says that the process runs"},
+    {"GET /openapi.json", "is the API's description, the same for everybody"},
     {"GET /readyz", "says whether the daemon can work"},
     {"GET /metrics", "numbers of the daemon, no person's"},
     {"GET /api/me", "the caller about himself"},
@@ -35,12 +37,13 @@ const std::map<std::string, const char*> kSilent{
 std::string key_of(const RouteRow& row) { return std::string(row.method) + ' ' + std::string(row.pattern); }
 
 // What every table holds, as one hash each; but for the log, and for when somebody was seen last.
+// But of the log itself, and of what seals the user agent whose hash a first event carries.
 std::map<std::string, std::string> contents_of(World& world) {
   static const std::string question = [&] {
     const auto tables = world.sql(
         "select format('%I.%I', nspname, relname) from pg_class c join pg_namespace n on n.oid = relnamespace "
         "where relkind in ('r', 'p') and not relispartition and nspname in ('public', 'audit') "
-        "and not (nspname = 'audit' and relname = 'entry') order by 1");
+        "and not (nspname = 'audit' and relname in ('entry', 'user_agent')) and relname <> 'day_key' order by 1");
     std::string all;
     for (int i = 0; i < tables.size(); ++i) {
       const std::string table(tables.text(i, 0));
@@ -228,6 +231,7 @@ void refuses_decisions(Scene& s, bool is_direct) {
 using Script = std::function<void(Scene&)>;
 
 const std::map<std::string, Script> kScripts{
+    {"GET /openapi.json", [](Scene& s) { s.good(200, {}, [&] { return s.call("/openapi.json", {}); }); }},
     {"GET /healthz", [](Scene& s) { s.good(200, {}, [&] { return s.call("/healthz", {}); }); }},
     {"GET /readyz", [](Scene& s) { s.good(200, {}, [&] { return s.call("/readyz", {}); }); }},
     {"GET /metrics", [](Scene& s) { s.good(200, {}, [&] { return s.call("/metrics", s.admin); }); }},
@@ -455,6 +459,20 @@ const std::map<std::string, Script> kScripts{
        });
        s.good(201, {"draft_generated"}, [&] { return s.call(s.staff, one); });
        s.good(200, {"metadata_read"}, [&] { return s.call(s.staff, one); });
+       // A service brings approvals with it: of one signer, and of two on high risk.
+       World& world = s.world;
+       const HandedSigner first{s.reviewer.id, Role::reviewer,
+                                enrolled(world.postgres, world.ids, world.clock, s.reviewer.id)};
+       const HandedSigner next{s.doctor.id, Role::doctor, enrolled(world.postgres, world.ids, world.clock, s.doctor.id),
+                               Meaning::second_signature};
+       const std::string handed = handed_over(world.ids, world.clock, {first});
+       Json risky = Json::parse(handed_over(world.ids, world.clock, {first, next}));
+       risky["riskLevel"] = "high";
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/messages", s.staff, handed); });
+       s.good(201, {"draft_generated", "reviewed", "queued"},
+              [&] { return s.call("/api/messages", s.service, handed); });
+       s.bad(409, "ID_TAKEN", Json::parse(handed)["id"], [&] { return s.call("/api/messages", s.service, handed); });
+       s.good(201, {"draft_generated", "signed", "reviewed", "queued"}, [&] { return s.call(s.service, risky); });
        s.good(201, {"metadata_read", "draft_generated", "draft_generated"}, [&] {
          return s.call(s.staff, Json{one, two, two});
        });

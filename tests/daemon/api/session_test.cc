@@ -288,7 +288,7 @@ TEST_CASE("a wrong token or session leaves an event by nobody known") {
   const Json event = world.last_event("refused");
   CHECK(event["actor"]["role"] == "anonymous");
   CHECK(event["detail"]["attempted"] == "list_messages");
-  CHECK(event["detail"]["httpStatus"] == 401);
+  CHECK(event["detail"]["status"] == 401);
   // Nothing to know anybody by is nothing to record.
   CHECK(world.call("GET", "/api/me", {}).status == 401);
   CHECK(world.new_actions().empty());

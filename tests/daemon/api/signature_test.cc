@@ -4,12 +4,10 @@
 
 #include "audit/dsse.h"
 #include "base/bytes.h"
-#include "base/signature.h"
 #include "daemon/api/content.h"
-#include "message/envelope.h"
 #include "message/statement.h"
-#include "store/signing_keys.h"
 #include "tests/daemon/api/api_world.h"
+#include "tests/daemon/api/handed_over.h"
 
 namespace signet::api {
 namespace {
@@ -18,19 +16,7 @@ using Json = nlohmann::json;
 using ApiWorld = BasicApiWorld<nlohmann::json>;
 
 SigningKey enrolled(ApiWorld& world, const Caller& owner, SignatureAlgorithm algorithm = SignatureAlgorithm::ed25519) {
-  auto key = SigningKey::generate(algorithm);
-  REQUIRE(key.ok());
-  auto session = world.postgres.session();
-  PgTransaction tx(*session);
-  SigningKeyRow row;
-  row.id = world.ids.next();
-  row.user_id = owner.id;
-  row.algorithm = algorithm;
-  row.key_id = key->public_key().key_id();
-  row.public_key = key->public_key().spki();
-  row.valid_from = world.clock.wall();
-  REQUIRE((insert_signing_key(tx, row).ok() && tx.commit().ok()));
-  return *key;
+  return api::enrolled(world.postgres, world.ids, world.clock, owner.id, algorithm);
 }
 
 ApiWorld::Answer statement(ApiWorld& world, const Caller& signer, const std::string& id, Json body = Json::object()) {
@@ -190,31 +176,11 @@ TEST_CASE("a statement is made for whoever may give the approval, and for no oth
   CHECK(statement(world, reviewer, id).status == 201);
 }
 
-// What a back end signs in its own screens, and hands over.
-struct HandedOver {
-  Json body;
-  Statement statement;
-};
-
-HandedOver handed_over(ApiWorld& world, const Caller& signer, Role role, const SigningKey& key,
-                       const Json& changes = Json::object()) {
-  HandedOver out;
-  const Uuid id = world.ids.next();
-  const std::string salt(32, 's');
-  out.statement.message_id = id;
-  out.statement.version = 1;
-  out.statement.envelope_commit = envelope_commit(salt, {Kind::sms, "+61412345678", "", "Your result is fine.", {}});
-  out.statement.signer = signer.id;
-  out.statement.role = role;
-  out.statement.at = world.clock.wall();
-  out.statement.policy_id = "signet-1";
-  out.statement.nonce = std::string(32, 'n');
-  DsseEnvelope envelope{std::string(kApprovalPayloadType), canonical(out.statement)};
-  REQUIRE(envelope.sign(key).ok());
-  out.body = {{"kind", "sms"},   {"recipientPhone", "+61412345678"}, {"contentDraft", "Your result is fine."},
-              {"id", id.text()}, {"salt", to_base64(salt)},          {"approvals", {Json::parse(envelope.json())}}};
-  out.body.merge_patch(changes);
-  return out;
+Json handed_over(ApiWorld& world, const Caller& signer, Role role, const SigningKey& key,
+                 const Json& changes = Json::object()) {
+  Json body = Json::parse(api::handed_over(world.ids, world.clock, {{signer.id, role, key}}));
+  body.merge_patch(changes);
+  return body;
 }
 
 TEST_CASE("a service hands over what an enrolled key has approved, and it is queued at once") {
@@ -222,7 +188,7 @@ TEST_CASE("a service hands over what an enrolled key has approved, and it is que
   const auto service = world.user(Role::service), reviewer = world.user(Role::reviewer);
   const auto key = enrolled(world, reviewer);
   const auto given = handed_over(world, reviewer, Role::reviewer, key);
-  const auto answer = world.call("POST", "/api/messages", service, given.body.dump());
+  const auto answer = world.call("POST", "/api/messages", service, given.dump());
   INFO(answer.raw.body);
   REQUIRE(answer.status == 201);
   CHECK(answer.body["status"] == "queued");
@@ -236,7 +202,7 @@ TEST_CASE("a service hands over what an enrolled key has approved, and it is que
   CHECK(world.last_event("reviewed")["actor"]["id"] == service.id.text());
   CHECK(world.count("provenance") == 1);
   world.check_chain(id);
-  CHECK(world.call("POST", "/api/messages", service, given.body.dump()).status == 409);
+  CHECK(world.call("POST", "/api/messages", service, given.dump()).status == 409);
 }
 
 TEST_CASE("what is handed over is refused whole unless it is exactly what was signed, by who may") {
@@ -246,7 +212,7 @@ TEST_CASE("what is handed over is refused whole unless it is exactly what was si
   const auto key = enrolled(world, reviewer), clerk = enrolled(world, staff);
   struct Row {
     const char* what;
-    HandedOver given;
+    Json given;
     int status;
   };
   const Row rows[] = {
@@ -269,18 +235,18 @@ TEST_CASE("what is handed over is refused whole unless it is exactly what was si
        handed_over(world, reviewer, Role::reviewer, key, {{"authorId", reviewer.id.text()}}), 403}};
   for (const auto& row : rows) {
     INFO(row.what);
-    const auto answer = world.call("POST", "/api/messages", service, row.given.body.dump());
+    const auto answer = world.call("POST", "/api/messages", service, row.given.dump());
     INFO(answer.raw.body);
     CHECK(answer.status == row.status);
     CHECK(world.count("message") == 0);
   }
   const auto good = handed_over(world, reviewer, Role::reviewer, key);
-  CHECK(world.call("POST", "/api/messages", world.user(Role::admin), good.body.dump()).status == 403);
+  CHECK(world.call("POST", "/api/messages", world.user(Role::admin), good.dump()).status == 403);
   world.clock.advance_ms(25LL * 3600 * 1000);
-  CHECK(world.call("POST", "/api/messages", service, good.body.dump()).status == 400);
+  CHECK(world.call("POST", "/api/messages", service, good.dump()).status == 400);
   world.sql("update signing_keys set revoked_at = '" + rfc3339(world.clock.wall()) + "'");
-  CHECK(world.call("POST", "/api/messages", service, handed_over(world, reviewer, Role::reviewer, key).body.dump())
-            .status == 403);
+  CHECK(world.call("POST", "/api/messages", service, handed_over(world, reviewer, Role::reviewer, key).dump()).status ==
+        403);
   CHECK(world.count("approval") == 0);
 }
 

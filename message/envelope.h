@@ -32,7 +32,7 @@ Digest envelope_commit(std::string_view salt, const Envelope& envelope);
 Digest approval_mac(std::string_view key, const Uuid& message_id, int version, const Digest& commit,
                     std::string_view policy_id);
 
-// recipient_key, patient_key, content_key: equal values have equal keys, and nobody without the index key can guess one.
+// recipient_key, patient_key, content_key: equal values have equal keys; nobody without the index key can guess one.
 Digest recipient_key(std::string_view index_key, std::string_view recipient);
 Digest patient_key(std::string_view index_key, std::string_view patient_id);
 Digest content_key(std::string_view index_key, std::string_view body);

@@ -37,7 +37,8 @@ with u as materialized (
       when d.attempt_no > 1 and not exists (select from attempt_result r where r.message_id = u.id
           and r.message_id between $7 and $8 and r.attempt_no = d.attempt_no - 1 and r.outcome in (2, 5))
         and not exists (select from decision x where x.message_id = u.id
-          and x.message_id between $7 and $8 and x.attempt_no = d.attempt_no - 1 and x.decision in ('resend', 'requeue'))
+          and x.message_id between $7 and $8 and x.attempt_no = d.attempt_no - 1
+          and x.decision in ('resend', 'requeue'))
         and not exists (select from attempt_start v where v.message_id = u.id
           and v.message_id between $7 and $8 and v.attempt_no = d.attempt_no - 1 and v.kind = 2
           and exists (select from approval p where p.message_id = u.id and p.message_id between $7 and $8
@@ -64,7 +65,8 @@ cross join lateral (select * from message where message.id = u.message_id offset
 left join lateral (select * from content where content.message_id = u.message_id offset 0) c on true
 left join lateral (select * from data_key where data_key.message_id = u.message_id offset 0) k on true
 left join lateral (select * from approval where approval.message_id = u.message_id
-  and approval.message_id between $7 and $8 and approval.version = m.version and approval.decision = 1 order by approval.at desc limit 1) p on true
+  and approval.message_id between $7 and $8 and approval.version = m.version and approval.decision = 1
+  order by approval.at desc limit 1) p on true
 union all
 select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,

@@ -66,6 +66,7 @@ left join lateral (select * from content where content.message_id = u.message_id
 left join lateral (select * from data_key where data_key.message_id = u.message_id offset 0) k on true
 left join lateral (select * from approval where approval.message_id = u.message_id
   and approval.message_id between $7 and $8 and approval.version = m.version and approval.decision = 1
+  and approval.approval_mac is not null  -- of several signatures the one that made the quorum whole
   order by approval.at desc limit 1) p on true
 union all
 select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,

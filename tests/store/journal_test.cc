@@ -98,6 +98,21 @@ TEST_CASE_METHOD(Fixture, "an attempt is permitted once, whoever asks") {
   CHECK(count("attempt_start") == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "of several signatures the permit brings the one that made the quorum whole") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  // Others of the same moment and later, without a MAC, as the first of two has none.
+  for (const char* later : {"0", "1"})
+    REQUIRE(session
+                ->script("insert into approval (id, message_id, version, decision, signer_id, signer_role, policy_id, "
+                         "envelope_commit, at) select gen_random_uuid(), message_id, version, 1, signer_id, "
+                         "signer_role, policy_id, envelope_commit, at + interval '" +
+                         std::string(later) + " s' from approval where approval_mac is not null")
+                .ok());
+  const Permit granted = permit(id);
+  REQUIRE(granted.verdict == PermitVerdict::granted);
+  CHECK(granted.approval_mac.size() == 32);
+}
+
 TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that allows it") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   const Permit first = permit(id);

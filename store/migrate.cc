@@ -9,6 +9,7 @@
 namespace signet {
 namespace {
 
+constexpr int kTriesMax = 5;
 constexpr char kLock[] = "select pg_advisory_lock(7460916)";  // one migrator at a time
 constexpr const char* kLogins[] = {"signet_app", "signet_sequencer", "signet_verify", "signet_purge", "signet_migrate"};
 constexpr char kOwner[] = R"sql(
@@ -126,6 +127,16 @@ Result<void> apply(PgSession& session, const Migration* migration, SchemaChange&
   return committed;
 }
 
+// Autovacuum may be at a table that a migration changes, and the server ends one of the two: then the whole transaction
+// again.
+Result<void> apply_patiently(PgSession& session, const Migration* migration, SchemaChange& change,
+                             const SchemaEntry& entry) {
+  for (int tries = 1;; ++tries) {
+    auto done = apply(session, migration, change, entry);
+    if (done || done.error().code != ErrorCode::conflict || tries == kTriesMax) return done;
+  }
+}
+
 }  // namespace
 
 Result<SchemaChange> migrate(PgSession& session, const std::vector<LoginPassword>& passwords,
@@ -155,13 +166,13 @@ Result<SchemaChange> migrate(PgSession& session, const std::vector<LoginPassword
       continue;
     }
     change.applied.emplace_back(migration.name);
-    auto done = apply(session, &migration, change, entry);
+    auto done = apply_patiently(session, &migration, change, entry);
     if (!done) return Error{done.error().code, "migration " + std::string(migration.name) + ": " + done.error().text};
     all.applied.emplace_back(migration.name);
     all.partitions += std::exchange(change.partitions, 0);
   }
   // Time passes between migrations too: months are added, and guards that somebody took away stand again.
-  auto kept = apply(session, nullptr, change, entry);
+  auto kept = apply_patiently(session, nullptr, change, entry);
   if (!kept) return kept.error();
   all.partitions += change.partitions;
   all.has_guards = change.has_guards;

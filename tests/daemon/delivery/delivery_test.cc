@@ -127,6 +127,13 @@ struct Fixture {
     }
     REQUIRE(is_so());
   }
+  // The acknowledgement leaves a turn after the message does, and until then the queue folds an offer into the hint
+  // that it still has.
+  bool is_hinted(const Uuid& id) const {
+    for (const auto& shard : server.snapshot())
+      if (shard.own.contains(id)) return true;
+    return false;
+  }
   FakeJournal::Message& at(const Uuid& id) { return journal.messages.at(id); }
 };
 
@@ -160,7 +167,7 @@ TEST_CASE_METHOD(Fixture, "a retryable attempt is followed by the next one, unti
 TEST_CASE_METHOD(Fixture, "a hint that comes twice sends once") {
   const Uuid id = approve();
   offer(id);
-  until([&] { return at(id).status == Status::sent && delivery->in_flight() == 0; });
+  until([&] { return at(id).status == Status::sent && !is_hinted(id); });
   offer(id);  // as after a failover to an older Redis
   until([&] { return metrics.value("signet_permits_total", "verdict=\"refused\"") == 1; });
   CHECK(transport->sent.size() == 1);

@@ -122,6 +122,7 @@ void read_secrets(Section& s, Config::Secrets& to, bool has_intake) {
   read("index_key_file", to.index_key_file, true);
   read("intake_key_file", to.intake_key_file, has_intake);
   read("log_signing_key_file", to.log_signing_key_file, true);
+  s.paths("previous_key_encryption_key_files", to.previous_key_encryption_key_files);
 }
 
 void read_quiet_hours(Section& s, Config::Delivery::QuietHours& to) {
@@ -303,9 +304,22 @@ void read_audit(Section& s, Config::Audit& to) {
   s.section("anchors", [&](Section& anchors) {
     anchors.path("worm_dir", to.anchors.worm_dir);
     anchors.text("witness_url", to.anchors.witness_url, refuse_web_url);
+    anchors.text("witness_key", to.anchors.witness_key);
+    if (anchors.has("witness_url")) anchors.require("witness_key", "write the line that 'signetd witness' prints");
     anchors.text("tsa_url", to.anchors.tsa_url, refuse_web_url);
+    anchors.path("tsa_ca_file", to.anchors.tsa_ca_file);
+    if (anchors.has("tsa_url")) anchors.require("tsa_ca_file", "name the PEM file of the authority's certificates");
+    anchors.number("every_min", to.anchors.every_min, 1, 1440);
   });
   s.number("retention_years", to.retention_years, 1, 100);
+  s.flag("faults_stop_approvals", to.faults_stop_approvals);
+}
+
+void read_exports(Section& s, Config::Exports& to) {
+  s.path("spool_dir", to.spool_dir);
+  s.number("spool_mb_max", to.spool_mb_max, 1, 1048576);
+  s.number("keep_h", to.keep_h, 1, 720);
+  s.number("at_once", to.at_once, 1, 16);
 }
 
 Refused refuse_mail(const std::string& value) {
@@ -345,7 +359,10 @@ void read_alerts(Section& s, Config::Alerts& to) {
     rules.number("review_age_min", to.rules.review_age_min, 1, kMinutesMax);
     rules.number("failure_rate", to.rules.failure_rate, 0.0, 1.0);
     rules.number("stuck_min", to.rules.stuck_min, 1, kMinutesMax);
+    rules.number("log_in_burst", to.rules.log_in_burst, 1, 100000);
+    rules.number("in_doubt_min", to.rules.in_doubt_min, 1, kMinutesMax);
   });
+  s.number("repeat_min", to.repeat_min, 1, kMinutesMax);
 }
 
 void read_status_webhook(Section& s, Config::StatusWebhook& to) {
@@ -408,6 +425,7 @@ void read_all(Section& s, Config& to) {
   s.each("routes", [&](Section& entry) { read_route(entry, to.routes.emplace_back(), providers); });
   s.section("approval", [&](Section& inner) { read_approval(inner, to.approval); });
   s.section("audit", [&](Section& inner) { read_audit(inner, to.audit); });
+  s.section("exports", [&](Section& inner) { read_exports(inner, to.exports); });
   s.section("alerts", [&](Section& inner) { read_alerts(inner, to.alerts); });
   s.each("status_webhooks", [&](Section& entry) { read_status_webhook(entry, to.status_webhooks.emplace_back()); });
   std::set<std::string> reports;
@@ -434,6 +452,8 @@ Loaded load_config(const std::string& path, const std::string& credentials_direc
   } else {
     Section root(reading, document.root, {}, 1);
     read_all(root, loaded.config);
+    if (!loaded.config.exports.spool_dir.starts_with('/'))
+      loaded.config.exports.spool_dir = reading.folder + '/' + loaded.config.exports.spool_dir;
   }
   loaded.config.lines = std::move(reading.lines);
   loaded.faults = std::move(reading.faults);

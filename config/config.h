@@ -79,6 +79,7 @@ struct Config {
     std::string index_key_file;           // 32 octets, base64
     std::string intake_key_file;          // JWK
     std::string log_signing_key_file;     // Ed25519, PEM
+    std::vector<std::string> previous_key_encryption_key_files;  // may open what they sealed until it is re-wrapped
   } secrets;
 
   struct Delivery {
@@ -157,10 +158,22 @@ struct Config {
     int checkpoint_every_s = 10;            // 1 to 3600
     struct Anchors {                        // empty: none
       std::string worm_dir;                 // absolute
-      std::string witness_url, tsa_url;
+      std::string witness_url;
+      std::string witness_key;  // its verifier key, "name+hash+base64" (C2SP signed-note); required with witness_url
+      std::string tsa_url;
+      std::string tsa_ca_file;  // PEM, absolute; required with tsa_url
+      int every_min = 10;       // of time stamps; 1 to 1440
     } anchors;
-    int retention_years = 7;  // 1 to 100
+    int retention_years = 7;             // 1 to 100
+    bool faults_stop_approvals = false;  // while a fault in the evidence is not acknowledged, nothing is approved
   } audit;
+
+  struct Exports {
+    std::string spool_dir = "spool";  // absolute; the daemon's own, made 0700
+    int spool_mb_max = 4096;          // of all files together; more: new tasks are refused. 1 to 1,048,576
+    int keep_h = 24;                  // then a file is deleted; 1 to 720
+    int at_once = 2;                  // tasks that run at the same time; 1 to 16
+  } exports;
 
   struct Alerts {
     struct Receiver {
@@ -177,7 +190,10 @@ struct Config {
       int review_age_min = 240;
       double failure_rate = 0.2;  // 0 to 1
       int stuck_min = 30;
+      int log_in_burst = 20;  // failed log-ins within 10 minutes; 1 to 100,000
+      int in_doubt_min = 30;  // that a message is in doubt
     } rules;
+    int repeat_min = 60;  // until somebody acknowledges it
   } alerts;
 
   struct StatusWebhook {

@@ -33,7 +33,10 @@ std::vector<Named> files_of(const Config& c) {
       {"secrets.index_key_file", c.secrets.index_key_file, Holds::key},
       {"secrets.intake_key_file", c.secrets.intake_key_file},
       {"secrets.log_signing_key_file", c.secrets.log_signing_key_file},
+      {"audit.anchors.tsa_ca_file", c.audit.anchors.tsa_ca_file, Holds::certificate},
   };
+  for (const auto& path : c.secrets.previous_key_encryption_key_files)
+    files.push_back({"secrets.previous_key_encryption_key_files", path, Holds::key});
   const auto entry = [](const char* list, size_t i) { return std::string(list) + "[" + std::to_string(i) + "]."; };
   for (size_t i = 0; i < c.providers.size(); ++i)
     for (const auto& [name, path] : c.providers[i].secret_files)

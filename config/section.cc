@@ -226,6 +226,18 @@ bool Section::path(const std::string& key, std::string& to) {
   return true;
 }
 
+bool Section::paths(const std::string& key, std::vector<std::string>& to) {
+  std::vector<std::string> written, found;
+  const bool is_good = list(key, written, [&](const std::string& value) {
+    std::string resolved;
+    auto refused = resolve_path(reading_, value, resolved);
+    if (!refused) found.push_back(std::move(resolved));
+    return refused;
+  });
+  if (is_good) to = std::move(found);
+  return is_good;
+}
+
 bool Section::list(const std::string& key, std::vector<std::string>& to, const Check& check, bool or_single) {
   const YamlNode* node = find(key);
   if (node == nullptr) return false;

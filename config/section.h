@@ -45,6 +45,7 @@ class Section {
   bool path(const std::string& key, std::string& to);
   // With `or_single` a lone scalar is a list of one. An entry that is refused is left out.
   bool list(const std::string& key, std::vector<std::string>& to, const Check& check = {}, bool or_single = false);
+  bool paths(const std::string& key, std::vector<std::string>& to);  // each as path()
   bool numbers(const std::string& key, std::vector<int>& to, size_t count, int min, int max);
 
   // An absent mapping is read as an empty one.

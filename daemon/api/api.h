@@ -20,6 +20,10 @@
 #include "store/keyring.h"
 #include "store/pg_session.h"
 
+namespace signet {
+class Tasks;
+}
+
 namespace signet::api {
 
 struct Dependency {  // as /readyz shows it
@@ -55,6 +59,7 @@ struct ApiServices {
   PasswordHasher* passwords = nullptr;                      // never null where people log in
   Limits* limits = nullptr;                                 // null: none, for tests of other things
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
+  Tasks* tasks = nullptr;                                   // null: none are taken, for tests of other things
 };
 
 }  // namespace signet::api

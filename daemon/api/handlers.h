@@ -64,6 +64,35 @@ http::Response post_revoke_key(Context& context);
 http::Response get_break_glass(Context& context);
 http::Response post_break_glass(Context& context);
 http::Response post_review_break_glass(Context& context);
+// tasks.cc
+http::Response get_tasks(Context& context);
+http::Response get_task(Context& context);
+http::Response get_task_file(Context& context);
+http::Response delete_task(Context& context);
+// exports.cc
+http::Response post_export(Context& context);
+// reports.cc
+http::Response post_compliance_report(Context& context);
+http::Response get_report_schedules(Context& context);
+http::Response post_report_schedules(Context& context);
+http::Response patch_report_schedule(Context& context);
+http::Response delete_report_schedule(Context& context);
+// alerts.cc
+http::Response get_alerts(Context& context);
+http::Response post_alerts(Context& context);
+http::Response post_acknowledge_alert(Context& context);
+// integrity.cc
+http::Response post_verify_integrity(Context& context);
+http::Response get_integrity(Context& context);
+http::Response post_acknowledge_fault(Context& context);
+// evidence.cc
+http::Response get_evidence(Context& context);
+// retention.cc
+http::Response get_retention(Context& context);
+http::Response post_legal_hold(Context& context);
+http::Response delete_legal_hold(Context& context);
+http::Response post_purge(Context& context);
+http::Response post_disclosures(Context& context);
 // system.cc
 http::Response get_health(Context& context);
 http::Response get_readiness(Context& context);

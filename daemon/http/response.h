@@ -1,11 +1,27 @@
 // What a handler answers, and the two bodies that the API speaks.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
+
 namespace signet::http {
+
+// A body that is longer than memory is for. The server's loop asks for the next piece when the one before has left.
+class LongBody {
+ public:
+  virtual ~LongBody() = default;
+  virtual int64_t size() const = 0;                   // octets, known before the first
+  virtual Result<std::string> read(size_t most) = 0;  // the next ones; on an error, or an end before size(), the
+                                                      // connection is reset, so that the client does not take it
+                                                      // for whole
+};
+// The file from its beginning; it may be unlinked meanwhile. not_found, io.
+Result<std::shared_ptr<LongBody>> file_body(const std::string& path);
 
 struct Response {
   int status = 200;  // 200 to 599
@@ -14,7 +30,8 @@ struct Response {
   // Control characters in a value become spaces.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::string content_type;  // empty: none is sent
+  std::shared_ptr<LongBody> long_body = {};  // instead of `body`
+  std::string content_type;                  // empty: none is sent
 
   bool close = false;  // close the connection after this answer
   // `reset` and `hang` are for the sandbox, which plays broken providers: the connection is reset, or stays open

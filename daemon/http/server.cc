@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kOutputMax = 1 << 20;  // a client that pipelines and does not read is not read either
 constexpr size_t kInputMax = 1 << 16;   // kept of the requests that wait behind the one in progress
+constexpr size_t kPiece = 1 << 17;      // of a long body
+constexpr int kPiecesAtOnce = 8;        // then the loop's others have their turn
 
 std::string http_date(int64_t unix_s) {  // RFC 9110 section 5.6.7
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -106,7 +108,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // opening: TLS handshake. handling: a handler has the request. closing: waits for its last octets to leave, and
   // discards what still comes.
-  enum class State { opening, idle, reading, handling, closing };
+  // sending: a long body leaves piece by piece.
+  enum class State { opening, idle, reading, handling, sending, closing };
 
   void on_data(std::string_view octets);
   void read_requests();
@@ -115,6 +118,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch(Request request);
   void refuse(const Refusal& why);
   void send(const Response& response, bool close);
+  void send_more();
+  void end_answer(bool close);
   void close_when_sent();
   void on_timeout();
 
@@ -127,6 +132,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   State state_ = State::opening;
   Pending pending_;
   size_t queued_before_ = 0;
+  std::shared_ptr<LongBody> long_body_;  // while sending
+  int64_t body_left_ = 0;
+  bool close_after_ = false;
   bool in_read_ = false;    // read_requests is on the stack: answers given meanwhile are continued there
   bool is_paused_ = false;  // the stream is not read: too much waits, in or out
 };
@@ -188,7 +196,10 @@ void Connection::start() {
   handlers.on_data = [this](std::string_view octets) { on_data(octets); };
   handlers.on_close = [this](const Error&) { server_.remove(id_); };
   handlers.on_drained = [this] {
-    if (state_ == State::idle || state_ == State::reading) read_requests();
+    if (state_ == State::sending)
+      send_more();
+    else if (state_ == State::idle || state_ == State::reading)
+      read_requests();
   };
   stream_->set_handlers(std::move(handlers));
   const bool is_full = door_.connections > door_.options.limits.connections;
@@ -304,9 +315,44 @@ void Connection::answer(Response response) {
   if (response.delivery == Response::Delivery::reset) return abort();
   const bool close = response.close || server_.is_stopping || !pending_.keep_alive;
   send(response, close);
+  const bool has_body = response.status != 204 && response.status != 304;
+  if (!response.long_body || !has_body || pending_.is_head) return end_answer(close);
+  state_ = State::sending;
+  long_body_ = std::move(response.long_body);
+  body_left_ = long_body_->size();
+  close_after_ = close;
+  send_more();
+}
+
+void Connection::end_answer(bool close) {
   if (close) return close_when_sent();
   enter_idle();
   read_requests();
+}
+
+// A piece of a file is read here, on the loop: it is short, and most often in the page cache.
+void Connection::send_more() {
+  const auto self = shared_from_this();
+  for (int i = 0; body_left_ > 0 && stream_->queued_bytes() < kPiece; i++) {
+    if (i == kPiecesAtOnce)
+      return server_.loop.post([alive = weak_from_this()] {
+        if (const auto connection = alive.lock(); connection && connection->state_ == State::sending)
+          connection->send_more();
+      });
+    auto piece = long_body_->read(static_cast<size_t>(std::min<int64_t>(body_left_, kPiece)));
+    if (!piece || piece->empty()) {
+      server_.log.error("an answer broke off",
+                        {{"request_id", pending_.request_id},
+                         {"reason", piece ? "the file is shorter than it was" : piece.error().text}});
+      return abort();
+    }
+    body_left_ -= static_cast<int64_t>(piece->size());
+    stream_->write(*piece);
+    if (state_ != State::sending) return;  // the client left
+  }
+  if (body_left_ > 0) return start_patience();
+  long_body_.reset();
+  end_answer(close_after_ || server_.is_stopping);
 }
 
 void Connection::refuse(const Refusal& why) {
@@ -322,7 +368,10 @@ void Connection::send(const Response& response, bool close) {
   out.reserve(512 + (pending_.is_head ? 0 : response.body.size()));
   append_header(out, "Date", server_.date());
   if (!response.content_type.empty() && has_body) append_header(out, "Content-Type", response.content_type);
-  if (has_body) append_header(out, "Content-Length", std::to_string(response.body.size()));
+  if (has_body)
+    append_header(
+        out, "Content-Length",
+        std::to_string(response.long_body ? response.long_body->size() : static_cast<int64_t>(response.body.size())));
   if (close) {
     append_header(out, "Connection", "close");
   } else if (pending_.is_http10) {

@@ -233,7 +233,9 @@ Result<void> BundleWriter::finish(const BundleFacts& facts, const SigningKey& lo
   DsseEnvelope envelope{std::string(kManifestType), std::move(manifest)};
   if (auto done = envelope.sign(log); !done) return done;
   if (auto done = add("manifest.dsse.json", envelope.json()); !done) return done;
-  return impl_->done(archive_write_close(impl_->zip) == ARCHIVE_OK);
+  return close();
 }
+
+Result<void> BundleWriter::close() { return impl_->done(archive_write_close(impl_->zip) == ARCHIVE_OK); }
 
 }  // namespace signet

@@ -62,6 +62,7 @@ class BundleWriter {  // one thread
   Result<void> add(const std::string& name, std::string_view octets);
   // Adds VERIFY.md, signet_verify.py, the manifest and its signature, and ends the zip.
   Result<void> finish(const BundleFacts& facts, const SigningKey& log);
+  Result<void> close();  // ends the zip with what is in it, which is no bundle
 
  private:
   struct Impl;

@@ -48,6 +48,15 @@ Result<LogKey> make_log_key(const Config& config) {
   return LogKey{std::move(*name), std::move(*key)};
 }
 
+Result<std::vector<NoteKey>> make_witnesses(const Config& config) {
+  std::vector<NoteKey> out;
+  if (config.audit.anchors.witness_key.empty()) return out;
+  auto key = NoteKey::parse(config.audit.anchors.witness_key);
+  if (!key) return Error{key.error().code, "audit.anchors.witness_key: " + key.error().text};
+  out.push_back(std::move(*key));
+  return out;
+}
+
 Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
 
 Result<RedisOptions> make_redis_options(const Config& config) {
@@ -137,6 +146,15 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
 SequencerSettings make_sequencer_settings(const Config& config) {
   SequencerSettings out;
   out.checkpoint_every_ms = config.audit.checkpoint_every_s * int64_t{1000};
+  return out;
+}
+
+TaskSettings make_task_settings(const Config& config) {
+  TaskSettings out;
+  out.instance = config.instance;
+  out.spool_dir = config.exports.spool_dir;
+  out.spool_bytes_max = int64_t{config.exports.spool_mb_max} << 20;
+  out.keep_ms = config.exports.keep_h * int64_t{3'600'000};
   return out;
 }
 

@@ -90,7 +90,7 @@ class Writing {
   Result<void> choose_checkpoint() {
     auto row = provable_checkpoint(session_);
     if (!row) return row.error();
-    if (!*row) return Error{ErrorCode::unavailable, "the log has no checkpoint yet: try again in a moment"};
+    if (!*row) return Error{ErrorCode::conflict, "the log has no checkpoint yet: try again in 15 seconds"};
     auto parsed = parse_note((*row)->note);
     if (!parsed) return parsed.error();
     auto checkpoint = parse_checkpoint(parsed->text);
@@ -142,7 +142,8 @@ class Writing {
     });
     if (!done) return done;
     if (request_.head && !is_head_there_)
-      return Error{ErrorCode::unavailable, "the message's newest events are in no checkpoint yet"};
+      return Error{ErrorCode::conflict,
+                   "the message's newest events are in no checkpoint yet: try again in 15 seconds"};
     return {};
   }
 

@@ -30,7 +30,7 @@ struct BundleRequest {
   EntryFilter filter;
   bool is_whole_log = false;  // then the filter takes everything
   // Of one message, which the filter names: its history alone, up to this head of its chain, without reads and
-  // refusals. unavailable: the checkpoint does not reach so far yet.
+  // refusals.
   std::optional<Head> head = {};
   std::vector<std::pair<std::string, std::string>> shown = {};  // the filter, as the manifest says it; never PHI
   std::string previous_checkpoint = {};                         // the note that the auditor holds; empty: none
@@ -47,7 +47,8 @@ using BundleProgress = std::function<Result<void>(int64_t done, int64_t total)>;
 // invalid: it is no checkpoint that this log signed; the text says so to who gave it.
 Result<Checkpoint> read_previous_checkpoint(const std::string& note, const LogKey& key);
 
-// limit: too many events or files; the text says what to do. conflict: the log is shorter than previous_checkpoint.
+// limit: too many events or files. conflict: no checkpoint reaches so far yet, or the log is shorter than
+// previous_checkpoint. Either text says what to do.
 Result<BundleEnd> write_bundle(PgSession& session, const BundleSource& source, const BundleRequest& request, Sink& to,
                                const BundleProgress& progress = {});
 

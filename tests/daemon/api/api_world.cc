@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -15,8 +16,18 @@
 #include "daemon/http/parser.h"
 #include "store/directory.h"
 #include "store/passwords.h"
+#include "tests/fakes/process.h"
 
 namespace signet::api {
+namespace {
+
+std::string scratch_folder() {
+  std::string folder = "/tmp/signet-spool.XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder in /tmp");
+  return folder;
+}
+
+}  // namespace
 
 Verdict TestProvider::verify(const CallbackRequest& request) const {
   for (const auto& [name, value] : request.headers)
@@ -133,10 +144,23 @@ void note_exchange(std::string_view pattern, const http::Request& request, const
 
 }  // namespace
 
+namespace {
+
+LogKey make_log_key() {
+  auto key = SigningKey::generate(SignatureAlgorithm::ed25519);
+  if (!key) throw std::runtime_error(key.error().text);
+  auto name = NoteKey::make("signet/test", NoteKeyType::ed25519, key->public_key());
+  return {std::move(*name), std::move(*key)};
+}
+
+}  // namespace
+
 template <class Json>
 BasicApiWorld<Json>::BasicApiWorld()
     : postgres(shared_postgres()),
       pool(postgres.options(), 4),
+      tasks(postgres.options(), {"signetd-1", scratch_folder()}, clock, log, metrics, [] {}),
+      log_key(make_log_key()),
       services{pool,
                keyring,
                routes,
@@ -155,6 +179,13 @@ BasicApiWorld<Json>::BasicApiWorld()
       admin(services, admin_routes()),
       webhooks(services, webhook_routes()) {
   services.passwords = &passwords;
+  services.tasks = &tasks;
+  services.bundles = &bundles;
+  if (auto spool = tasks.open_spool(); !spool) throw std::runtime_error(spool.error().text);
+  tasks.add("sample", [](TaskRun& run) -> Result<TaskEnd> {
+    if (auto written = run.file().write("hello\n"); !written) return written.error();
+    return TaskEnd{"{}", "sample.csv", "text/csv; charset=utf-8"};
+  });
   postgres.clear();
   superuser_ = postgres.session("postgres");
 }
@@ -162,6 +193,24 @@ BasicApiWorld<Json>::BasicApiWorld()
 template <class Json>
 BasicApiWorld<Json>::~BasicApiWorld() {
   for (const auto& fault : faults_) FAIL_CHECK(fault);
+  std::error_code ignored;
+  std::filesystem::remove_all(std::filesystem::path(tasks.path_of({})).parent_path(), ignored);
+}
+
+template <class Json>
+std::string BasicApiWorld<Json>::task(const Caller& asked_by) {
+  Task task;
+  task.id = ids.next();
+  task.kind = "sample";
+  task.asked_by = asked_by.id;
+  task.instance = tasks.instance();
+  task.asked_at = clock.wall();
+  auto session = postgres.session();
+  PgTransaction tx(*session);
+  if (!insert_task(tx, task) || !tx.commit()) throw std::runtime_error("no task");
+  while (tasks.pass()) {
+  }
+  return task.id.text();
 }
 
 template <class Json>
@@ -444,6 +493,18 @@ std::vector<std::string> BasicApiWorld<Json>::new_actions() {
     last_seen_ = rows.uuid(i, 1);
   }
   return out;
+}
+
+template <class Json>
+void BasicApiWorld<Json>::sign_log() {
+  Sequencer sequencer(postgres.options("signet_sequencer"), {0, 4096}, log_key, clock, log, metrics);
+  auto session = postgres.session("postgres");
+  wait_until("a checkpoint over the whole log", [&] {
+    sequencer.pass();
+    const auto size = session->run("select count(*) from audit.entry");
+    const auto newest = newest_checkpoint(*session);
+    return size && newest && *newest && (*newest)->size == size->number(0, 0);
+  });
 }
 
 template class BasicApiWorld<nlohmann::json>;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "daemon/api/router.h"
+#include "daemon/evidence/bundle_writer.h"
+#include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/postgres_server.h"
 
@@ -88,11 +90,14 @@ class BasicApiWorld {
 
   PgRows sql(const std::string& sql);  // as superuser; throws
   int64_t count(const std::string& from) { return sql("select count(*) from " + from).number(0, 0); }
+  // A task that has made a file of six octets, as if this caller had asked for it; its id.
+  std::string task(const Caller& asked_by);
   std::string status_of(const std::string& id);
   std::vector<Json> events(const std::string& id);  // all that name this object, in order
   std::vector<std::string> actions(const std::string& id);
   void check_chain(const std::string& id);  // n without gaps, prev the leaf before, the row's head the last
   Json last_event(const std::string& action);
+  void sign_log();                         // a checkpoint over every entry there is
   std::vector<std::string> new_actions();  // of every event since the last call, in order
   const RouteRow* row_of(const std::string& method, const std::string& path) const;  // of the admin routes; else null
 
@@ -110,6 +115,10 @@ class BasicApiWorld {
   int came = 0;
   bool is_held_to_records = true;  // off: where what a call leaves is not looked at, for many calls a second
   PasswordHasher passwords{random};
+  Metrics metrics;
+  Tasks tasks;  // runs one by each tasks.pass()
+  LogKey log_key;
+  BundleSource bundles{keyring, log_key, {}, clock};
   ApiServices services;
   Router admin, webhooks;
 

@@ -4,7 +4,7 @@
 
 namespace signet {
 
-Result<std::optional<CheckpointRow>> provable_checkpoint(PgSession& session) {
+Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgSession& session) {
   auto rows = session.run(
       "with newest as (select size, created_at from audit.checkpoint order by size desc limit 1), cosigned as "
       "(select c.size from audit.checkpoint c, newest n where c.created_at >= n.created_at - interval '10 minutes' and "

@@ -391,7 +391,7 @@ class Archive:
             fixed = self.at(at, 46)
             if len(fixed) != 46 or not fixed.startswith(b"PK\1\2"):
                 raise Bad(f"its directory is broken at entry {number + 1}")
-            crc, packed, plain, name_size, extra_size, start = struct.unpack("<16xIIIHH10x2xI", fixed)
+            crc, packed, plain, name_size, extra_size, start = struct.unpack("<16xIIIHH10xI", fixed)
             name = self.at(at + 46, name_size)
             extra = self.at(at + 46 + name_size, extra_size)[len(self.EXTRA) + 4:]
             wide = list(struct.unpack(f"<{len(extra) // 8}Q", extra[:len(extra) // 8 * 8]))

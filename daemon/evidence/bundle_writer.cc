@@ -88,7 +88,7 @@ class Writing {
 
  private:
   Result<void> choose_checkpoint() {
-    auto row = provable_checkpoint(session_);
+    auto row = is_newest_wanted_ ? newest_checkpoint(session_) : witnessed_checkpoint(session_);
     if (!row) return row.error();
     if (!*row) return Error{ErrorCode::conflict, "the log has no checkpoint yet: try again in 15 seconds"};
     auto parsed = parse_note((*row)->note);
@@ -103,6 +103,10 @@ class Writing {
     if (request_.previous_checkpoint.empty()) return {};
     auto previous = read_previous_checkpoint(request_.previous_checkpoint, source_.key);
     if (!previous) return previous.error();
+    if (previous->size > facts_.checkpoint.size && !is_newest_wanted_) {  // the witness may be some seconds behind
+      is_newest_wanted_ = true;
+      return choose_checkpoint();
+    }
     if (previous->size > facts_.checkpoint.size)
       return Error{
           ErrorCode::conflict,
@@ -141,10 +145,14 @@ class Writing {
       return {};
     });
     if (!done) return done;
-    if (request_.head && !is_head_there_)
+    if (!request_.head || is_head_there_) return {};
+    if (is_newest_wanted_)
       return Error{ErrorCode::conflict,
                    "the message's newest events are in no checkpoint yet: try again in 15 seconds"};
-    return {};
+    is_newest_wanted_ = true;
+    events_ = octets_ = 0;
+    if (auto chosen = choose_checkpoint(); !chosen) return chosen;
+    return measure();
   }
 
   Result<void> write_events() {
@@ -292,7 +300,7 @@ class Writing {
   std::string note_;
   std::optional<Checkpoint> previous_;
   int64_t events_ = 0, octets_ = 0;
-  bool is_head_there_ = false;
+  bool is_head_there_ = false, is_newest_wanted_ = false;
   std::vector<Placed> placed_;
   std::vector<Approved> approved_;
   std::vector<StampRow> stamps_;

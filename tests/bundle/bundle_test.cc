@@ -68,13 +68,13 @@ TEST_CASE("a bundle is the same octets whenever it is made of the same, and says
 TEST_CASE("one message's bundle waits for a checkpoint over its newest event") {
   BundleWorld w;
   const auto id = w.world.queued(w.staff, w.reviewer);
-  const auto early = w.world.call("GET", "/api/messages/" + id + "/evidence", w.doctor);
+  const auto early = w.world.call("GET", "/api/messages/" + id + "/evidence", w.staff);
   CHECK(early.status == 409);
   CHECK(early.body["code"] == "STATUS_CONFLICT");
   CHECK(holds(early.body["detail"], "try again in 15 seconds"));
   w.world.sign_log();
   CHECK(texts(verdict_of(w.of_message(id))) == "");
-  CHECK(w.world.call("GET", "/api/messages/" + w.staff.id.text() + "/evidence", w.doctor).status == 404);
+  CHECK(w.world.call("GET", "/api/messages/" + w.staff.id.text() + "/evidence", w.staff).status == 404);
   CHECK(w.world.call("GET", "/api/messages/" + id + "/evidence", w.world.user(Role::staff)).status == 403);
 }
 

@@ -136,7 +136,7 @@ std::string BundleWorld::selection() {
 }
 
 std::string BundleWorld::of_message(const std::string& id) {
-  const auto answer = world.call("GET", "/api/messages/" + id + "/evidence", doctor);
+  const auto answer = world.call("GET", "/api/messages/" + id + "/evidence", staff);
   INFO(answer.raw.body);
   REQUIRE(answer.status == 200);
   return answer.raw.body;
@@ -164,7 +164,10 @@ std::string texts(const BundleVerdict& verdict) {
 RunScript run_script(const std::string& zip, const std::string& arguments) {
   const TestDir dir;
   dir.put("bundle.zip", zip);
-  REQUIRE(std::system(("mkdir " + dir / "bin" + " && ln -s $(command -v python3) $(command -v openssl) " + dir / "bin")
+  const std::string python = "$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')";
+  const std::string bin = dir / "bin";
+  REQUIRE(std::system(("mkdir " + bin + " && ln -s " + python + " " + bin + "/python3 && ln -s $(command -v openssl) " +
+                       bin + "/openssl")
                           .c_str()) == 0);
   std::string words = arguments;
   for (size_t at = words.find("ZIP"); at != std::string::npos; at = words.find("ZIP", at + 1))

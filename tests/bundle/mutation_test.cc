@@ -151,7 +151,7 @@ TEST_CASE("files added, removed, renamed, swapped and cut are named") {
       std::swap(changed[i], changed[other]);
       tally.hold("moved " + name, pack_zip(changed), {"(zip)"});
     }
-    for (const std::string name : {"approvals/" + stranger + ".dsse.json", std::string("anchors/7.tsr")}) {
+    for (const std::string& name : {"approvals/" + stranger + ".dsse.json", std::string("anchors/7.tsr")}) {
       Files changed = files;
       changed.emplace_back(name, "{}");
       tally.hold("added " + name, pack_zip(changed), {name});

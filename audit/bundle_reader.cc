@@ -134,8 +134,9 @@ Result<BundleReader> BundleReader::open(BundleOctets octets, std::vector<BundleF
   BundleReader reader(std::move(octets));
   auto head = reader.octets_.at(0, 4);
   if (!head) return head.error();
-  if (reader.octets_.size < static_cast<int64_t>(kEnd) || (!head->starts_with("PK") && head->substr(1) != "K\3\4"))
-    return Error{ErrorCode::invalid, "it is no zip"};
+  auto end = reader.octets_.at(std::max<int64_t>(reader.octets_.size - static_cast<int64_t>(kEnd), 0), 4);
+  if (!end) return end.error();
+  if (*head != "PK\3\4" && *end != "PK\5\6") return Error{ErrorCode::invalid, "it is no zip"};
   if (auto done = reader.read_directory(faults); !done) {
     if (done.error().code != ErrorCode::corrupt) return done.error();
     faults.push_back({kZip, 0, done.error().text});

@@ -37,6 +37,11 @@ class Bad(Exception):
     """Says what is wrong with what was being read."""
 
 
+# What reading a member that is not there, or of another kind, raises.
+MALFORMED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
+MALFORMED_TEXT = "misses a member, or has one of another kind than belongs there"
+
+
 class Unreadable(Exception):
     """Nothing can be checked."""
 
@@ -355,9 +360,8 @@ class Archive:
     def __init__(self, path, report):
         self.report, self.file = report, open(path, "rb")
         self.octets = os.fstat(self.file.fileno()).st_size
-        if self.at(0, 4) != b"PK\3\4":
-            if self.octets < 22 or self.at(1, 3) != b"K\3\4":
-                raise Unreadable("it is neither a zip nor a folder")
+        if self.at(0, 4) != b"PK\3\4" and self.at(max(self.octets - 22, 0), 4) != b"PK\5\6":
+            raise Unreadable("it is neither a zip nor a folder")
         self.entries = {}
         self.order = []
         try:
@@ -522,7 +526,9 @@ class Bundle:
             return True
         except Bad as bad:
             self.report.fault(name, str(bad))
-            return False
+        except MALFORMED:
+            self.report.fault(name, MALFORMED_TEXT)
+        return False
 
     def run(self):
         for name in FIXED:
@@ -570,7 +576,8 @@ class Bundle:
             for at in ("validFrom", "validTo", "revokedAt"):
                 if row.get(at) is not None and not TIME.match(member(row, at, str)):
                     raise Bad(f"has a {at} of the key {row['keyId']} that is no time")
-            member(row, "userId", str), member(row, "custody", str), member(row, "algorithm", str)
+            for word in ("algorithm", "custody", "userId", "validFrom"):
+                member(row, word, str)
             self.approvers[row["keyId"]] = dict(row, spki=spki)
 
     # manifest.json and its signature
@@ -612,6 +619,9 @@ class Bundle:
                 member(rows[0], "sig", str))
         except Bad as bad:
             self.report.fault(name, str(bad))
+            return
+        except MALFORMED:
+            self.report.fault(name, MALFORMED_TEXT)
             return
         if verify_signature(self.log_key.spki, pae(MANIFEST_TYPE, manifest), signature):
             if payload != manifest:
@@ -759,6 +769,8 @@ class Bundle:
                     self.approvals.append((number, event))
             except Bad as bad:
                 self.report.fault(name, str(bad), number, event_id)
+            except MALFORMED:
+                self.report.fault(name, MALFORMED_TEXT, number, event_id)
         if number != self.manifest["range"]["events"]:
             self.report.fault(name, f"has {number} events, and {self.manifest['range']['events']} in the manifest")
         if self.tree and (number != size or self.tree.root() != self.checkpoint.root):
@@ -831,6 +843,8 @@ class Bundle:
                     self.read_approval(name, event)
                 except Bad as bad:
                     self.report.fault(name, str(bad), event=event_id)
+                except MALFORMED:
+                    self.report.fault(name, "or its event " + MALFORMED_TEXT, event=event_id)
             elif withheld.get(event_id) == "erased":
                 self.report.notes.append(f"the signature of event {event_id} was erased with its message's content under "
                                          "the retention policy")
@@ -1027,7 +1041,7 @@ def main():
         bundle = Bundle(source, report, arguments)
         if isinstance(source, Folder) or source.names:
             bundle.run()
-    except (Unreadable, Bad, OSError) as error:
+    except (Unreadable, Bad, OSError, *MALFORMED) as error:
         if not report.findings:
             print(f"signet_verify.py: {error}", file=sys.stderr)
             return 2

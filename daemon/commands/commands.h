@@ -58,4 +58,11 @@ struct SandboxOptions {
 };
 int run_sandbox(const SandboxOptions& options);  // until SIGTERM or SIGINT
 
+struct WitnessOptions {
+  std::string listen = "127.0.0.1:8430";
+  std::string name, state, key;   // key: empty: in the state folder
+  std::vector<std::string> logs;  // vkeys
+};
+int run_witness(const WitnessOptions& options);  // until SIGTERM or SIGINT
+
 }  // namespace signet

@@ -54,6 +54,12 @@ Result<std::vector<AnchoredCheckpoint>> read_anchored(PgSession& session, const 
   return out;
 }
 
+Result<std::string> checkpoint_note(PgSession& session, int64_t size) {
+  auto rows = session.run("select note from audit.checkpoint where size = $1", {size});
+  if (!rows) return rows.error();
+  return rows->size() == 0 ? std::string() : rows->text(0, 0);
+}
+
 Result<int64_t> unanchored_ms(PgSession& session, const std::string& kind) {
   auto rows = session.run(
       "select (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint from audit.checkpoint where size > "

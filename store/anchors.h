@@ -34,6 +34,8 @@ struct AnchoredCheckpoint {
 // Of one kind, by size, those above `past`.
 Result<std::vector<AnchoredCheckpoint>> read_anchored(PgSession& session, const std::string& kind, int64_t past,
                                                       int count_max);
+// The stored checkpoint's note; empty: there is none of this size.
+Result<std::string> checkpoint_note(PgSession& session, int64_t size);
 // For how long the oldest checkpoint has waited that is newer than every anchor of this kind; 0: none waits. An idle
 // log makes no checkpoints, so nothing waits then.
 Result<int64_t> unanchored_ms(PgSession& session, const std::string& kind);

@@ -47,12 +47,6 @@ Result<Sequenced> take(PgTransaction& tx, const LogCursor& cursor, const LogCurs
   return out;
 }
 
-Result<std::optional<CheckpointRow>> checkpoint_of(const Result<PgRows>& rows) {
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<CheckpointRow>();
-  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
-}
-
 constexpr char kFaultColumns[] = "select id, level, what, seq, event_id, at from audit.fault ";
 
 }  // namespace
@@ -153,11 +147,10 @@ Result<std::optional<std::string>> read_tile(PgSession& session, int level, int6
 }
 
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) {
-  return checkpoint_of(session.run("select size, root, note from audit.checkpoint order by size desc limit 1"));
-}
-
-Result<std::optional<CheckpointRow>> checkpoint_at(PgSession& session, int64_t size) {
-  return checkpoint_of(session.run("select size, root, note from audit.checkpoint where size = $1", {size}));
+  auto rows = session.run("select size, root, note from audit.checkpoint order by size desc limit 1");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<CheckpointRow>();
+  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
 }
 
 Result<std::vector<LogRow>> read_log(PgSession& session, int64_t from, int count_max) {

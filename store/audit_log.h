@@ -63,7 +63,6 @@ struct CheckpointRow {
   std::string note;
 };
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
-Result<std::optional<CheckpointRow>> checkpoint_at(PgSession& session, int64_t size);
 
 struct LogRow {
   int64_t seq = 0;

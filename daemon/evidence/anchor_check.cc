@@ -77,9 +77,9 @@ Result<std::string> AnchorCheck::object_to_file(LogNow& now, int64_t size) {
   if (checkpoint && checkpoint->checkpoint.size == static_cast<uint64_t>(size))
     return now.objection(checkpoint->checkpoint);
   // Half a file of a daemon that died while it wrote proves nothing; there is no row of it.
-  auto stored = checkpoint_at(now.session, size);
+  auto stored = checkpoint_note(now.session, size);
   if (!stored) return stored.error();
-  if (stored->has_value() && (*stored)->note != *note && (*stored)->note.starts_with(*note)) return std::string();
+  if (*stored != *note && stored->starts_with(*note)) return std::string();
   return std::string("it is no checkpoint of this log and size");
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "daemon/evidence/sequencer.h"
 #include "providers/provider.h"
 #include "store/pg_session.h"
 
@@ -23,6 +24,8 @@ std::optional<Config> read_config(const std::string& path, const Environment& en
 Result<PgOptions> postgres_options(const Config& config);
 // The same database as another user.
 Result<PgOptions> postgres_options(const Config& config, const Config::Postgres::Role& role);
+Result<LogKey> make_log_key(const Config& config);  // errors name the configuration key
+Result<NoteKey> parse_witness_key(const std::string& vkey);
 ProviderSettings provider_settings(const Config::Provider& provider);  // without secrets
 // What the adapters say about `providers` and `routes`: unknown adapter, unknown or missing setting, a value it
 // refuses.

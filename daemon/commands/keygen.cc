@@ -57,6 +57,11 @@ int keygen(const Config& config) {
   }
   if (has_made)
     std::printf("Keep copies apart from the database: without the key-encryption key no message opens again.\n");
+  if (status == 0 && !config.secrets.log_signing_key_file.empty()) {
+    auto log_key = make_log_key(config);
+    if (!log_key) return fail(log_key.error());
+    std::printf("The log's key, for witnesses and auditors: %s\n", log_key->name.vkey().c_str());
+  }
   return status;
 }
 

@@ -5,17 +5,13 @@
 #include "base/notify.h"
 #include "base/signals.h"
 #include "daemon/commands/commands.h"
+#include "daemon/commands/operator.h"
 #include "daemon/http/server.h"
 
 namespace signet {
 namespace {
 
 constexpr int64_t kStopMs = 5000;
-
-int failed(const std::string& text) {
-  std::fprintf(stderr, "signetd: %s\n", text.c_str());
-  return 1;
-}
 
 }  // namespace
 

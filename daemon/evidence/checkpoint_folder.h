@@ -25,7 +25,7 @@ class CheckpointFolder {
   std::string path(int64_t size) const;
 
  private:
-  const std::string folder_;
+  std::string folder_;
 };
 
 }  // namespace signet

@@ -33,6 +33,9 @@ class Anchors {
   Anchors(PgOptions writer, PgOptions reader, AnchorSettings settings, const LogKey& key, const Clock& clock,
           Random& random, IdSource& ids, Log& log, Metrics& metrics, Alarmed alarmed);
 
+  Anchors(const Anchors&) = delete;
+  Anchors& operator=(const Anchors&) = delete;
+
   // What is due. Called every few seconds, or the place is lost to another. Always false: nothing waits.
   bool pass();
   // Anchors the newest checkpoint by each kind, and checks, whatever the time; for tests and on demand. Unavailable:

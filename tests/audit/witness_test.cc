@@ -4,7 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "audit/tile.h"
+#include "tests/audit/small_log.h"
 #include "tests/audit/vectors.h"
 
 using namespace signet;
@@ -18,29 +18,16 @@ const nlohmann::json& ours() {
 std::string ours(const char* name) { return ours()[name]; }
 SigningKey seeded(const char* name) { return SigningKey::from_ed25519_seed(Secret(octets_of_hex(ours(name)))).value(); }
 
-// A log of eight leaves, the published one's, and a witness that remembers.
-struct World {
-  NoteKey log = NoteKey::parse(ours("log_vkey")).value(), witness = NoteKey::parse(ours("witness_vkey")).value();
-  SigningKey log_key = seeded("log_seed_hex"), witness_key = seeded("witness_seed_hex");
-  std::vector<Digest> leaves;
+// The published log with eight leaves of our own, and a witness that remembers.
+struct World : SmallLog {
+  NoteKey witness = NoteKey::parse(ours("witness_vkey")).value();
+  SigningKey witness_key = seeded("witness_seed_hex");
   std::map<std::string, Witnessed> known;
 
-  World() {
-    for (int i = 0; i < 8; i++) leaves.push_back(sha256(std::to_string(i)));
-  }
-  std::string checkpoint(uint64_t size) const {
-    return sign_checkpoint({log.name(), size, root_of(std::span(leaves).first(size))}, log, log_key).value();
-  }
-  std::vector<Digest> proof(uint64_t from, uint64_t to) const {
-    const TileReader tiles = [this](int, uint64_t, int width) -> Result<std::vector<Digest>> {
-      return std::vector<Digest>(leaves.begin(), leaves.begin() + width);
-    };
-    return from == 0 ? std::vector<Digest>() : ProofBuilder(tiles, to).consistency(from).value();
-  }
-  std::string request(uint64_t from, uint64_t to) const { return print({from, proof(from, to), checkpoint(to)}); }
+  World() : SmallLog(NoteKey::parse(ours("log_vkey")).value(), seeded("log_seed_hex"), 8) {}
   WitnessAnswer ask(const std::string& body) {
     auto answer = answer_add_checkpoint(
-        body, std::vector{log}, [this](const std::string& origin) { return known[origin]; }, witness, witness_key,
+        body, std::vector{name}, [this](const std::string& origin) { return known[origin]; }, witness, witness_key,
         1767225600);
     if (answer.cosigned) known[answer.cosigned->origin] = {answer.cosigned->size, answer.cosigned->root};
     return answer;
@@ -60,7 +47,7 @@ TEST_CASE("the published request is read, answered with the published cosignatur
 
   const std::string both = ours("checkpoint");
   const auto root6 = digest_of_hex("76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef");
-  world.known[world.log.name()] = {6, root6};
+  world.known[world.name.name()] = {6, root6};
   const auto answer = world.ask(body);
   CHECK(answer.status == 200);
   CHECK(both.ends_with(answer.body));
@@ -77,7 +64,7 @@ TEST_CASE("a witness signs what extends what it signed before, and the log takes
     const auto line = take_cosignature(world.checkpoint(to), answer.body, world.witness);
     REQUIRE(line.ok());
     CHECK(*line == answer.body);
-    CHECK(verify_checkpoint(world.checkpoint(to) + *line, world.log, std::vector{world.witness})->witnesses ==
+    CHECK(verify_checkpoint(world.checkpoint(to) + *line, world.name, std::vector{world.witness})->witnesses ==
           std::vector<size_t>{0});
     CHECK_FALSE(take_cosignature(world.checkpoint(2), answer.body, world.witness).ok());
   }
@@ -88,8 +75,8 @@ TEST_CASE("a witness refuses each request as the specification numbers it, and f
   REQUIRE(world.ask(world.request(0, 5)).status == 200);
   World forged;
   forged.leaves[2] = sha256("changed");
-  auto other = NoteKey::make("other/log", NoteKeyType::ed25519, world.log_key.public_key()).value();
-  const std::string unsigned_note = text(Checkpoint{world.log.name(), 8, root_of(world.leaves)}) + "\n";
+  auto other = NoteKey::make("other/log", NoteKeyType::ed25519, world.key.public_key()).value();
+  const std::string unsigned_note = text(Checkpoint{world.name.name(), 8, root_of(world.leaves)}) + "\n";
   struct Case {
     const char* what;
     std::string body;
@@ -106,13 +93,13 @@ TEST_CASE("a witness refuses each request as the specification numbers it, and f
       {"no signature", print({5, world.proof(5, 8), unsigned_note}), 400},
       {"an old size above the new", print({8, {}, world.checkpoint(5)}), 400},
       {"a log it does not know",
-       print({0, {}, sign_checkpoint({"other/log", 8, root_of(world.leaves)}, other, world.log_key).value()}), 404},
+       print({0, {}, sign_checkpoint({"other/log", 8, root_of(world.leaves)}, other, world.key).value()}), 404},
       {"another's signature",
        print({5, world.proof(5, 8),
               [&] {
-                Note note{text(Checkpoint{world.log.name(), 8, root_of(world.leaves)}), {}};
+                Note note{text(Checkpoint{world.name.name(), 8, root_of(world.leaves)}), {}};
                 auto stranger = SigningKey::generate(SignatureAlgorithm::ed25519).value();
-                auto key = NoteKey::make(world.log.name(), NoteKeyType::ed25519, stranger.public_key()).value();
+                auto key = NoteKey::make(world.name.name(), NoteKeyType::ed25519, stranger.public_key()).value();
                 REQUIRE(sign_note(note, key, stranger).ok());
                 return print(note);
               }()}),
@@ -141,8 +128,8 @@ TEST_CASE("a witness refuses each request as the specification numbers it, and f
 TEST_CASE("a first checkpoint takes no proof, and an empty log has the empty root") {
   World world;
   CHECK(world.ask(print({0, {sha256("")}, world.checkpoint(8)})).status == 422);
-  const Checkpoint forged{world.log.name(), 0, sha256("x")};
-  CHECK(world.ask(print({0, {}, sign_checkpoint(forged, world.log, world.log_key).value()})).status == 409);
+  const Checkpoint forged{world.name.name(), 0, sha256("x")};
+  CHECK(world.ask(print({0, {}, sign_checkpoint(forged, world.name, world.key).value()})).status == 409);
   CHECK(world.ask(world.request(0, 0)).status == 200);
   CHECK(world.ask(world.request(0, 8)).status == 200);
 }
@@ -153,7 +140,7 @@ TEST_CASE("an answer without the witness's own line is not taken") {
   const std::string good = world.ask(world.request(0, 8)).body;
   auto stranger = SigningKey::generate(SignatureAlgorithm::ed25519).value();
   auto key = NoteKey::make("stranger", NoteKeyType::cosignature, stranger.public_key()).value();
-  Note note{text(Checkpoint{world.log.name(), 8, root_of(world.leaves)}), {}};
+  Note note{text(Checkpoint{world.name.name(), 8, root_of(world.leaves)}), {}};
   REQUIRE(sign_note(note, key, stranger, 1767225600).ok());
   const std::string other = print(note).substr(note.text.size() + 1);
   CHECK_FALSE(take_cosignature(checkpoint, other, world.witness).ok());

@@ -312,6 +312,7 @@ std::string fhir_provenance(const FhirProvenance& p) {
                           {"sigFormat", "application/vnd.dsse.envelope.v1+json"},
                           {"data", to_base64(approval.dsse)}});
   }
+  if (agents.empty()) agents.push_back({{"who", {{"display", "unknown: the record does not open"}}}});
   out["agent"] = std::move(agents);
   Json entities = Json::array();
   entities.push_back({{"role", "source"},

@@ -326,6 +326,10 @@ std::vector<RouteRow> admin_routes() {
        {"draft_generated", "metadata_read", "signed", "reviewed", "queued"},
        post_messages,
        true},
+      {"GET", "/api/tasks", "list_tasks", caller, read, {"tasks_listed"}, get_tasks},
+      {"GET", "/api/tasks/{id}", "read_task", caller, read, {}, get_task},
+      {"GET", "/api/tasks/{id}/file", "fetch_file", caller, export_evidence, {"task_file_read"}, get_task_file},
+      {"DELETE", "/api/tasks/{id}", "end_task", caller, write, {"task_cancelled", "task_file_removed"}, delete_task},
       {"GET", "/api/messages", "list_messages", caller, read, {"messages_listed"}, get_messages},
       {"POST", "/api/messages/search", "search_messages", caller, read, {"messages_searched"}, post_search},
       {"GET", "/api/messages/{id}", "read", caller, read, {"content_read", "metadata_read"}, get_message},
@@ -390,6 +394,14 @@ std::vector<RouteRow> admin_routes() {
       {"GET", "/api/audit-logs", "read_audit", caller, read, {"audit_read"}, get_audit_logs},
       {"POST", "/api/audit-logs", "note", caller, write, {"external_note"}, post_audit_logs, true},
       {"POST", "/api/audit-logs/search", "search_audit", caller, read, {"audit_searched"}, post_audit_search},
+      {"POST",
+       "/api/audit-export/export",
+       "export",
+       caller,
+       export_evidence,
+       {"export_requested", "task_file_read"},
+       post_export,
+       true},
   };
 }
 

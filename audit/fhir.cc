@@ -186,12 +186,14 @@ Json entity_of(const Json& event, const FhirEvent& source) {
   for (const char* member :
        {"status", "reasonCode", "envelopeCommit", "provenanceSha256", "attemptSha256", "callbackSha256", "requestId"})
     if (event.contains(member)) add_detail(details, member, event[member]);
-  for (const char* group : {"object", "attempt", "actor"})
-    for (const auto& [name, value] : event.value(group, Json::object()).items())
+  for (const char* group : {"object", "attempt", "actor"}) {
+    const Json members = event.value(group, Json::object());
+    for (const auto& [name, value] : members.items())
       if (name != "id" && name != "type" && name != "role" && name != "ip")
         add_detail(details, std::string(group) + "." + name, value);
-  for (const auto& [name, value] : event.value("detail", Json::object()).items())
-    add_detail(details, "detail." + name, value);
+  }
+  const Json detail = event.value("detail", Json::object());
+  for (const auto& [name, value] : detail.items()) add_detail(details, "detail." + name, value);
   out["detail"] = std::move(details);
   return out;
 }

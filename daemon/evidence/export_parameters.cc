@@ -123,7 +123,8 @@ Result<ExportParameters> parse_export_parameters(std::string_view text) {
 
 std::vector<std::pair<std::string, std::string>> shown_filters(const ExportParameters& parameters) {
   std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& [name, value] : filter_json(parameters.filter).items()) {
+  const Json filter = filter_json(parameters.filter);
+  for (const auto& [name, value] : filter.items()) {
     if (name == "patientKey")
       out.emplace_back("patientId", "one patient");
     else if (name == "recipientKey")

@@ -63,6 +63,7 @@ struct CheckpointRow {
   std::string note;
 };
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx);
 
 struct LogRow {
   int64_t seq = 0;

@@ -3,8 +3,10 @@
 #include <set>
 
 namespace signet {
+namespace {
 
-Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgSession& session) {
+template <class Session>
+Result<std::optional<CheckpointRow>> witnessed(Session& session) {
   auto rows = session.run(
       "with newest as (select size, created_at from audit.checkpoint order by size desc limit 1), cosigned as "
       "(select c.size from audit.checkpoint c, newest n where c.created_at >= n.created_at - interval '10 minutes' and "
@@ -15,6 +17,11 @@ Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgSession& session) {
   if (rows->size() == 0) return std::optional<CheckpointRow>();
   return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
 }
+
+}  // namespace
+
+Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgSession& session) { return witnessed(session); }
+Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgTransaction& tx) { return witnessed(tx); }
 
 Result<std::vector<std::string>> read_cosignatures(PgSession& session, int64_t size) {
   auto rows = session.run(

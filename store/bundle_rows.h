@@ -13,6 +13,7 @@ namespace signet {
 // The newest checkpoint that a witness cosigned, unless it is more than 10 minutes older than the newest of all: then
 // that one. None: nothing was signed yet.
 Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgSession& session);
+Result<std::optional<CheckpointRow>> witnessed_checkpoint(PgTransaction& tx);
 Result<std::vector<std::string>> read_cosignatures(PgSession& session, int64_t size);  // lines of a signed note
 
 struct StampRow {

@@ -8,7 +8,9 @@
 #include "audit/dsse.h"
 #include "audit/event.h"
 #include "base/bytes.h"
+#include "base/sha256.h"
 #include "message/envelope.h"
+#include "store/anchors.h"
 #include "store/approvals.h"
 #include "store/bundle_rows.h"
 #include "store/entry_scan.h"
@@ -83,27 +85,28 @@ class Writing {
     facts_.is_whole_log = request_.is_whole_log;
     facts_.filter = request_.shown;
     if (auto done = bundle_.finish(facts_, source_.key.key); !done) return done.error();
-    return BundleEnd{events_, facts_.checkpoint};
+    return BundleEnd{events_, digest_.finish(), facts_.checkpoint};
   }
 
  private:
   Result<void> choose_checkpoint() {
-    auto row = is_newest_wanted_ ? newest_checkpoint(session_) : witnessed_checkpoint(session_);
-    if (!row) return row.error();
-    if (!*row) return Error{ErrorCode::conflict, "the log has no checkpoint yet: try again in 15 seconds"};
-    auto parsed = parse_note((*row)->note);
+    auto note = stored_note();
+    if (!note) return note.error();
+    if (note->empty()) return Error{ErrorCode::conflict, "the log has no checkpoint yet: try again in 15 seconds"};
+    auto parsed = parse_note(*note);
     if (!parsed) return parsed.error();
     auto checkpoint = parse_checkpoint(parsed->text);
     if (!checkpoint) return checkpoint.error();
     facts_.checkpoint = std::move(*checkpoint);
-    note_ = std::move((*row)->note);
-    auto cosignatures = read_cosignatures(session_, (*row)->size);
+    note_ = std::move(*note);
+    auto cosignatures = read_cosignatures(session_, size());
     if (!cosignatures) return cosignatures.error();
     for (const auto& lines : *cosignatures) note_ += lines + (lines.ends_with('\n') ? "" : "\n");
     if (request_.previous_checkpoint.empty()) return {};
     auto previous = read_previous_checkpoint(request_.previous_checkpoint, source_.key);
     if (!previous) return previous.error();
-    if (previous->size > facts_.checkpoint.size && !is_newest_wanted_) {  // the witness may be some seconds behind
+    if (previous->size > facts_.checkpoint.size && !is_newest_wanted_ &&
+        request_.size == 0) {  // the witness may be some seconds behind
       is_newest_wanted_ = true;
       return choose_checkpoint();
     }
@@ -113,6 +116,13 @@ class Writing {
           "the log is shorter than previousCheckpoint: keep that note, it is evidence that entries were taken"};
     previous_ = std::move(*previous);
     return {};
+  }
+
+  Result<std::string> stored_note() {  // empty: none
+    if (request_.size != 0) return checkpoint_note(session_, request_.size);
+    auto row = is_newest_wanted_ ? newest_checkpoint(session_) : witnessed_checkpoint(session_);
+    if (!row) return row.error();
+    return *row ? std::move((*row)->note) : std::string();
   }
 
   // Each event that belongs into the bundle, in the log's order.
@@ -146,7 +156,7 @@ class Writing {
     });
     if (!done) return done;
     if (!request_.head || is_head_there_) return {};
-    if (is_newest_wanted_)
+    if (is_newest_wanted_ || request_.size != 0)
       return Error{ErrorCode::conflict,
                    "the message's newest events are in no checkpoint yet: try again in 15 seconds"};
     is_newest_wanted_ = true;
@@ -160,6 +170,8 @@ class Writing {
     std::string lines;
     auto done = scan([&](const EntryRow& row) -> Result<void> {
       lines += row.canon + '\n';
+      digest_.add(row.canon);
+      digest_.add("\n");
       if (!request_.is_whole_log) placed_.push_back({row.event_id, static_cast<uint64_t>(row.seq.value_or(0))});
       if (auto approval = approval_in(row.event_id, row.canon)) approved_.push_back(std::move(*approval));
       if (request_.head) {
@@ -298,6 +310,7 @@ class Writing {
   BundleWriter bundle_;
   BundleFacts facts_;
   std::string note_;
+  Sha256 digest_;  // of events.jsonl
   std::optional<Checkpoint> previous_;
   int64_t events_ = 0, octets_ = 0;
   bool is_head_there_ = false, is_newest_wanted_ = false;

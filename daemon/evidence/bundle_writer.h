@@ -34,10 +34,12 @@ struct BundleRequest {
   std::optional<Head> head = {};
   std::vector<std::pair<std::string, std::string>> shown = {};  // the filter, as the manifest says it; never PHI
   std::string previous_checkpoint = {};                         // the note that the auditor holds; empty: none
+  int64_t size = 0;  // of the checkpoint to prove against; 0: the newest that the witness knows
 };
 
 struct BundleEnd {
   int64_t events = 0;
+  Digest events_sha256{};  // of events.jsonl
   Checkpoint checkpoint;
 };
 

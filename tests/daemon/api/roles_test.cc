@@ -315,7 +315,11 @@ const std::map<std::string, std::function<void(Cell&)>> kRows{
     {"export, verify, reports",
      [](Cell& c) {
        c.known({"yes", "-"});
-       expect_no_route(c, {"export", "verify", "report", "evidence", "integrity", "bundle"});
+       for (const char* format : {"csv", "json", "pdf", "fhir"})
+         c.allowed(c.world.call("POST", "/api/audit-export/export", c.caller,
+                                Json{{"format", format}, {"purpose", "audit"}}.dump()),
+                   c.is("yes"), 202);
+       expect_no_route(c, {"verify", "report", "evidence", "integrity", "bundle"});
      }},
 };
 

@@ -33,6 +33,8 @@ constexpr std::string_view kDoesNotProve[] = {
 constexpr std::string_view kDoesNotProveFiltered =
     "That no other event or message was left out: a selection proves what is in it.";
 
+constexpr std::string_view kGranted("\x30\x03\x02\x01\x00", 5);  // PKIStatusInfo: status 0
+
 void append_texts(std::string& out, std::vector<std::string_view> texts) {
   out += '[';
   for (const auto text : texts) {
@@ -141,6 +143,28 @@ Result<std::vector<BundleConsistency>> parse_consistency(std::string_view octets
   }
   if (blocks.empty()) return bad;
   return blocks;
+}
+
+std::string time_stamp_reply(std::string_view token) {
+  const std::string body = std::string(kGranted) + std::string(token);
+  std::string length;
+  if (body.size() < 128) {
+    length += static_cast<char>(body.size());
+  } else {
+    std::string octets;
+    append_u32(octets, static_cast<uint32_t>(body.size()));
+    octets.erase(0, octets.find_first_not_of('\0'));
+    length += static_cast<char>(0x80 | octets.size());
+    length += octets;
+  }
+  return '\x30' + length + body;
+}
+
+Result<std::string> token_of_reply(std::string_view reply) {
+  const size_t head = reply.find(kGranted);
+  if (head != std::string_view::npos)
+    if (std::string token(reply.substr(head + kGranted.size())); time_stamp_reply(token) == reply) return token;
+  return Error{ErrorCode::corrupt, "is no granted time stamp (RFC 3161)"};
 }
 
 struct BundleWriter::Impl {

@@ -50,6 +50,11 @@ struct BundleConsistency {
 std::string print(const std::vector<BundleConsistency>& blocks);
 Result<std::vector<BundleConsistency>> parse_consistency(std::string_view octets);
 
+// TimeStampResp (RFC 3161 section 2.4.2) with status "granted": what openssl reads without being told more. And back:
+// corrupt if it is another spelling.
+std::string time_stamp_reply(std::string_view token);
+Result<std::string> token_of_reply(std::string_view reply);
+
 class BundleWriter {  // one thread
  public:
   explicit BundleWriter(Sink& to);  // the sink outlives it

@@ -424,13 +424,18 @@ class Checking {
       const auto reply = bundle_.read(name), stamped = bundle_.read(other);
       const auto done = !reply     ? Result<void>(reply.error())
                         : !stamped ? Result<void>(stamped.error())
-                                   : check_.stamp(*reply, *stamped);
+                                   : check_stamp(*reply, *stamped);
       if (!done) fault(name, done.error().text);
     }
     if (has_stamps && !check_.stamp)
       verdict_.trusted.push_back("time stamps were not looked into: give the authority's certificates with --tsa-ca");
     for (const auto& [size, anchored] : anchors_)
       check_same_log("anchors/" + std::to_string(size) + ".checkpoint", anchored, "");
+  }
+
+  Result<void> check_stamp(const std::string& reply, const std::string& octets) const {
+    const auto token = token_of_reply(reply);
+    return token ? check_.stamp(*token, octets) : token.error();
   }
 
   // The bundle's log extends this checkpoint.

@@ -51,22 +51,6 @@ std::optional<Approved> approval_in(const Uuid& event_id, const std::string& can
   return Approved{event_id, *message, *signer, detail.value("version", 0), detail.value("keyId", ""), *at};
 }
 
-// TimeStampResp of RFC 3161 section 2.4.2 with status "granted": what openssl reads without being told more.
-std::string granted(const std::string& token) {
-  const std::string body = std::string("\x30\x03\x02\x01\x00", 5) + token;
-  std::string length;
-  if (body.size() < 128) {
-    length += static_cast<char>(body.size());
-  } else {
-    std::string octets;
-    append_u32(octets, static_cast<uint32_t>(body.size()));
-    octets.erase(0, octets.find_first_not_of('\0'));
-    length += static_cast<char>(0x80 | octets.size());
-    length += octets;
-  }
-  return '\x30' + length + body;
-}
-
 class Writing {
  public:
   Writing(PgSession& session, const BundleSource& source, const BundleRequest& request, Sink& to,
@@ -279,7 +263,7 @@ class Writing {
       if (!known.insert(stamp.size).second) continue;
       const std::string name = "anchors/" + std::to_string(stamp.size);
       if (auto added = bundle_.add(name + ".checkpoint", stamp.note); !added) return added;
-      if (auto added = bundle_.add(name + ".tsr", granted(stamp.token)); !added) return added;
+      if (auto added = bundle_.add(name + ".tsr", time_stamp_reply(stamp.token)); !added) return added;
     }
     return {};
   }

@@ -159,7 +159,7 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
-  tasks_->add("export", export_work(*keys_), export_ended(ids_, clock_));
+  tasks_->add("export", export_work(*keys_, clock_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   services_->tasks = tasks_.get();
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());

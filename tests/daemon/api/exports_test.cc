@@ -29,7 +29,7 @@ struct World : BasicApiWorld<Json> {
   Caller admin = user(Role::admin), auditor = user(Role::auditor), reader = user(Role::auditor, "Ἀγάθη Ševčíková");
 
   World() {
-    tasks.add("export", export_work(keyring), export_ended(ids, clock));
+    tasks.add("export", export_work(keyring, clock), export_ended(ids, clock));
     sql("update users set may_read_content = true where id = '" + reader.id.text() + "'");
   }
   void sequence() {
@@ -463,7 +463,7 @@ TEST_CASE("a connection that breaks in the middle leaves no file, and says what 
   int recorded = 0;
   world.tasks.add(
       "export",
-      [&, work = export_work(world.keyring)](TaskRun& run) {
+      [&, work = export_work(world.keyring, world.clock)](TaskRun& run) {
         CutRun cut(run, world);
         return is_cut ? work(cut) : work(run);
       },

@@ -14,6 +14,8 @@
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/entry_of.h"
+#include "daemon/evidence/purge.h"
+#include "daemon/evidence/rewrap.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
@@ -27,7 +29,8 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
-constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
+constexpr int64_t kVerifyEveryMs = 2000;      // looks what is due; keeps the place
+constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -71,7 +74,7 @@ class App {
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
   std::optional<LogKey> log_key_;
-  PgOptions postgres_, sequencer_postgres_, verifier_postgres_;
+  PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
   RedisOptions redis_;
   std::map<std::string, LoopProvider> providers_;
   std::unique_ptr<PgPool> pool_;
@@ -94,8 +97,10 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<Purge> purge_;
+  std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, watchdog_, sweeper_;
+      verifier_worker_, purge_worker_, rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -112,7 +117,8 @@ Result<void> App::prepare() {
   if (!log_key) return log_key.error();
   log_key_.emplace(std::move(*log_key));
   for (auto& [options, role] : {std::pair(&sequencer_postgres_, &config_.postgres.roles.sequencer),
-                                std::pair(&verifier_postgres_, &config_.postgres.roles.verify)}) {
+                                std::pair(&verifier_postgres_, &config_.postgres.roles.verify),
+                                std::pair(&purge_postgres_, &config_.postgres.roles.purge)}) {
     auto login = postgres_options(config_, *role);
     if (!login) return login.error();
     *options = std::move(*login);
@@ -272,6 +278,12 @@ void App::start_evidence() {
                                          metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+  purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
+  purge_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return purge_->pass(); });
+  rewrap_ = std::make_unique<Rewrap>(postgres_, *keys_, config_.instance, clock_, ids_, log_, metrics_);
+  rewrap_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return rewrap_->pass(); });
+  purge_worker_->wake();
+  rewrap_worker_->wake();
 }
 
 // The fault is on record already, by the verifier's own login; the log says so too if it can.
@@ -372,6 +384,9 @@ void App::stop(int) {
   callbacks_worker_->stop();
   sequencer_worker_->stop();
   verifier_worker_->stop();
+  purge_->stop();
+  purge_worker_->stop();
+  rewrap_worker_->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
 }
 
@@ -414,6 +429,8 @@ int App::run() {
   callbacks_worker_.reset();
   sequencer_worker_.reset();
   verifier_worker_.reset();
+  purge_worker_.reset();
+  rewrap_worker_.reset();
   server_.reset();
   loops_.clear();
   if (is_fatal_) return kExitConfiguration;

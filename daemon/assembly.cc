@@ -146,6 +146,13 @@ SequencerSettings make_sequencer_settings(const Config& config) {
   return out;
 }
 
+PurgeSettings make_purge_settings(const Config& config) {
+  PurgeSettings out;
+  out.retention_years = config.audit.retention_years;
+  out.instance = config.instance;
+  return out;
+}
+
 Quotas make_quotas(const Config& config) {
   const auto& limits = config.http.limits;
   return {limits.read_per_min, limits.write_per_min, limits.approve_per_min, limits.export_per_min,

@@ -155,11 +155,16 @@ Result<std::optional<WallTime>> last_purge(PgTransaction& tx) {
   return totals->optional_time(0, 0);
 }
 
-Result<std::optional<int>> record_policy(PgTransaction& tx, int years) {
-  auto rows = tx.run("select years from retention_policy for update");
+Result<std::optional<int>> recorded_years(PgTransaction& tx) {
+  auto rows = tx.run("select years from retention_policy");
   if (!rows) return rows.error();
-  std::optional<int> before;
-  if (rows->size() > 0) before = static_cast<int>(rows->number(0, 0));
+  if (rows->size() == 0) return std::optional<int>();
+  return std::optional(static_cast<int>(rows->number(0, 0)));
+}
+
+Result<std::optional<int>> record_policy(PgTransaction& tx, int years) {
+  auto before = recorded_years(tx);  // one daemon of all writes it
+  if (!before) return before;
   auto kept = tx.run("insert into retention_policy (years) values ($1) on conflict (is_only) do update set years = $1",
                      {static_cast<int32_t>(years)});
   if (!kept) return kept.error();

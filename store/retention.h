@@ -66,6 +66,7 @@ struct RetentionTotals {
 };
 Result<RetentionTotals> read_retention_totals(PgTransaction& tx);
 Result<std::optional<WallTime>> last_purge(PgTransaction& tx);
+Result<std::optional<int>> recorded_years(PgTransaction& tx);  // none: no daemon has said yet
 // The years that the database knew until now; none: nobody had said yet.
 Result<std::optional<int>> record_policy(PgTransaction& tx, int years);
 Result<void> record_purge(PgTransaction& tx, int years, WallTime at, int64_t messages);

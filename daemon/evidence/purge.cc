@@ -46,6 +46,7 @@ Result<Purge::Erased> Purge::run(PgSession& session, const std::function<Result<
       auto count = erase_batch(session, by, after, has_more);
       if (!count) return count.error();
       erased.messages += *count;
+      if (is_stopping_) return Error{ErrorCode::unavailable, "the daemon stops; what is left is for the next purge"};
       if (progress)
         if (auto going = progress(erased.messages); !going) return going.error();
     }

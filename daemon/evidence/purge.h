@@ -3,6 +3,7 @@
 // opened by nobody then. The login is signet_purge's, which alone may delete either.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ class Purge {
   // One daemon of all: records the policy where it is another than the database knew, and purges when the last time is
   // `every_ms` ago. Called once in a while; returns false always. One thread.
   bool pass();
+  void stop() { is_stopping_ = true; }  // after the batch under way; any thread
 
   struct Erased {
     int64_t messages = 0, days = 0;
@@ -60,6 +62,7 @@ class Purge {
   Log& log_;
   Metrics& metrics_;
   std::string told_;
+  std::atomic<bool> is_stopping_ = false;
 };
 
 }  // namespace signet

@@ -22,18 +22,20 @@ bool Rewrap::pass() {
   return *more;
 }
 
-// The next batch of the key and table at hand; then the next table, then the next key.
+// The next batch, of whichever key and table has one; after the last, a look at what is left.
 Result<bool> Rewrap::turn() {
   const auto previous = keys_.previous_kek_ids();
   const auto& tables = wrapped_tables();
-  auto rows = wrap_batch(previous[key_], tables[table_]);
-  if (!rows) return rows.error();
-  if (*rows > 0) return true;
-  after_.clear();
-  if (++table_ < tables.size()) return true;
-  table_ = 0;
-  if (auto ended = end(previous[key_]); !ended) return ended.error();
-  if (++key_ < previous.size()) return true;
+  for (; key_ < previous.size(); key_++) {
+    for (; table_ < tables.size(); table_++) {
+      auto rows = wrap_batch(previous[key_], tables[table_]);
+      if (!rows) return rows.error();
+      if (*rows > 0) return true;
+      after_.clear();
+    }
+    table_ = 0;
+    if (auto ended = end(previous[key_]); !ended) return ended.error();
+  }
   key_ = 0;
   // What was locked, or what a daemon with the older configuration wrote meanwhile, is for the next look.
   int64_t left = 0;

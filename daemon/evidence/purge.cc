@@ -38,6 +38,15 @@ Result<Purge::Erased> Purge::run(const std::function<Result<void>(int64_t)>& pro
   return run(**session, progress);
 }
 
+Result<TaskEnd> Purge::work(TaskRun& task) const {
+  auto erased = run([&](int64_t messages) { return task.progress(messages, 0); });
+  if (!erased) return erased.error();
+  TaskEnd end;
+  end.result =
+      "{\"dayKeys\":" + std::to_string(erased->days) + ",\"messages\":" + std::to_string(erased->messages) + '}';
+  return end;
+}
+
 Result<Purge::Erased> Purge::run(PgSession& session, const std::function<Result<void>(int64_t)>& progress) const {
   Erased erased;
   for (const RetentionBy by : {RetentionBy::policy, RetentionBy::own_date}) {

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "daemon/evidence/place.h"
+#include "daemon/evidence/tasks.h"
 #include "daemon/metrics.h"
 #include "store/retention.h"
 
@@ -47,6 +48,8 @@ class Purge {
   // Everything that is due now. `progress` after each batch; its error ends the purge between two batches. Any thread:
   // who else purges meanwhile has other batches, for each locks its messages.
   Result<Erased> run(const std::function<Result<void>(int64_t messages)>& progress = {}) const;
+  // The same as a task's work; its result has `messages` and `dayKeys`.
+  Result<TaskEnd> work(TaskRun& task) const;
 
  private:
   Result<Erased> run(PgSession& session, const std::function<Result<void>(int64_t messages)>& progress) const;

@@ -70,6 +70,7 @@ http::Response get_retention(Context& context) {
 
 http::Response post_legal_hold(Context& context) {
   context.only_query({});
+  context.concerns(context.path_id());
   must_be_allowed(context, Action::administer);
   ReadBody body = context.body();
   Members members(body.root, "", body.faults);
@@ -103,6 +104,7 @@ http::Response post_legal_hold(Context& context) {
 
 http::Response delete_legal_hold(Context& context) {
   context.only_query({});
+  context.concerns(context.path_id());
   must_be_allowed(context, Action::administer);
   MessageRow row = locked_message(context, context.path_id());
   const auto known = context.must(read_retention(context.tx(), row.id));

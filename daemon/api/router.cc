@@ -403,7 +403,7 @@ std::vector<RouteRow> admin_routes() {
        delete_legal_hold},
       {"POST",
        "/api/disclosures",
-       "account_for_disclosures",
+       "search_disclosures",
        caller,
        export_evidence,
        {"disclosures_searched"},

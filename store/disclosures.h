@@ -12,8 +12,9 @@ namespace signet {
 
 struct DisclosureEntry {
   Uuid event_id;
-  Uuid message_id;    // nil: of those that name none
-  std::string canon;  // of the event
+  Uuid message_id;              // nil: of those that name none
+  std::string canon;            // of the event
+  bool is_break_glass = false;  // its actor's reading was widened at that moment
 };
 // What was sent, delivered, or read with its content, of these messages, in order of time.
 Result<std::vector<DisclosureEntry>> list_disclosures(PgTransaction& tx, const std::vector<Uuid>& messages,

@@ -82,19 +82,17 @@ Result<std::vector<std::pair<Status, int64_t>>> count_due(PgTransaction& tx, con
 
 Result<DueBatch> lock_due(PgTransaction& tx, const RetentionTerm& term, RetentionBy by, const Uuid& after,
                           int count_max) {
-  const bool is_policy = by == RetentionBy::policy;
   // Erased messages have no content: a purge reads what is old and still there, along the key of that.
-  const std::string from =
-      is_policy
-          ? "content c join message m on m.id = c.message_id left join retention r on r.message_id = c.message_id "
-            "where c.message_id > $3 and c.message_id < $5 and r.retain_until is null and "
-          : "retention c join message m on m.id = c.message_id join retention r on r.message_id = c.message_id "
-            "where c.message_id > $3 and c.retain_until is not null and c.erased_at is null and $5::uuid is not "
-            "null and ";
-  auto locked = tx.run(
-      "select m.id from " + from + kIsDue + "order by c.message_id limit $4 for no key update of m " + "skip locked",
-      {static_cast<int32_t>(term.years), term.now, after, static_cast<int32_t>(count_max),
-       Uuid::lowest_at(cut_of(term))});
+  const bool is_policy = by == RetentionBy::policy;
+  const WallTime made_before = is_policy ? cut_of(term) : term.now;
+  const std::string what = is_policy ? "content c left join retention r on r.message_id = c.message_id "
+                                     : "retention c join retention r on r.message_id = c.message_id ";
+  auto locked =
+      tx.run("select m.id from " + what + "join message m on m.id = c.message_id where c.message_id > $3 and " +
+                 "c.message_id < $5 and r.retain_until is " + (is_policy ? "" : "not ") + "null and " + kIsDue +
+                 "order by c.message_id limit $4 for no key update of m skip locked",
+             {static_cast<int32_t>(term.years), term.now, after, static_cast<int32_t>(count_max),
+              Uuid::lowest_at(made_before)});
   if (!locked) return locked.error();
   DueBatch out;
   std::vector<Uuid> ids;

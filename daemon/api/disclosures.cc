@@ -31,7 +31,7 @@ Json disclosure_json(const DisclosureEntry& entry) {
               {"actorId", text_of(actor.value("id", ""))},
               {"actorRole", text_of(actor.value("role", ""))},
               {"provider", text_of(detail.value("provider", ""))},
-              {"breakGlass", detail.value("breakGlass", false)},
+              {"breakGlass", entry.is_break_glass},
               {"purpose", text_of(detail.value("purpose", ""))}};
 }
 

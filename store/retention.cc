@@ -7,6 +7,7 @@ namespace {
 
 // A year is not shorter: what was made this long ago is all that the policy can be about.
 constexpr int64_t kYearUsMin = int64_t{365} * 86'400'000'000;
+constexpr char kLastId[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 // $1 years, $2 now; m and r. 3 approved (filed), 6 delivered, 7 rejected, 8 failed, 9 cancelled, 11 suppressed.
 constexpr char kIsDue[] =
@@ -84,15 +85,14 @@ Result<DueBatch> lock_due(PgTransaction& tx, const RetentionTerm& term, Retentio
                           int count_max) {
   // Erased messages have no content: a purge reads what is old and still there, along the key of that.
   const bool is_policy = by == RetentionBy::policy;
-  const WallTime made_before = is_policy ? cut_of(term) : term.now;
+  const Uuid end = is_policy ? Uuid::lowest_at(cut_of(term)) : *parse_uuid(kLastId);
   const std::string what = is_policy ? "content c left join retention r on r.message_id = c.message_id "
                                      : "retention c join retention r on r.message_id = c.message_id ";
   auto locked =
       tx.run("select m.id from " + what + "join message m on m.id = c.message_id where c.message_id > $3 and " +
                  "c.message_id < $5 and r.retain_until is " + (is_policy ? "" : "not ") + "null and " + kIsDue +
                  "order by c.message_id limit $4 for no key update of m skip locked",
-             {static_cast<int32_t>(term.years), term.now, after, static_cast<int32_t>(count_max),
-              Uuid::lowest_at(made_before)});
+             {static_cast<int32_t>(term.years), term.now, after, static_cast<int32_t>(count_max), end});
   if (!locked) return locked.error();
   DueBatch out;
   std::vector<Uuid> ids;

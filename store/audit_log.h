@@ -21,6 +21,7 @@ namespace signet {
 enum class Elected : int64_t {
   sequencer = 7460917,
   verifier = 7460918,
+  anchors = 7460919,
   purge = 7460921,
   rewrap = 7460922,
 };
@@ -68,6 +69,7 @@ struct CheckpointRow {
   std::string note;
 };
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx);
 
 struct LogRow {
   int64_t seq = 0;

@@ -329,7 +329,11 @@ const std::map<std::string, std::function<void(Cell&)>> kRows{
      [](Cell& c) {
        c.known({"yes", "-"});
        c.allowed(c.get("/api/retention"), c.is("yes"));
-       expect_no_route(c, {"export", "verify", "report", "evidence", "integrity", "bundle"});
+       for (const char* format : {"csv", "json", "pdf", "fhir"})
+         c.allowed(c.world.call("POST", "/api/audit-export/export", c.caller,
+                                Json{{"format", format}, {"purpose", "audit"}}.dump()),
+                   c.is("yes"), 202);
+       expect_no_route(c, {"verify", "report", "evidence", "integrity", "bundle"});
      }},
 };
 

@@ -14,6 +14,7 @@
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/anchors.h"
+#include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/entry_of.h"
 #include "daemon/evidence/exporter.h"
 #include "daemon/evidence/purge.h"
@@ -78,6 +79,7 @@ class App {
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
   std::optional<LogKey> log_key_;
+  std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
   RedisOptions redis_;
   std::map<std::string, LoopProvider> providers_;
@@ -172,7 +174,14 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
-  tasks_->add("export", export_work(*keys_, clock_), export_ended(ids_, clock_));
+  bundles_.emplace(BundleSource{*keys_, *log_key_, {}, clock_});
+  if (const auto& vkey = config_.audit.anchors.witness_key; !vkey.empty()) {
+    auto witness = parse_witness_key(vkey);
+    if (!witness) return Error{witness.error().code, "audit.anchors.witness_key: " + witness.error().text};
+    bundles_->witnesses.push_back(std::move(*witness));
+  }
+  services_->bundles = &*bundles_;
+  tasks_->add("export", export_work(*keys_, clock_, &*bundles_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });

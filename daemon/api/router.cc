@@ -337,6 +337,7 @@ std::vector<RouteRow> admin_routes() {
       {"GET", "/api/messages/{id}/timeline", "read_timeline", caller, read, {"timeline_read"}, get_timeline},
       {"GET", "/api/messages/{id}/diff", "read_diff", caller, read, {"diff_read"}, get_diff},
       {"GET", "/api/messages/{id}/provenance", "read_provenance", caller, read, {"provenance_read"}, get_provenance},
+      {"GET", "/api/messages/{id}/evidence", "read_evidence", caller, export_evidence, {"evidence_read"}, get_evidence},
       {"POST", "/api/messages/{id}/claim", "claim", caller, write, {"claimed"}, post_claim},
       {"POST", "/api/messages/{id}/release", "release", caller, write, {"released"}, post_release},
       {"POST",

@@ -587,6 +587,14 @@ const std::map<std::string, Script> kScripts{
        REQUIRE(s.world.call("POST", "/api/messages/" + id + "/cancel", s.staff).status == 200);
        s.bad(409, "NOT_EDITABLE", id, [&] { return s.call(s.at(id), s.staff, body, s.world.if_match(id)); });
      }},
+    {"GET /api/messages/{id}/evidence",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       s.bad(409, "NO_CHECKPOINT_YET", id, [&] { return s.call(s.at(id), s.staff); });
+       s.world.sign_log();
+       refuses_readers(s, id);
+       s.good(200, {"evidence_read"}, [&] { return s.call(s.at(id), s.staff); });
+     }},
     {"GET /api/messages/{id}/timeline",
      [](Scene& s) {
        const auto id = s.world.draft(s.staff);

@@ -20,6 +20,7 @@ struct ExportSource {  // one export that runs; one thread
   std::string asked_by;  // the name of who asked; empty if he is not known any more
   PgSession& session;
   const Keyring& keyring;
+  const Clock& clock;
   const BundleSource* bundles;  // null: no evidence is written
   std::function<Result<void>(int64_t done, int64_t total)> progress;
 };
@@ -38,7 +39,7 @@ Result<ExportTotals> write_fhir(const ExportSource& source, Sink& to);
 Result<ExportTotals> write_evidence(const ExportSource& source, Sink& to);
 
 // What it is given outlives it.
-TaskWork export_work(const Keyring& keyring, const BundleSource* bundles = nullptr);
+TaskWork export_work(const Keyring& keyring, const Clock& clock, const BundleSource* bundles = nullptr);
 TaskEnded export_ended(IdSource& ids, const Clock& clock);
 
 }  // namespace signet

@@ -187,6 +187,7 @@ BasicApiWorld<Json>::BasicApiWorld()
   });
   postgres.clear();
   superuser_ = postgres.session("postgres");
+  sql("insert into retention_policy (years) values (7)");  // as a daemon does at its start
 }
 
 template <class Json>

@@ -63,18 +63,20 @@ http::Response post_cancel(Context& context) {
   if (row.status == Status::cancelled) return cancelled(id);
   const auto next = after(row.status, Step::cancel);
   if (!next) refuse_late(context, row);
+  Event event = new_event(context, "cancelled");
   if (row.status == Status::queued) {
     const auto due = context.must(read_due(context.tx(), id));
     const bool is_ours = due && context.must(insert_void(context.tx(), id, due->attempt_no, context.services.instance,
                                                          context.services.clock.wall()));
     if (!is_ours) return request_cancel(context, row);
+    event.detail = {{"void", int64_t{due->attempt_no}}};
     context.must(delete_due(context.tx(), id));
   }
   StatusChange change;
   change.id = id;
   change.status = *next;
   change.before = row.head;
-  change.entry = chain(new_event(context, "cancelled"), id, *next, row.head);
+  change.entry = chain(std::move(event), id, *next, row.head);
   context.must(change_status(context.tx(), change));
   context.commit();
   return cancelled(id);

@@ -14,6 +14,7 @@
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/entry_of.h"
+#include "daemon/evidence/verification_task.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
@@ -27,6 +28,7 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
+constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
 constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
@@ -58,6 +60,7 @@ class App {
   void watch();
   std::vector<api::Dependency> readiness();
   void start_evidence();
+  void begin_nightly();
   void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
@@ -94,6 +97,9 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<FaultRecord> faults_;
+  std::unique_ptr<Tasks> tasks_;
+  std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
       verifier_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
@@ -151,6 +157,12 @@ Result<void> App::prepare() {
     metrics_.add("signet_alarm", "reason=\"" + std::string(reason) + '"');
   };
   services_->approval = make_approval_policy(config_);
+  tasks_ = std::make_unique<Tasks>(postgres_, make_task_settings(config_), clock_, log_, metrics_, [this] {
+    if (is_delivering_)  // from then on the workers are there
+      for (auto& worker : task_workers_) worker->wake();
+  });
+  if (auto spool = tasks_->open_spool(); !spool) return spool;
+  services_->tasks = tasks_.get();
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -268,10 +280,27 @@ void App::start_delivery() {
 void App::start_evidence() {
   sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
                                            log_, metrics_);
-  verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
-                                         metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+  const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
+  verifier_ =
+      std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_, metrics_,
+                                 alarmed, &*keys_, [this] { begin_nightly(); });
+  faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
+  tasks_->add(kVerificationTask,
+              verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
+              verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+  for (int i = 0; i < config_.exports.at_once; i++)
+    task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
+}
+
+void App::begin_nightly() {
+  auto session = pool_->take();
+  if (!session) return;  // asked again in an hour
+  PgTransaction tx(**session);
+  auto id = insert_nightly(tx, config_.instance, ids_, clock_.wall());
+  if (!id || !*id || !tx.commit().ok()) return;
+  tasks_->came(**id);
 }
 
 // The fault is on record already, by the verifier's own login; the log says so too if it can.
@@ -285,6 +314,8 @@ void App::record_alarm(const IntegrityFault& fault) {
   event.detail = {{"fault", fault.what}, {"level", static_cast<int64_t>(fault.level)}};
   if (fault.seq) event.detail.emplace_back("row", *fault.seq);
   if (fault.event_id) event.detail.emplace_back("eventId", fault.event_id->text());
+  if (!fault.relation.empty()) event.detail.emplace_back("table", fault.relation);
+  if (!fault.row_key.empty()) event.detail.emplace_back("rowKey", fault.row_key);
   auto session = pool_->take();
   if (!session) return;
   PgTransaction tx(**session);
@@ -372,6 +403,8 @@ void App::stop(int) {
   callbacks_worker_->stop();
   sequencer_worker_->stop();
   verifier_worker_->stop();
+  tasks_->stop();
+  for (auto& worker : task_workers_) worker->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
 }
 
@@ -414,6 +447,7 @@ int App::run() {
   callbacks_worker_.reset();
   sequencer_worker_.reset();
   verifier_worker_.reset();
+  task_workers_.clear();
   server_.reset();
   loops_.clear();
   if (is_fatal_) return kExitConfiguration;

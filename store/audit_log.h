@@ -117,7 +117,8 @@ struct IntegrityFault {  // nobody mends it but a person
   bool is_acknowledged = false;   // as read: a person has looked at it
 };
 Result<bool> insert_fault(PgSession& session, const IntegrityFault& fault);          // false: it is known already
-Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max);  // the newest first
+// Those that nobody has acknowledged first, the newest of them first.
+Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max);
 Result<int64_t> count_faults(PgSession& session);  // those that nobody has acknowledged
 
 // Default partitions that hold rows: a month is missing, or an id is no UUIDv7 of our time.

@@ -281,12 +281,10 @@ void App::start_evidence() {
   sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
                                            log_, metrics_);
   const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
-  verifier_ =
-      std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_, metrics_,
-                                 alarmed, &*keys_, [this] { begin_nightly(); });
+  verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
+                                         metrics_, alarmed, &*keys_, [this] { begin_nightly(); });
   faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
-  tasks_->add(kVerificationTask,
-              verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
+  tasks_->add(kVerificationTask, verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
               verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });

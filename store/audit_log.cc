@@ -305,8 +305,8 @@ Result<bool> insert_fault(PgSession& session, const IntegrityFault& f) {
 }
 
 Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max) {
-  auto rows =
-      session.run(std::string(kFaultColumns) + "order by a.fault_id is not null, f.id desc limit $1", {static_cast<int32_t>(count_max)});
+  auto rows = session.run(std::string(kFaultColumns) + "order by a.fault_id is not null, f.id desc limit $1",
+                          {static_cast<int32_t>(count_max)});
   if (!rows) return rows.error();
   std::vector<IntegrityFault> out;
   for (int i = 0; i < rows->size(); i++) {

@@ -116,7 +116,7 @@ struct IntegrityFault {  // nobody mends it but a person
   std::string relation, row_key;  // the row; empty: none of its own
   bool is_acknowledged = false;   // as read: a person has looked at it
 };
-Result<bool> insert_fault(PgSession& session, const IntegrityFault& fault);          // false: it is known already
+Result<bool> insert_fault(PgSession& session, const IntegrityFault& fault);  // false: it is known already
 // Those that nobody has acknowledged first, the newest of them first.
 Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max);
 Result<int64_t> count_faults(PgSession& session);  // those that nobody has acknowledged

@@ -81,8 +81,7 @@ Result<std::vector<Task>> list_tasks(PgTransaction& tx, const std::optional<Uuid
 }
 
 Result<bool> has_open_task(PgTransaction& tx, const std::string& kind) {
-  auto rows =
-      tx.run("select exists (select from task where kind = $1 and state in ('waiting', 'running'))", {kind});
+  auto rows = tx.run("select exists (select from task where kind = $1 and state in ('waiting', 'running'))", {kind});
   if (!rows) return rows.error();
   return rows->flag(0, 0);
 }

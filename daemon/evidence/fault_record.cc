@@ -2,7 +2,7 @@
 
 namespace signet {
 
-std::string describe(const Finding& finding) {
+std::string describe(const Discrepancy& finding) {
   std::string out = finding.what;
   if (finding.seq) out += " at " + std::to_string(*finding.seq);
   if (finding.event_id) out += ", event " + finding.event_id->text();
@@ -14,10 +14,10 @@ std::string describe(const Finding& finding) {
 }
 
 std::string describe(const IntegrityFault& fault) {
-  return describe(Finding{fault.what, fault.seq, fault.event_id, fault.relation, fault.row_key});
+  return describe(Discrepancy{fault.what, fault.seq, fault.event_id, fault.relation, fault.row_key});
 }
 
-Result<void> FaultRecord::record(PgSession& session, int level, const Findings& findings) const {
+Result<void> FaultRecord::record(PgSession& session, int level, const Discrepancies& findings) const {
   for (const auto& finding : findings) {
     const IntegrityFault fault{ids_.next(),      level,         finding.what,     finding.seq,
                                finding.event_id, clock_.wall(), finding.relation, finding.row_key};

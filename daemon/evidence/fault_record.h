@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "daemon/evidence/finding.h"
+#include "daemon/evidence/discrepancy.h"
 #include "daemon/metrics.h"
 #include "store/audit_log.h"
 
@@ -20,7 +20,7 @@ class FaultRecord {  // any thread
       : clock_(clock), ids_(ids), log_(log), metrics_(metrics), alarmed_(std::move(alarmed)) {}
 
   // `session` is the login signet_verify's, which can write nothing else.
-  Result<void> record(PgSession& session, int level, const Findings& findings) const;
+  Result<void> record(PgSession& session, int level, const Discrepancies& findings) const;
 
  private:
   const Clock& clock_;
@@ -32,6 +32,6 @@ class FaultRecord {  // any thread
 
 // One line that names what failed: "leaf at 17, event 0193…, audit.entry 0193…".
 std::string describe(const IntegrityFault& fault);
-std::string describe(const Finding& finding);
+std::string describe(const Discrepancy& finding);
 
 }  // namespace signet

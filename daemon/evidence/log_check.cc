@@ -13,7 +13,7 @@ std::string tile_key(int level, int64_t index) { return std::to_string(level) + 
 
 }  // namespace
 
-std::optional<EventProjection> check_row(const LogRow& row, Findings& to) {
+std::optional<EventProjection> check_row(const LogRow& row, Discrepancies& to) {
   auto fault = [&](const char* what, const char* relation, std::string key) {
     to.push_back({what, row.seq, row.entry.event_id, relation, std::move(key)});
     return std::nullopt;
@@ -86,7 +86,7 @@ Result<void> LogCheck::compare_tiles(int64_t to) {
 
 void LogCheck::disagree(int64_t tile, const std::vector<Digest>& stored) {
   const auto at = static_cast<size_t>(tile * kTileWidth - size_);
-  Findings places;
+  Discrepancies places;
   bool has_gap = false;
   const auto& rows = readings_.front().leaves;
   for (size_t i = 0; i < stored.size(); i++) {

@@ -10,13 +10,13 @@
 #include "audit/event.h"
 #include "audit/note.h"
 #include "audit/tile.h"
-#include "daemon/evidence/finding.h"
+#include "daemon/evidence/discrepancy.h"
 #include "store/audit_log.h"
 
 namespace signet {
 
 // One place and its entry, by themselves. Gives the event, if the bytes are what was committed and one.
-std::optional<EventProjection> check_row(const LogRow& row, Findings& to);
+std::optional<EventProjection> check_row(const LogRow& row, Discrepancies& to);
 
 class LogCheck {
  public:
@@ -32,14 +32,14 @@ class LogCheck {
   int64_t size() const { return size_; }
   int64_t checkpoints() const { return checkpoints_; }
   std::optional<Digest> root() const;  // none: it is not known, places are missing
-  Findings take_findings() { return std::exchange(findings_, {}); }
+  Discrepancies take_findings() { return std::exchange(findings_, {}); }
   // The messages whose first event was among what was taken.
   std::vector<Uuid> take_begun() { return std::exchange(begun_, {}); }
 
  private:
   struct Reading {  // one way to read the leaves
     TileBuilder tree;
-    Findings findings;                            // if it is the right one
+    Discrepancies findings;                       // if it is the right one
     std::vector<std::optional<Digest>> leaves{};  // of the batch
     bool is_blind = false;                        // a leaf is missing: no root can be told
   };
@@ -57,7 +57,7 @@ class LogCheck {
   std::optional<int64_t> last_checkpoint_;
   int64_t checkpoints_ = 0;
   std::vector<int64_t> unrooted_;  // sizes of checkpoints whose root did not fit, since the last that did
-  Findings findings_;
+  Discrepancies findings_;
   std::vector<Uuid> begun_;
 };
 

@@ -49,7 +49,7 @@ class Check {
 
  private:
   void found(const char* what, const Told* told, std::string relation, std::string row_key) {
-    Finding finding{what, std::nullopt, std::nullopt, std::move(relation), std::move(row_key)};
+    Discrepancy finding{what, std::nullopt, std::nullopt, std::move(relation), std::move(row_key)};
     if (told) finding.event_id = told->entry->event_id;
     out_.push_back(std::move(finding));
   }
@@ -366,7 +366,7 @@ class Check {
   std::vector<Told> told_;  // those of the chain, in its order
   bool is_purged_ = false, is_erased_ = false;
   Secret data_key_;
-  Findings out_;
+  Discrepancies out_;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "audit/event.h"
 #include "base/signature.h"
-#include "daemon/evidence/finding.h"
+#include "daemon/evidence/discrepancy.h"
 #include "store/evidence_rows.h"
 #include "store/keyring.h"
 
@@ -26,7 +26,7 @@ class SignerKeys {
 };
 
 struct MessageVerdict {
-  Findings findings;
+  Discrepancies findings;
   bool is_erased = false;  // its content and key are gone, and an event says so
 };
 

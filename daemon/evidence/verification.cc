@@ -23,7 +23,7 @@ constexpr size_t kFindingsMax = 10000;
 constexpr int kSurplusMax = 1000;
 constexpr int64_t kMonthUs = 35LL * 86'400'000'000;
 
-void append(Findings& to, Findings from) {
+void append(Discrepancies& to, Discrepancies from) {
   for (auto& finding : from)
     if (to.size() < kFindingsMax) to.push_back(std::move(finding));
 }
@@ -118,7 +118,7 @@ class MessageReading {
     auto found = read_evidence(*session_, ids,
                                Uuid::lowest_at({std::max<int64_t>(0, lowest.unix_ms() * 1000 - kMonthUs)}), newest_);
     if (!found) return found.error();
-    Findings findings;
+    Discrepancies findings;
     int64_t erased = 0;
     for (const auto& message : *found) {
       auto verdict = check_message(message, parts_.keys, signers);
@@ -154,7 +154,7 @@ class MessageReading {
   std::deque<std::vector<Uuid>> waiting_;
   bool is_all_added_ = false, is_stopping_ = false, is_done_ = false;
   Uuid after_, newest_;
-  Findings findings_;
+  Discrepancies findings_;
   int64_t messages_ = 0, erased_ = 0;
   std::optional<Error> error_;
 };
@@ -268,7 +268,7 @@ class Run {
     return {};
   }
 
-  void add(Findings findings) { append(report_.findings, std::move(findings)); }
+  void add(Discrepancies findings) { append(report_.findings, std::move(findings)); }
   int64_t elapsed() const { return spent_ms_ + (parts_.clock.tick().us - begun_at_.us) / 1000; }
   Result<void> tell() {
     messages_->drain(report_);
@@ -290,7 +290,7 @@ class Run {
 
 }  // namespace
 
-std::string findings_json(const Findings& findings) {
+std::string findings_json(const Discrepancies& findings) {
   nlohmann::json out = nlohmann::json::array();
   for (const auto& f : findings) {
     nlohmann::json one{{"what", f.what}};
@@ -303,12 +303,12 @@ std::string findings_json(const Findings& findings) {
   return out.dump();
 }
 
-Findings parse_findings(const std::string& json) {
-  Findings out;
+Discrepancies parse_findings(const std::string& json) {
+  Discrepancies out;
   const auto read = nlohmann::json::parse(json, nullptr, false);
   if (!read.is_array()) return out;
   for (const auto& one : read) {
-    Finding f{one.value("what", ""), std::nullopt, std::nullopt, one.value("table", ""), one.value("rowKey", "")};
+    Discrepancy f{one.value("what", ""), std::nullopt, std::nullopt, one.value("table", ""), one.value("rowKey", "")};
     if (one.contains("seq")) f.seq = one["seq"].get<int64_t>();
     if (auto id = parse_uuid(one.value("eventId", ""))) f.event_id = *id;
     out.push_back(std::move(f));

@@ -9,7 +9,7 @@
 
 #include "audit/note.h"
 #include "base/clock.h"
-#include "daemon/evidence/finding.h"
+#include "daemon/evidence/discrepancy.h"
 #include "store/keyring.h"
 #include "store/pg_session.h"
 
@@ -37,15 +37,15 @@ struct VerificationReport {
   int64_t entries = 0, checkpoints = 0, messages = 0;
   int64_t erased = 0;          // messages whose content is erased under the retention policy, and an event says so
   std::optional<Digest> root;  // of the entries verified; at the end
-  Findings findings;           // the first 10,000
+  Discrepancies findings;      // the first 10,000
   int64_t duration_ms = 0;
 };
 
 // Canonical JSON {checkpoints, durationMs, entries, erased, faults[{eventId, rowKey, seq, table, what}], from,
 // messages, ok, root, to}.
 std::string result_json(const VerificationReport& report);
-std::string findings_json(const Findings& findings);  // an array
-Findings parse_findings(const std::string& json);     // what findings_json() wrote
+std::string findings_json(const Discrepancies& findings);  // an array
+Discrepancies parse_findings(const std::string& json);     // what findings_json() wrote
 
 // `before`: what an interrupted verification of the same range had reached; an empty report for none. `progress` hears
 // now and then how far it is; its error stops everything and is given back.

@@ -131,8 +131,8 @@ Result<void> Verifier::verify_slice() {
   auto report = verify_log(parts, range, {}, alive);
   if (!report) return report.error();
   // A root that does not fit may be the fault of what lies before the slice: from the beginning it shows of what.
-  const bool is_vague =
-      std::any_of(report->findings.begin(), report->findings.end(), [](const Finding& f) { return f.what == "root"; });
+  const bool is_vague = std::any_of(report->findings.begin(), report->findings.end(),
+                                    [](const Discrepancy& f) { return f.what == "root"; });
   if (is_vague && range.from > 0) {
     range.from = 0;
     auto all = verify_log(parts, range, {}, alive);

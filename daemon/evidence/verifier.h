@@ -85,7 +85,7 @@ class Verifier {
   std::optional<TileBuilder> tree_;  // of the leaves, as far as the checkpoint verified last
   std::optional<Digest> pinned_;     // the root of that one, from the database after a start
   int64_t entries_size_ = -1;        // L1 has come so far; -1: not read yet
-  Findings faults_;                  // found in this pass
+  Discrepancies faults_;             // found in this pass
 };
 
 struct Integrity {

@@ -10,14 +10,14 @@
 
 namespace signet {
 
-struct Finding {
+struct Discrepancy {
   std::string what;
   std::optional<int64_t> seq;    // the place in the log, or a size
   std::optional<Uuid> event_id;  // whose leaf names the row
   std::string relation;          // the row's table; two of them where the leaf covers a pair
   std::string row_key;           // its primary key, parts joined by '/'
-  bool operator==(const Finding&) const = default;
+  bool operator==(const Discrepancy&) const = default;
 };
-using Findings = std::vector<Finding>;
+using Discrepancies = std::vector<Discrepancy>;
 
 }  // namespace signet

@@ -5,6 +5,7 @@
 
 #include "daemon/app.h"
 #include "daemon/commands/commands.h"
+#include "daemon/commands/verify.h"
 
 namespace signet {
 namespace {
@@ -130,6 +131,15 @@ int run_command(int argc, char** argv, const Environment& environment) {
   one->add_option("--body", send.body)->required();
   one->add_option("--subject", send.subject);
   one->add_option("--ca-file", send.ca_file, "who signed the admin listener's certificate");
+
+  VerifyOptions verify;
+  CLI::App* log = command("verify", "read the log again, with all that it names; exit status 1: faults, 2: could not",
+                          [&] {
+                            const auto loaded = read_config(config, environment);
+                            return loaded ? verify_stored_log(*loaded, verify) : 2;
+                          });
+  log->add_option("--from", verify.from, "the place to begin at")->check(CLI::NonNegativeNumber);
+  log->add_flag("--json", verify.is_json, "one JSON object");
 
   SandboxOptions box;
   CLI::App* sandbox = command("sandbox", "a provider to try things against", [&box] { return run_sandbox(box); });

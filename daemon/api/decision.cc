@@ -11,6 +11,7 @@
 #include "daemon/api/views.h"
 #include "message/lifecycle.h"
 #include "message/policy.h"
+#include "store/integrity.h"
 
 namespace signet::api {
 namespace {
@@ -267,6 +268,7 @@ Decided reject(Context& context, const Review& review, Prepared p) {
                   {"selfEdited", p.is_edited},
                   {"version", int64_t{p.row.version}}};
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
+  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
   StatusChange change;
   change.status = Status::rejected;
   change.reviewer_id = review.reviewer.id;
@@ -297,6 +299,8 @@ void check_deliverable(Context& context, const MessageRow& row, const Content& c
 
 Prepared prepare(Context& context, const Review& review, MessageRow row, const std::optional<std::string>& salt) {
   check_right(context, review, row);
+  if (review.is_approved && context.services.approval.faults_stop && context.must(has_open_faults(context.tx())))
+    context.refuse({.code = Code::evidence_faulty});
   check_claim(context, row);
   Prepared p;
   p.row = std::move(row);
@@ -398,6 +402,7 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
                   {"warnings", codes_of(p.validation.warnings)}};
   if (review.reviewer.id != context.user_id()) event.detail.emplace_back("signerId", review.reviewer.id.text());
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
+  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
   // The row's own commitments, so that they stand in the log when the signature that holds them is erased.
   if (approval.diff_commit) event.detail.emplace_back("diffCommit", to_hex(view(*approval.diff_commit)));
   if (approval.validation_sha256)

@@ -76,7 +76,8 @@ class Check {
   void check_attempts() {
     std::set<int> named;
     for (const auto& told : told_) {
-      if (told.event.attempt_sha256) {
+      const auto voided = told.event.number("void");
+      if (told.event.attempt_sha256 && !voided) {
         const AttemptEvidence* a = attempt(told.event.attempt_no);
         named.insert(told.event.attempt_no);
         const std::string row = key(std::to_string(told.event.attempt_no));
@@ -87,13 +88,15 @@ class Check {
         else if (a && a->has_start && a->has_result && hash(*a) != *told.event.attempt_sha256)
           found("attempt", &told, "attempt_start, attempt_result", row);  // the leaf covers both together
       }
-      if (const auto no = told.event.number("void")) {
-        const AttemptEvidence* a = attempt(static_cast<int>(*no));
-        named.insert(static_cast<int>(*no));
-        const std::string row = key(std::to_string(*no));
+      if (voided) {
+        const int no = static_cast<int>(*voided);
+        const AttemptEvidence* a = attempt(no);
+        named.insert(no);
+        const std::string row = key(std::to_string(no));
         if (!a || !a->has_start)
           found("attempt_missing", &told, "attempt_start", row);
-        else if (!a->is_void || a->has_epoch || !(a->provider + a->lane + a->route_reason).empty())
+        else if (!a->is_void || a->has_epoch || !(a->provider + a->lane + a->route_reason).empty() ||
+                 void_sha256(m_.id, no, a->instance, a->permitted_at) != told.event.attempt_sha256)
           found("attempt", &told, "attempt_start", row);
         if (a && a->has_result) found("attempt_unnamed", nullptr, "attempt_result", row);
       }
@@ -136,7 +139,7 @@ class Check {
       is_named[*by_time] = true;
       const ConfirmationEvidence& c = m_.confirmations[*by_time];
       if (!at) found(c.callback ? "callback" : "callback_missing", &told, "callback", c.row.callback_id.text());
-      const bool is_same = c.row.took_effect && c.row.at == told.event.at &&
+      const bool is_same = c.callback && c.row.took_effect && c.row.at == told.event.at &&
                            c.row.attempt_no == told.event.number("attempt").value_or(-1) &&
                            (!at || (c.row.kind == c.callback->kind && c.row.provider == c.callback->provider &&
                                     c.row.provider_code == c.callback->provider_code));
@@ -269,7 +272,7 @@ class Check {
            a.custody == e.word("custody") && a.meaning == e.word("meaning") && algorithm == e.word("algorithm") &&
            hex(a.diff_commit) == e.word("diffCommit") && hex(a.validation_sha256) == e.word("validationSha256") &&
            a.review_ms == e.number("reviewDurationMs") && a.mac.has_value() == (e.word("decision") == "approved") &&
-           a.dsse.empty() == e.word("keyId").empty();
+           a.dsse.empty() == e.word("keyId").empty() && a.notes.empty() != e.is_set("notes");
   }
   void check_approval(const Told& told, const ApprovalRow& a) {
     const std::string row = key(a.id.text());

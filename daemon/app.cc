@@ -13,7 +13,9 @@
 #include "daemon/commands/commands.h"
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
+#include "daemon/evidence/anchors.h"
 #include "daemon/evidence/entry_of.h"
+#include "daemon/evidence/exporter.h"
 #include "daemon/evidence/verification_task.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
@@ -30,6 +32,7 @@ constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callb
 constexpr int64_t kSequenceEveryMs = 250;
 constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
 constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
+constexpr int64_t kAnchorEveryMs = 2000;  // likewise
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -98,10 +101,12 @@ class App {
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<FaultRecord> faults_;
+  AnchorSettings anchor_settings_;
+  std::unique_ptr<Anchors> anchors_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, watchdog_, sweeper_;
+      verifier_worker_, anchors_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -117,6 +122,9 @@ Result<void> App::prepare() {
   auto log_key = make_log_key(config_);
   if (!log_key) return log_key.error();
   log_key_.emplace(std::move(*log_key));
+  auto anchors = make_anchor_settings(config_);
+  if (!anchors) return anchors.error();
+  anchor_settings_ = std::move(*anchors);
   for (auto& [options, role] : {std::pair(&sequencer_postgres_, &config_.postgres.roles.sequencer),
                                 std::pair(&verifier_postgres_, &config_.postgres.roles.verify)}) {
     auto login = postgres_options(config_, *role);
@@ -161,6 +169,7 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
+  tasks_->add("export", export_work(*keys_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   services_->tasks = tasks_.get();
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
@@ -288,6 +297,12 @@ void App::start_evidence() {
               verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+  if (!anchor_settings_.sources.kinds().empty()) {
+    anchors_ =
+        std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
+                                  ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+    anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
+  }
   for (int i = 0; i < config_.exports.at_once; i++)
     task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
@@ -366,6 +381,15 @@ std::vector<api::Dependency> App::readiness() {
                        " faults in the evidence, the newest: " + describe(found->newest.front()) +
                        ": find out who wrote to the database";
   }
+  if (!anchor_settings_.sources.kinds().empty()) {
+    api::Dependency anchors{"anchors", false, false, ""};
+    if (auto session = pool_->take(1000); session && postgres.is_ready) {
+      auto overdue = describe_overdue(**session, anchor_settings_);
+      anchors.is_ready = overdue.ok() && overdue->empty();
+      anchors.text = overdue.ok() ? *overdue : overdue.error().text;
+    }
+    out.push_back(std::move(anchors));
+  }
   out.push_back(std::move(postgres));
   out.push_back(std::move(integrity));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
@@ -401,6 +425,7 @@ void App::stop(int) {
   callbacks_worker_->stop();
   sequencer_worker_->stop();
   verifier_worker_->stop();
+  if (anchors_worker_) anchors_worker_->stop();
   tasks_->stop();
   for (auto& worker : task_workers_) worker->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
@@ -445,6 +470,7 @@ int App::run() {
   callbacks_worker_.reset();
   sequencer_worker_.reset();
   verifier_worker_.reset();
+  anchors_worker_.reset();
   task_workers_.clear();
   server_.reset();
   loops_.clear();

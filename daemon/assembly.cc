@@ -35,19 +35,6 @@ Result<Keyring> make_keyring(const Config& config, Random& random) {
   return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random);
 }
 
-Result<LogKey> make_log_key(const Config& config) {
-  auto refused = [](const Error& error) {
-    return Error{error.code, "secrets.log_signing_key_file: " + error.text + ": `signetd keygen` makes a missing key"};
-  };
-  auto pem = read_secret_file(config.secrets.log_signing_key_file);
-  if (!pem) return refused(pem.error());
-  auto key = SigningKey::from_pem(*pem);
-  if (!key) return refused(key.error());
-  auto name = NoteKey::make(config.audit.log_name, NoteKeyType::ed25519, key->public_key());
-  if (!name) return refused(name.error());
-  return LogKey{std::move(*name), std::move(*key)};
-}
-
 Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
 
 Result<RedisOptions> make_redis_options(const Config& config) {
@@ -146,6 +133,26 @@ TaskSettings make_task_settings(const Config& config) {
   out.spool_dir = config.exports.spool_dir;
   out.spool_bytes_max = int64_t{config.exports.spool_mb_max} << 20;
   out.keep_ms = config.exports.keep_h * int64_t{3'600'000};
+  return out;
+}
+
+Result<AnchorSettings> make_anchor_settings(const Config& config) {
+  const auto& anchors = config.audit.anchors;
+  AnchorSettings out;
+  if (!anchors.worm_dir.empty()) out.sources.folder.emplace(anchors.worm_dir, config.audit.log_name);
+  if (!anchors.witness_url.empty()) {
+    auto key = parse_witness_key(anchors.witness_key);
+    if (!key) return Error{key.error().code, "audit.anchors.witness_key: " + key.error().text};
+    out.sources.witness = std::move(*key);
+    out.witness_url = anchors.witness_url;
+    while (out.witness_url.ends_with('/')) out.witness_url.pop_back();
+  }
+  if (!anchors.tsa_url.empty()) {
+    out.sources.tsa_ca_file = anchors.tsa_ca_file;
+    out.tsa_url = anchors.tsa_url;
+  }
+  out.stamp_every_ms = anchors.every_min * int64_t{60'000};
+  out.overdue_ms = config.alerts.rules.anchor_overdue_min * int64_t{60'000};
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
+#include "daemon/evidence/anchors.h"
 #include "daemon/evidence/sequencer.h"
 #include "daemon/evidence/tasks.h"
 #include "store/keyring.h"
@@ -16,7 +17,6 @@
 namespace signet {
 
 Result<Keyring> make_keyring(const Config& config, Random& random);
-Result<LogKey> make_log_key(const Config& config);
 Result<PgOptions> make_postgres_options(const Config& config);
 Result<RedisOptions> make_redis_options(const Config& config);
 // Whole limits; a loop gets its share by share_of().
@@ -26,6 +26,7 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 SequencerSettings make_sequencer_settings(const Config& config);
+Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
 Quotas make_quotas(const Config& config);
 api::ApprovalPolicy make_approval_policy(const Config& config);

@@ -59,6 +59,14 @@ CheckpointRow checkpoint_of(const PgRows& rows, int i) {
   return row;
 }
 
+template <class Asked>
+Result<std::optional<CheckpointRow>> newest(Asked& asked) {
+  auto rows = asked.run(std::string(kCheckpointColumns) + "order by size desc limit 1");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<CheckpointRow>();
+  return std::optional(checkpoint_of(*rows, 0));
+}
+
 }  // namespace
 
 Result<bool> take_place(PgSession& session, Elected place) {
@@ -158,12 +166,8 @@ Result<std::optional<std::string>> read_tile(PgSession& session, int level, int6
   return std::optional(rows->text(0, 0));
 }
 
-Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) {
-  auto rows = session.run(std::string(kCheckpointColumns) + "order by size desc limit 1");
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<CheckpointRow>();
-  return std::optional(checkpoint_of(*rows, 0));
-}
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) { return newest(session); }
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx) { return newest(tx); }
 
 Result<std::optional<int64_t>> checkpoint_at_most(PgSession& session, int64_t size) {
   auto rows = session.run("select max(size) from audit.checkpoint where size <= $1", {size});

@@ -18,7 +18,7 @@ namespace signet {
 
 // The place of one, held while the session lives. A session that stops speaking loses it within 10 s, one that stops
 // in the middle of a transaction within 5. False: somebody else holds it.
-enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918 };
+enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918, anchors = 7460919 };
 Result<bool> take_place(PgSession& session, Elected place);
 
 struct Backlog {
@@ -70,6 +70,7 @@ Result<std::optional<int64_t>> checkpoint_at_most(PgSession& session, int64_t si
 // Those of from < size <= to, by size.
 Result<std::vector<CheckpointRow>> read_checkpoints(PgSession& session, int64_t from, int64_t to);
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx);
 
 struct LogRow {
   int64_t seq = 0;

@@ -80,15 +80,4 @@ Result<bool> has_open_faults(PgTransaction& tx) {
   return rows->flag(0, 0);
 }
 
-Result<std::vector<AnchorRow>> newest_anchors(PgTransaction& tx, int count_max) {
-  auto rows =
-      tx.run("select size, kind, status, created_at from audit.anchor order by size desc, created_at desc limit $1",
-             {static_cast<int32_t>(count_max)});
-  if (!rows) return rows.error();
-  std::vector<AnchorRow> out;
-  for (int i = 0; i < rows->size(); i++)
-    out.push_back({rows->number(i, 0), rows->text(i, 1), rows->text(i, 2), rows->time(i, 3)});
-  return out;
-}
-
 }  // namespace signet

@@ -40,11 +40,4 @@ Result<std::vector<Acknowledgement>> list_acknowledgements(PgTransaction& tx, co
 Result<std::optional<IntegrityFault>> read_fault(PgTransaction& tx, const Uuid& id);
 Result<bool> has_open_faults(PgTransaction& tx);
 
-struct AnchorRow {
-  int64_t size = 0;
-  std::string kind, status;
-  WallTime at;
-};
-Result<std::vector<AnchorRow>> newest_anchors(PgTransaction& tx, int count_max);  // the newest first
-
 }  // namespace signet

@@ -11,6 +11,7 @@
 #include "daemon/api/rights.h"
 #include "daemon/api/tasks.h"
 #include "daemon/evidence/verification_task.h"
+#include "store/anchors.h"
 #include "store/migrate.h"
 
 namespace signet::api {
@@ -104,9 +105,8 @@ http::Response get_integrity(Context& context) {
   out["openFaults"] = open;
   out["faults"] = faults_json(context, *session);
   out["anchors"] = Json::array();
-  for (const auto& anchor : context.must(newest_anchors(context.tx(), kAnchorsShown)))
-    out["anchors"].push_back(
-        {{"size", anchor.size}, {"kind", anchor.kind}, {"status", anchor.status}, {"createdAt", rfc3339(anchor.at)}});
+  for (const auto& anchor : context.must(list_anchors(*session, kAnchorsShown)))
+    out["anchors"].push_back({{"size", anchor.size}, {"kind", anchor.kind}, {"createdAt", rfc3339(anchor.created_at)}});
   out["guarded"] = context.must(has_guards(*session));
   Event event = new_event(context, "integrity_read");
   event.object.type = "log";

@@ -410,6 +410,14 @@ std::vector<RouteRow> admin_routes() {
       {"GET", "/api/audit-logs", "read_audit", caller, read, {"audit_read"}, get_audit_logs},
       {"POST", "/api/audit-logs", "note", caller, write, {"external_note"}, post_audit_logs, true},
       {"POST", "/api/audit-logs/search", "search_audit", caller, read, {"audit_searched"}, post_audit_search},
+      {"POST",
+       "/api/audit-export/export",
+       "export",
+       caller,
+       export_evidence,
+       {"export_requested", "task_file_read"},
+       post_export,
+       true},
   };
 }
 

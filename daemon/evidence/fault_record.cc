@@ -17,25 +17,12 @@ std::string describe(const IntegrityFault& fault) {
   return describe(Discrepancy{fault.what, fault.seq, fault.event_id, fault.relation, fault.row_key});
 }
 
-Result<void> FaultRecord::record(PgSession& session, int level, const Discrepancies& findings) const {
-  for (const auto& finding : findings) {
-    const IntegrityFault fault{ids_.next(),      level,         finding.what,     finding.seq,
-                               finding.event_id, clock_.wall(), finding.relation, finding.row_key};
-    auto is_new = insert_fault(session, fault);
-    if (!is_new) return is_new.error();
-    if (!*is_new) continue;
-    metrics_.add("signet_alarm", "reason=\"integrity\"");
-    log_.error("ALARM: evidence does not verify", {{"fault", fault.what},
-                                                   {"seq", fault.seq ? std::to_string(*fault.seq) : ""},
-                                                   {"event_id", fault.event_id ? fault.event_id->text() : ""},
-                                                   {"table", fault.relation},
-                                                   {"row", fault.row_key}});
-    if (alarmed_) alarmed_(fault);
-  }
-  auto count = count_faults(session);
-  if (!count) return count.error();
-  metrics_.set("signet_integrity_faults", "", *count);
-  return {};
+Result<void> FaultRecord::record(PgSession& session, int level, const Discrepancies& found) const {
+  std::vector<IntegrityFault> faults;
+  for (const auto& one : found)
+    faults.push_back(
+        {ids_.next(), level, one.what, one.seq, one.event_id, clock_.wall(), one.relation, one.row_key, false});
+  return record_faults(session, faults, log_, metrics_, alarmed_);
 }
 
 }  // namespace signet

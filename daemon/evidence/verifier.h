@@ -6,7 +6,6 @@
 // found. One thread.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,8 +34,8 @@ class Verifier {
   // `postgres` is the login signet_verify's. `alarmed` hears of each fault once, when it is recorded. `keys` open what
   // L2 reads: without them there is none. `nightly` is told when the whole log is to be verified.
   Verifier(PgOptions postgres, VerifierSettings settings, const LogKey& key, const Clock& clock, IdSource& ids,
-           Log& log, Metrics& metrics, std::function<void(const IntegrityFault&)> alarmed,
-           const Keyring* keys = nullptr, std::function<void()> nightly = {})
+           Log& log, Metrics& metrics, Alarmed alarmed, const Keyring* keys = nullptr,
+           std::function<void()> nightly = {})
       : place_(std::move(postgres), Elected::verifier, clock),
         settings_(settings),
         key_(key),

@@ -325,6 +325,10 @@ const std::map<std::string, std::function<void(Cell&)>> kRows{
     {"export, verify, reports",
      [](Cell& c) {
        try_verify(c);
+       for (const char* format : {"csv", "json", "pdf", "fhir"})
+         c.allowed(c.world.call("POST", "/api/audit-export/export", c.caller,
+                                Json{{"format", format}, {"purpose", "audit"}}.dump()),
+                   c.is("yes"), 202);
        expect_no_route(c, {"report", "evidence", "bundle"});
      }},
 };

@@ -54,36 +54,35 @@ Result<void> LogCheck::take(const std::vector<LogRow>& rows, int64_t to) {
     if (!leaves[i])
       findings_.push_back({"log_gap", from + static_cast<int64_t>(i), std::nullopt, "audit.log",
                            std::to_string(from + static_cast<int64_t>(i))});
-  if (auto done = compare_tiles(to); !done) return done;
+  auto stored = read_tiles(session_, 0, from / kTileWidth, to / kTileWidth);
+  if (!stored) return stored.error();
   auto checkpoints = read_checkpoints(session_, from, to);
   if (!checkpoints) return checkpoints.error();
-  for (const auto& row : *checkpoints) {
+  // Tile by tile, so that each disagreement is judged by the first root behind it.
+  auto tile = stored->begin();
+  auto checkpoint = checkpoints->begin();
+  for (int64_t begin = from; begin < to; begin += kTileWidth) {
+    const int64_t end = std::min(to, begin + kTileWidth);
+    const int64_t index = begin / kTileWidth;
+    if (tile != stored->end() && tile->first == index) {
+      const auto hashes = tile_hashes((tile++)->second);
+      if (hashes && hashes->size() == kTileWidth) disagree(index, *hashes);
+    } else if (end - begin == kTileWidth) {
+      findings_.push_back({"tile_missing", begin, std::nullopt, "audit.tile", tile_key(0, index)});
+    }
+    for (; checkpoint != checkpoints->end() && checkpoint->size <= end; checkpoint++) {
+      for (auto& reading : readings_)
+        if (auto done = grow(reading, checkpoint->size, from); !done) return done;
+      judge(*checkpoint);
+    }
     for (auto& reading : readings_)
-      if (auto done = grow(reading, row.size, from); !done) return done;
-    judge(row);
+      if (auto done = grow(reading, end, from); !done) return done;
   }
-  for (auto& reading : readings_)
-    if (auto done = grow(reading, to, from); !done) return done;
   size_ = to;
   return {};
 }
 
-// Full tiles of the lowest level, which have the leaves themselves.
-Result<void> LogCheck::compare_tiles(int64_t to) {
-  auto stored = read_tiles(session_, 0, size_ / kTileWidth, to / kTileWidth);
-  if (!stored) return stored.error();
-  auto next = stored->begin();
-  for (int64_t tile = size_ / kTileWidth; tile < to / kTileWidth; tile++) {
-    if (next == stored->end() || next->first != tile) {
-      findings_.push_back({"tile_missing", tile * kTileWidth, std::nullopt, "audit.tile", tile_key(0, tile)});
-      continue;
-    }
-    const auto hashes = tile_hashes((next++)->second);
-    if (hashes && hashes->size() == kTileWidth) disagree(tile, *hashes);
-  }
-  return {};
-}
-
+// A full tile of the lowest level has the leaves themselves.
 void LogCheck::disagree(int64_t tile, const std::vector<Digest>& stored) {
   const auto at = static_cast<size_t>(tile * kTileWidth - size_);
   Discrepancies places;
@@ -153,13 +152,10 @@ void LogCheck::judge(const CheckpointRow& row) {
   }
   if (!is_sound) return;
   auto fits = [&](const Reading& r) { return !r.is_blind && r.tree.root() == row.root; };
-  const auto right = std::find_if(readings_.begin(), readings_.end(), fits);
-  if (right != readings_.end()) {
-    Reading kept = std::move(*right);
-    readings_.clear();
-    findings_.insert(findings_.end(), kept.findings.begin(), kept.findings.end());
-    kept.findings.clear();
-    readings_.push_back(std::move(kept));
+  if (std::any_of(readings_.begin(), readings_.end(), fits)) {
+    // Both may fit, where they differ only behind this size.
+    std::erase_if(readings_, [&](const Reading& r) { return !fits(r); });
+    if (readings_.size() == 1) append(std::exchange(readings_.front().findings, {}));
     // Those before were wrong by themselves: the leaves are what this one signed.
     for (const auto size : unrooted_)
       findings_.push_back({"root", size, std::nullopt, "audit.checkpoint", std::to_string(size)});
@@ -177,13 +173,12 @@ Result<void> LogCheck::finish() {
     findings_.push_back(
         {"root", unrooted_.front(), std::nullopt, "audit.checkpoint", std::to_string(unrooted_.front())});
   unrooted_.clear();
-  for (auto& reading : readings_)
-    if (!reading.is_blind) {
-      findings_.insert(findings_.end(), reading.findings.begin(), reading.findings.end());
-      break;
-    }
+  // No root tells them apart: each suspect is named.
+  for (auto& reading : readings_) append(std::exchange(reading.findings, {}));
   return {};
 }
+
+void LogCheck::append(const Discrepancies& found) { findings_.insert(findings_.end(), found.begin(), found.end()); }
 
 std::optional<Digest> LogCheck::root() const {
   for (const auto& reading : readings_)

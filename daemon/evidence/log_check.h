@@ -44,10 +44,10 @@ class LogCheck {
     bool is_blind = false;                        // a leaf is missing: no root can be told
   };
   Result<void> begin();
-  Result<void> compare_tiles(int64_t to);
   void disagree(int64_t tile, const std::vector<Digest>& stored);
   Result<void> grow(Reading& reading, int64_t to, int64_t batch_from);
   void judge(const CheckpointRow& row);
+  void append(const Discrepancies& found);
 
   PgSession& session_;
   const NoteKey& key_;

@@ -369,10 +369,14 @@ std::vector<Mutation> MutationWorld::rows() {
   copy("approval", "decision = 2", "id", id, "t.message_id || '/" + ghost + "'");
   copy("provenance", "true", "id", id, "t.message_id || '/" + ghost + "'");
   copy("edit", "true", "version", "77", "t.message_id || '/77'");
-  copy("decision", "true", "id", id, "t.message_id || '/" + ghost + "'");
   copy("audit.tile", "idx = 1", "idx", "99", "'0/99'");
   copy("audit.tile", "idx = 1", "level", "3", "'3/1'");
   copy("audit.checkpoint", "size = (select max(size) from audit.checkpoint)", "size", "size - 1", "(t.size - 1)::text");
+  out.push_back(
+      {"insert a decision",
+       "decision",
+       "insert into decision select '" + ghost + "', message_id, 77, decision, actor, reason, at from decision limit 1",
+       {text("select message_id || '/" + ghost + "' from decision limit 1")}});
   out.push_back({"insert a confirmation that took effect",
                  "confirmation",
                  "insert into confirmation select '" + ghost + "', message_id, attempt_no, kind, '" + ghost +

@@ -97,7 +97,10 @@ void LogCheck::disagree(int64_t tile, const std::vector<Digest>& stored) {
       has_gap = true;  // told already
   }
   if (places.empty() && !has_gap) return;
-  if (readings_.size() == 1) readings_.push_back(readings_.front());
+  if (readings_.size() == 1) {
+    append(std::exchange(readings_.front().findings, {}));  // of what both share
+    readings_.push_back(readings_.front());
+  }
   auto& by_rows = readings_.front();
   auto& by_tiles = readings_.back();
   std::copy(stored.begin(), stored.end(), by_tiles.leaves.begin() + static_cast<std::ptrdiff_t>(at));

@@ -19,6 +19,7 @@
 #include "daemon/evidence/exporter.h"
 #include "daemon/evidence/purge.h"
 #include "daemon/evidence/rewrap.h"
+#include "daemon/evidence/verification_task.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
@@ -66,6 +67,7 @@ class App {
   void watch();
   std::vector<api::Dependency> readiness();
   void start_evidence();
+  void begin_nightly();
   void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
@@ -103,6 +105,7 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<FaultRecord> faults_;
   AnchorSettings anchor_settings_;
   std::unique_ptr<Anchors> anchors_;
   std::unique_ptr<Purge> purge_;
@@ -303,8 +306,12 @@ void App::start_delivery() {
 void App::start_evidence() {
   sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
                                            log_, metrics_);
+  const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
   verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
-                                         metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+                                         metrics_, alarmed, &*keys_, [this] { begin_nightly(); });
+  faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
+  tasks_->add(kVerificationTask, verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
+              verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
   if (!anchor_settings_.sources.kinds().empty()) {
@@ -322,6 +329,15 @@ void App::start_evidence() {
     task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
 
+void App::begin_nightly() {
+  auto session = pool_->take();
+  if (!session) return;  // asked again in an hour
+  PgTransaction tx(**session);
+  auto id = insert_nightly(tx, config_.instance, ids_, clock_.wall());
+  if (!id || !*id || !tx.commit().ok()) return;
+  tasks_->came(**id);
+}
+
 // The fault is on record already, by the verifier's own login; the log says so too if it can.
 void App::record_alarm(const IntegrityFault& fault) {
   Event event;
@@ -333,6 +349,8 @@ void App::record_alarm(const IntegrityFault& fault) {
   event.detail = {{"fault", fault.what}, {"level", static_cast<int64_t>(fault.level)}};
   if (fault.seq) event.detail.emplace_back("row", *fault.seq);
   if (fault.event_id) event.detail.emplace_back("eventId", fault.event_id->text());
+  if (!fault.relation.empty()) event.detail.emplace_back("table", fault.relation);
+  if (!fault.row_key.empty()) event.detail.emplace_back("rowKey", fault.row_key);
   auto session = pool_->take();
   if (!session) return;
   PgTransaction tx(**session);

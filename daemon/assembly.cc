@@ -187,6 +187,7 @@ api::ApprovalPolicy make_approval_policy(const Config& config) {
   out.high_risk.purposes = high.purposes;
   out.duplicate_window_h = config.approval.duplicate_window_h;
   out.claim_minutes = config.approval.claim_min;
+  out.faults_stop = config.audit.faults_stop_approvals;
   for (const auto& [physician, users] : config.approval.delegates)
     if (const auto id = parse_uuid(physician))
       for (const auto& user : users)

@@ -39,6 +39,7 @@ struct ApprovalPolicy {  // `approval` of the configuration
   int duplicate_window_h = 24;                    // 0: never warned of
   std::map<Uuid, std::vector<Uuid>> delegates{};  // physician -> who may approve for him
   int claim_minutes = 15;
+  bool faults_stop = false;  // while a fault in the evidence is not acknowledged, nobody approves
 };
 
 struct ApiServices {

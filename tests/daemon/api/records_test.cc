@@ -432,6 +432,32 @@ const std::map<std::string, Script> kScripts{
        s.bad(403, "ROLE", "", [&] { return s.call("/api/break-glass", s.doctor); });
        refuses_filters(s, s.admin, "");
      }},
+    {"POST /api/audit-export/verify-integrity",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, Json::object()); });
+       refuses_bodies(s, "/api/audit-export/verify-integrity", s.auditor);
+       s.bad(400, "2001", "", [&] { return s.call(s.auditor, Json{{"from", 9}, {"to", 9}}); });
+       s.good(202, {"integrity_check_asked"}, [&] { return s.call(s.auditor, Json{{"from", 0}, {"to", 9}}); });
+     }},
+    {"GET /api/integrity",
+     [](Scene& s) {
+       s.good(200, {"integrity_read"}, [&] { return s.call("/api/integrity", s.auditor); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/integrity", s.doctor); });
+       refuses_filters(s, s.auditor, "");
+     }},
+    {"POST /api/integrity/faults/{id}/acknowledge",
+     [](Scene& s) {
+       const std::string id = "0190a000-0000-7000-8000-00000000fa01";
+       s.world.sql("insert into audit.fault (id, level, what, seq, relation, row_key, at) values ('" + id +
+                   "', 3, 'tile', 256, 'audit.tile', '0/1', now())");
+       const std::string body = R"({"reason":"restored"})";
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor, body); });
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.bad(400, "2001", id, [&] { return s.call(s.at(id), s.admin, R"({"reason":"because"})"); });
+       refuses_ids(s, s.admin, "NOT_FOUND", body);
+       s.good(200, {"integrity_fault_acknowledged"}, [&] { return s.call(s.at(id), s.admin, body); });
+       s.bad(409, "ACKNOWLEDGED", id, [&] { return s.call(s.at(id), s.admin, body); });
+     }},
     {"GET /api/tasks",
      [](Scene& s) {
        s.world.task(s.admin);

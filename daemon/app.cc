@@ -172,7 +172,7 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
-  tasks_->add("export", export_work(*keys_), export_ended(ids_, clock_));
+  tasks_->add("export", export_work(*keys_, clock_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });

@@ -19,6 +19,7 @@ struct ExportSource {  // one export that runs; one thread
   std::string asked_by;  // the name of who asked; empty if he is not known any more
   PgSession& session;
   const Keyring& keyring;
+  const Clock& clock;
   std::function<Result<void>(int64_t done, int64_t total)> progress;
 };
 struct ExportTotals {
@@ -35,7 +36,7 @@ Result<ExportTotals> write_pdf(const ExportSource& source, Sink& to);
 Result<ExportTotals> write_fhir(const ExportSource& source, Sink& to);
 
 // What it is given outlives it.
-TaskWork export_work(const Keyring& keyring);
+TaskWork export_work(const Keyring& keyring, const Clock& clock);
 TaskEnded export_ended(IdSource& ids, const Clock& clock);
 
 }  // namespace signet

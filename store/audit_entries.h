@@ -32,6 +32,7 @@ struct EntryFilter {
 struct EntryRow {
   Uuid event_id;
   std::string canon;
+  Digest leaf{};
   std::optional<int64_t> seq;  // in the log; none: not sequenced yet
   std::optional<Uuid> message_id;
   std::optional<Kind> kind;

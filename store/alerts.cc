@@ -126,8 +126,8 @@ Result<std::vector<AlertNotice>> due_notices(PgTransaction& tx, WallTime now, in
 }
 
 Result<void> update_notice(PgTransaction& tx, const AlertNotice& n) {
-  return done(tx.run("update alert_notice set due_at = $2, tries = $3, failure = $4 where id = $1",
-                     {n.id, PgValue(n.due_at), static_cast<int32_t>(n.tries), n.failure}));
+  return done(tx.run("update alert_notice set due_at = $2, tries = $3, failure = $4, message_id = $5 where id = $1",
+                     {n.id, PgValue(n.due_at), static_cast<int32_t>(n.tries), n.failure, PgValue(n.message_id)}));
 }
 
 }  // namespace signet

@@ -18,7 +18,7 @@ namespace signet {
 
 // The place of one, held while the session lives. A session that stops speaking loses it within 10 s, one that stops
 // in the middle of a transaction within 5. False: somebody else holds it.
-enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918 };
+enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918, alerts = 7460925 };
 Result<bool> take_place(PgSession& session, Elected place);
 
 struct Backlog {

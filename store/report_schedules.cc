@@ -90,8 +90,11 @@ Result<std::optional<ReportRun>> last_run(PgTransaction& tx, const Uuid& schedul
   return run_of(tx.run(std::string(kRun) + "schedule_id = $1 order by period_to desc limit 1", {schedule_id}));
 }
 
-Result<int64_t> count_waiting_runs(PgTransaction& tx, const Uuid& schedule_id) {
-  auto rows = tx.run("select count(*) from report_run where schedule_id = $1 and state = 'waiting'", {schedule_id});
+Result<int64_t> count_open_runs(PgTransaction& tx, const Uuid& schedule_id) {
+  auto rows = tx.run(
+      "select count(*) from report_run r join task t on t.id = r.id where r.schedule_id = $1 and r.state = 'waiting' "
+      "and t.state in ('waiting', 'running')",
+      {schedule_id});
   if (!rows) return rows.error();
   return rows->number(0, 0);
 }
@@ -99,10 +102,6 @@ Result<int64_t> count_waiting_runs(PgTransaction& tx, const Uuid& schedule_id) {
 Result<void> end_run(PgTransaction& tx, const ReportRun& r) {
   return done(tx.run("update report_run set state = $2, failure = $3, message_id = $4 where id = $1",
                      {r.id, r.state, r.failure, PgValue(r.message_id)}));
-}
-
-Result<void> keep_task_file(PgTransaction& tx, const Uuid& task_id, WallTime until) {
-  return done(tx.run("update task set kept_until = $2 where id = $1", {task_id, until}));
 }
 
 }  // namespace signet

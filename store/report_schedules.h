@@ -46,9 +46,7 @@ Result<void> end_schedule(PgTransaction& tx, const Uuid& id, WallTime now);
 Result<bool> insert_run(PgTransaction& tx, const ReportRun& run);  // false: this period has one
 Result<std::optional<ReportRun>> lock_run(PgTransaction& tx, const Uuid& id);
 Result<std::optional<ReportRun>> last_run(PgTransaction& tx, const Uuid& schedule_id);
-Result<int64_t> count_waiting_runs(PgTransaction& tx, const Uuid& schedule_id);
-Result<void> end_run(PgTransaction& tx, const ReportRun& run);  // state, failure, message_id
-// Its file stays in the spool until then.
-Result<void> keep_task_file(PgTransaction& tx, const Uuid& task_id, WallTime until);
+Result<int64_t> count_open_runs(PgTransaction& tx, const Uuid& schedule_id);  // whose task has not ended
+Result<void> end_run(PgTransaction& tx, const ReportRun& run);                // state, failure, message_id
 
 }  // namespace signet

@@ -21,6 +21,7 @@
 #include "store/pg_session.h"
 
 namespace signet {
+struct Receivers;
 class Tasks;
 }
 
@@ -60,6 +61,7 @@ struct ApiServices {
   Limits* limits = nullptr;                                 // null: none, for tests of other things
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
   Tasks* tasks = nullptr;                                   // null: none are taken, for tests of other things
+  const Receivers* receivers = nullptr;                     // whom the configuration names; null: nobody
 };
 
 }  // namespace signet::api

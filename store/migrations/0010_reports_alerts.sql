@@ -70,8 +70,6 @@ create table alert_notice (
 create index alert_notice_due on alert_notice (due_at) where due_at is not null;
 create index alert_notice_receiver on alert_notice (receiver, id);
 
--- A report whose receiver is gone is kept longer than others.
-alter table task add column kept_until timestamptz;
 
 grant select, insert, update on report_schedule, report_run, alert, alert_notice to signet_app;
 grant select on report_schedule, report_run, alert, alert_notice to signet_verify;

@@ -175,6 +175,13 @@ constexpr AuditAction kActions[] = {
        {"includeContent", kFlag},
        {"purpose", kWord},
        {"rows", kNumber}}}},
+    {"tasks_listed", Chained::never, "somebody listed exports, reports and verifications", {{{"rows", kNumber}}}},
+    {"task_file_read",
+     Chained::never,
+     "somebody fetched the file of an export or report",
+     {{{"fileSha256", kWord}, {"kind", kWord}, {"size", kNumber}}}},
+    {"task_file_removed", Chained::never, "such a file was erased before its time", {{{"kind", kWord}}}},
+    {"task_cancelled", Chained::never, "an export, report or verification was called off", {{{"kind", kWord}}}},
 
     {"report_requested",
      Chained::never,

@@ -27,6 +27,7 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
+constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
 constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
@@ -94,6 +95,8 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<Tasks> tasks_;
+  std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
       verifier_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
@@ -151,6 +154,12 @@ Result<void> App::prepare() {
     metrics_.add("signet_alarm", "reason=\"" + std::string(reason) + '"');
   };
   services_->approval = make_approval_policy(config_);
+  tasks_ = std::make_unique<Tasks>(postgres_, make_task_settings(config_), clock_, log_, metrics_, [this] {
+    if (is_delivering_)  // from then on the workers are there
+      for (auto& worker : task_workers_) worker->wake();
+  });
+  if (auto spool = tasks_->open_spool(); !spool) return spool;
+  services_->tasks = tasks_.get();
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -272,6 +281,8 @@ void App::start_evidence() {
                                          metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+  for (int i = 0; i < config_.exports.at_once; i++)
+    task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
 
 // The fault is on record already, by the verifier's own login; the log says so too if it can.
@@ -372,6 +383,8 @@ void App::stop(int) {
   callbacks_worker_->stop();
   sequencer_worker_->stop();
   verifier_worker_->stop();
+  tasks_->stop();
+  for (auto& worker : task_workers_) worker->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
 }
 
@@ -414,6 +427,7 @@ int App::run() {
   callbacks_worker_.reset();
   sequencer_worker_.reset();
   verifier_worker_.reset();
+  task_workers_.clear();
   server_.reset();
   loops_.clear();
   if (is_fatal_) return kExitConfiguration;

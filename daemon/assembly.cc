@@ -140,6 +140,15 @@ SequencerSettings make_sequencer_settings(const Config& config) {
   return out;
 }
 
+TaskSettings make_task_settings(const Config& config) {
+  TaskSettings out;
+  out.instance = config.instance;
+  out.spool_dir = config.exports.spool_dir;
+  out.spool_bytes_max = int64_t{config.exports.spool_mb_max} << 20;
+  out.keep_ms = config.exports.keep_h * int64_t{3'600'000};
+  return out;
+}
+
 Quotas make_quotas(const Config& config) {
   const auto& limits = config.http.limits;
   return {limits.read_per_min, limits.write_per_min, limits.approve_per_min, limits.export_per_min,

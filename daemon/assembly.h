@@ -10,6 +10,7 @@
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/sequencer.h"
+#include "daemon/evidence/tasks.h"
 #include "store/keyring.h"
 
 namespace signet {
@@ -25,6 +26,7 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 SequencerSettings make_sequencer_settings(const Config& config);
+TaskSettings make_task_settings(const Config& config);
 Quotas make_quotas(const Config& config);
 api::ApprovalPolicy make_approval_policy(const Config& config);
 int loop_count(const Config& config);

@@ -35,6 +35,7 @@ struct Task {
   std::string media_type;
   int64_t size = 0;
   std::optional<Digest> sha256;  // of the file
+  bool is_kept = false;          // its file stays, however old
   bool is_file_gone = false;
 };
 
@@ -43,7 +44,6 @@ Result<std::optional<Task>> read_task(PgTransaction& tx, const Uuid& id);
 // The newest first; those of one user if given; before this one if given.
 Result<std::vector<Task>> list_tasks(PgTransaction& tx, const std::optional<Uuid>& asked_by,
                                      const std::optional<Uuid>& before, int count_max);
-Result<int64_t> count_open_tasks(PgTransaction& tx, const std::string& instance);
 // False: it has ended already. A waiting one ends at once, a running one at its next report.
 Result<bool> ask_to_cancel(PgTransaction& tx, const Uuid& id, WallTime now);
 
@@ -52,9 +52,13 @@ Result<void> reopen_tasks(PgSession& session, const std::string& instance);
 Result<std::optional<Task>> take_task(PgSession& session, const std::string& instance, WallTime now);  // the oldest
 // False: somebody asked that it stop.
 Result<bool> report_progress(PgSession& session, const Uuid& id, int64_t done, int64_t total);
-Result<void> end_task(PgTransaction& tx, const Task& task);  // state, failure, result, file
-// Files that nobody may fetch any more: older than this, or of an end without success.
-Result<std::vector<Uuid>> stale_files(PgSession& session, const std::string& instance, WallTime finished_before);
-Result<void> mark_files_gone(PgSession& session, const std::vector<Uuid>& ids, WallTime now);
+// State, failure, result, file. False: it has ended before.
+Result<bool> end_task(PgTransaction& tx, const Task& task);
+// The file goes now; false: there is none any more.
+Result<bool> drop_file(PgTransaction& tx, const Uuid& id, WallTime now);
+Result<void> keep_file(PgTransaction& tx, const Uuid& id, bool is_kept);  // whatever its age
+// Files of tasks that ended before this are nobody's any more, but those kept.
+Result<void> expire_files(PgSession& session, const std::string& instance, WallTime finished_before, WallTime now);
+Result<std::vector<Uuid>> live_files(PgSession& session, const std::string& instance);
 
 }  // namespace signet

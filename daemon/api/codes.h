@@ -29,6 +29,8 @@ enum class Code {
   stale,
   step_up_required,
   rate_limited,
+  spool_full,
+  too_large,
   key_reused,
   bad_signature,
   unreadable_callback,

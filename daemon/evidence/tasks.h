@@ -1,5 +1,6 @@
-// Runs what takes longer than an answer, a few at a time, each on a thread and a session of its own. Its file grows in
-// the spool under the task's id; one that broke off leaves nothing there. A daemon that died in a task begins it again.
+// Runs what takes longer than an answer, each on a worker's thread and a session of its own. Its file grows in the
+// spool under the task's id; one that broke off leaves nothing there. A daemon that died in a task begins it again,
+// twice: then it is the task that is at fault.
 #pragma once
 
 #include <atomic>
@@ -8,9 +9,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,7 +26,6 @@ struct TaskSettings {
   std::string spool_dir;  // absolute; made 0700 if it is not there
   int64_t spool_bytes_max = int64_t{4096} << 20;
   int64_t keep_ms = 24 * int64_t{3'600'000};
-  int at_once = 2;
 };
 
 // What the work of one task is given. One thread.
@@ -44,50 +44,72 @@ struct TaskEnd {
   std::string result = "{}";  // canonical JSON: what GET /api/tasks/{id} shows as `result`
   std::string file_name;      // offered under this name; empty: it has no file
   std::string media_type;
+  bool is_kept = false;  // the file stays, however old
 };
-// Runs on a thread of the task's own, perhaps for the second time after a crash. An error's text is shown to who asked:
+// Runs on a worker's thread, perhaps for the second time after a crash. An error's text is shown to who asked:
 // it says what to do, without PHI.
 using TaskWork = std::function<Result<TaskEnd>(TaskRun&)>;
 // What belongs into the transaction that ends a task: its event. `task` has the end's state, size and digest.
 using TaskEnded = std::function<Result<void>(PgTransaction& tx, const Task& task)>;
 
+// pass() is called by several workers at once; the rest from any thread.
 class Tasks {
  public:
-  Tasks(PgOptions postgres, TaskSettings settings, const Clock& clock, Log& log, Metrics& metrics);
-  ~Tasks();  // stops what runs; it waits again for the next start
-  void add(const std::string& kind, TaskWork work, TaskEnded ended = {});  // before start()
-  Result<void> start();  // makes or empties the spool of what no task owns; begins to take tasks. io: says what to do
-  void wake();           // one was asked for; any thread
-  void stop();           // asks all to stop, and waits
-  // limit with a text for people: why no new task is taken now, the spool being full.
-  Result<void> check_room() const;  // any thread
-  std::string path_of(const Uuid& id) const;
-  // Until it has ended, or the time is up. Any thread but a task's.
-  bool wait(const Uuid& id, int64_t most_ms) const;
+  Tasks(PgOptions postgres, TaskSettings settings, const Clock& clock, Log& log, Metrics& metrics,
+        std::function<void()> wake);
+  ~Tasks();
+  void add(const std::string& kind, TaskWork work, TaskEnded ended = {});  // before the first pass
+  // Makes the spool, 0700, if it is not there. io: says what to do.
+  Result<void> open_spool();
+  // Runs the oldest that waits, if any does. True: there may be another.
+  bool pass();
+  // What runs breaks off at its next progress(), and waits for the next start.
+  void stop();
+
+  // limit: no new one is taken now, the spool being full; the text says so to people.
+  Result<void> check_room() const;
+  void came(const Uuid& id);  // it was asked for and committed
+  void gone(const Uuid& id);  // it was cancelled before it began
+  // True: it has ended. False: the time is up, or as many wait already as may.
+  bool wait(const Uuid& id, int64_t most_ms);
+  std::string path_of(const Uuid& id) const;  // of a finished one's file
+  void remove_file(const Uuid& id);           // nobody is to fetch it any more
+  const std::string& instance() const { return settings_.instance; }
 
  private:
   class Run;
-  void turn();
-  void work_on(Task task);
-  void sweep();
-  int64_t spool_bytes() const;
+  class SpoolFile;
+  struct Kind {
+    TaskWork work;
+    TaskEnded ended;
+  };
+
+  Result<void> prepare(PgSession& session);
+  Result<void> sweep(PgSession& session);
+  void run(std::unique_ptr<PgSession> session, Task task);
+  void end(std::unique_ptr<PgSession> session, Task task);
+  void tell(const Error& error);
 
   const PgOptions postgres_;
   const TaskSettings settings_;
   const Clock& clock_;
   Log& log_;
   Metrics& metrics_;
-  struct Kind {
-    TaskWork work;
-    TaskEnded ended;
-  };
+  const std::function<void()> wake_;
   std::map<std::string, Kind> kinds_;
-  mutable std::mutex lock_;
-  mutable std::condition_variable changed_;
-  std::vector<std::thread> threads_;
   std::atomic<bool> is_stopping_ = false;
-  bool is_woken_ = false;
-  std::atomic<int64_t> growing_bytes_ = 0;  // of files that are being written
+  std::atomic<int64_t> spool_bytes_ = 0;
+
+  std::mutex prepare_lock_;
+  bool is_prepared_ = false;
+  std::optional<Tick> swept_at_;
+  std::string told_;
+
+  std::mutex lock_;
+  std::condition_variable ended_;
+  std::set<Uuid> open_;     // asked for here, not ended yet
+  std::set<Uuid> running_;  // their files are in the making
+  int waiters_ = 0;
 };
 
 }  // namespace signet

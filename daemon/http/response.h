@@ -30,14 +30,14 @@ struct Response {
   // Control characters in a value become spaces.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::shared_ptr<LongBody> long_body = {};  // instead of `body`
-  std::string content_type;                  // empty: none is sent
+  std::string content_type;  // empty: none is sent
 
   bool close = false;  // close the connection after this answer
   // `reset` and `hang` are for the sandbox, which plays broken providers: the connection is reset, or stays open
   // without an answer until the client leaves.
   enum class Delivery { answer, reset, hang };
   Delivery delivery = Delivery::answer;
+  std::shared_ptr<LongBody> long_body = {};  // instead of `body`
 };
 
 Response json(int status, std::string body);  // application/json

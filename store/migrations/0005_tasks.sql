@@ -23,9 +23,10 @@ create table task (
   media_type text not null default '',
   size bigint not null default 0,
   sha256 bytea,
+  is_kept boolean not null default false,    -- its file stays, however old: its receiver could not be reached
   file_gone_at timestamptz
 );
-create index task_open on task (asked_at) where state in ('waiting', 'running');
+create index task_open on task (instance, asked_at) where state in ('waiting', 'running');
 create index task_file on task (instance, finished_at) where file_name <> '' and file_gone_at is null;
 
 grant select, insert, update on task to signet_app;

@@ -118,12 +118,16 @@ TEST_CASE("what differs from the defaults is read") {
       "               purposes: [oncology] }\n"
       "  duplicate_window_h: 0\n"
       "  delegates: { dr-1: [u1, u2], dr-2: [] }\n"
-      "audit: { log_name: clinic/log, checkpoint_every_s: 1, anchors: { worm_dir: worm, witness_url: 'https://w', tsa_url: 'http://t/x' },\n"
-      "         retention_years: 10 }\n"
+      "audit: { log_name: clinic/log, checkpoint_every_s: 1, retention_years: 10, faults_stop_approvals: true,\n"
+      "         anchors: { worm_dir: worm, witness_url: 'https://w', witness_key: w+1+k, tsa_url: 'http://t/x',\n"
+      "                    tsa_ca_file: ca.pem, every_min: 5 } }\n"
+      "exports: { spool_dir: out, spool_mb_max: 1, keep_h: 2, at_once: 3 }\n"
       "alerts:\n"
       "  receivers: [ { name: on-call, mail: oncall@example.org },\n"
       "               { name: pager, webhook: 'https://pager/x', secret_file: pager } ]\n"
-      "  rules: { integrity: [pager], anchor_overdue_min: 1, review_age_min: 2, failure_rate: 1, stuck_min: 3 }\n"
+      "  rules: { integrity: [pager], anchor_overdue_min: 1, review_age_min: 2, failure_rate: 1, stuck_min: 3,\n"
+      "           log_in_burst: 4, in_doubt_min: 5 }\n"
+      "  repeat_min: 6\n"
       "status_webhooks:\n"
       "  - { service: backend, url: 'https://backend', secret_file: backend }\n"
       "reports:\n"
@@ -203,7 +207,15 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.audit.anchors.worm_dir == folder.path("worm"));
   CHECK(c.audit.anchors.witness_url == "https://w");
   CHECK(c.audit.anchors.tsa_url == "http://t/x");
+  CHECK(c.audit.anchors.witness_key == "w+1+k");
+  CHECK(c.audit.anchors.tsa_ca_file == folder.path("ca.pem"));
+  CHECK(c.audit.anchors.every_min == 5);
   CHECK(c.audit.retention_years == 10);
+  CHECK(c.audit.faults_stop_approvals);
+  CHECK(c.exports.spool_dir == folder.path("out"));
+  CHECK(c.exports.spool_mb_max == 1);
+  CHECK(c.exports.keep_h == 2);
+  CHECK(c.exports.at_once == 3);
   REQUIRE(c.alerts.receivers.size() == 2);
   CHECK(c.alerts.receivers[0].name == "on-call");
   CHECK(c.alerts.receivers[0].mail == "oncall@example.org");
@@ -214,6 +226,9 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.alerts.rules.review_age_min == 2);
   CHECK(c.alerts.rules.failure_rate == 1);
   CHECK(c.alerts.rules.stuck_min == 3);
+  CHECK(c.alerts.rules.log_in_burst == 4);
+  CHECK(c.alerts.rules.in_doubt_min == 5);
+  CHECK(c.alerts.repeat_min == 6);
   REQUIRE(c.status_webhooks.size() == 1);
   CHECK(c.status_webhooks[0].service == "backend");
   CHECK(c.status_webhooks[0].url == "https://backend");

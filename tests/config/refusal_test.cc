@@ -34,9 +34,10 @@ TEST_CASE("unknown keys are refused wherever they stand, with the nearest known 
        "8: routes[0].providers[0].wieght: is unknown: did you mean weight?"},
       {"\"a\\nb\": 1\n",
        "5: a?b: is unknown: known here: instance, postgres, redis, http, secrets, delivery, providers, routes, "
-       "approval, audit, alerts, status_webhooks, reports, log"},
+       "approval, audit, exports, alerts, status_webhooks, reports, log"},
       {"audit: { anchors: { worm: /mnt } }\n",
-       "5: audit.anchors.worm: is unknown: known here: worm_dir, witness_url, tsa_url"},
+       "5: audit.anchors.worm: is unknown: known here: worm_dir, witness_url, witness_key, tsa_url, tsa_ca_file, "
+       "every_min"},
   });
 }
 
@@ -264,7 +265,8 @@ TEST_CASE("alerts, webhooks and reports need a receiver") {
        "5: reports[0].deliver_to: is missing: write a mail address or a folder"},
       {"reports: [ { name: a, cron: '0 0 1 * *', deliver_to: somebody } ]\n",
        "5: reports[0].deliver_to: is not a mail address: write name@example.org, without a display name"},
-      {"audit: { anchors: { tsa_url: tsa } }\n", "5: audit.anchors.tsa_url: is not a URL: write https://host:port"},
+      {"audit: { anchors: { tsa_url: tsa, tsa_ca_file: ca.pem } }\n",
+       "5: audit.anchors.tsa_url: is not a URL: write https://host:port"},
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -17,6 +18,15 @@
 #include "store/passwords.h"
 
 namespace signet::api {
+namespace {
+
+std::string scratch_folder() {
+  std::string folder = "/tmp/signet-spool.XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder in /tmp");
+  return folder;
+}
+
+}  // namespace
 
 Verdict TestProvider::verify(const CallbackRequest& request) const {
   for (const auto& [name, value] : request.headers)
@@ -137,6 +147,7 @@ template <class Json>
 BasicApiWorld<Json>::BasicApiWorld()
     : postgres(shared_postgres()),
       pool(postgres.options(), 4),
+      tasks(postgres.options(), {"signetd-1", scratch_folder()}, clock, log, metrics, [] {}),
       services{pool,
                keyring,
                routes,
@@ -155,6 +166,12 @@ BasicApiWorld<Json>::BasicApiWorld()
       admin(services, admin_routes()),
       webhooks(services, webhook_routes()) {
   services.passwords = &passwords;
+  services.tasks = &tasks;
+  if (auto spool = tasks.open_spool(); !spool) throw std::runtime_error(spool.error().text);
+  tasks.add("sample", [](TaskRun& run) -> Result<TaskEnd> {
+    if (auto written = run.file().write("hello\n"); !written) return written.error();
+    return TaskEnd{"{}", "sample.csv", "text/csv; charset=utf-8"};
+  });
   postgres.clear();
   superuser_ = postgres.session("postgres");
 }
@@ -162,6 +179,24 @@ BasicApiWorld<Json>::BasicApiWorld()
 template <class Json>
 BasicApiWorld<Json>::~BasicApiWorld() {
   for (const auto& fault : faults_) FAIL_CHECK(fault);
+  std::error_code ignored;
+  std::filesystem::remove_all(std::filesystem::path(tasks.path_of({})).parent_path(), ignored);
+}
+
+template <class Json>
+std::string BasicApiWorld<Json>::task(const Caller& asked_by) {
+  Task task;
+  task.id = ids.next();
+  task.kind = "sample";
+  task.asked_by = asked_by.id;
+  task.instance = tasks.instance();
+  task.asked_at = clock.wall();
+  auto session = postgres.session();
+  PgTransaction tx(*session);
+  if (!insert_task(tx, task) || !tx.commit()) throw std::runtime_error("no task");
+  while (tasks.pass()) {
+  }
+  return task.id.text();
 }
 
 template <class Json>

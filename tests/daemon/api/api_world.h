@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/api/router.h"
+#include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/postgres_server.h"
 
@@ -88,6 +89,8 @@ class BasicApiWorld {
 
   PgRows sql(const std::string& sql);  // as superuser; throws
   int64_t count(const std::string& from) { return sql("select count(*) from " + from).number(0, 0); }
+  // A task that has made a file of six octets, as if this caller had asked for it; its id.
+  std::string task(const Caller& asked_by);
   std::string status_of(const std::string& id);
   std::vector<Json> events(const std::string& id);  // all that name this object, in order
   std::vector<std::string> actions(const std::string& id);
@@ -110,6 +113,8 @@ class BasicApiWorld {
   int came = 0;
   bool is_held_to_records = true;  // off: where what a call leaves is not looked at, for many calls a second
   PasswordHasher passwords{random};
+  Metrics metrics;
+  Tasks tasks;  // runs one by each tasks.pass()
   ApiServices services;
   Router admin, webhooks;
 

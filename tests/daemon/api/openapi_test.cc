@@ -262,6 +262,7 @@ class Fixture {
        [this] {
          return made("/api/break-glass", "admin", {{"reason", "An incident."}, {"minutes", 30}});
        }},
+      {uuid("f1"), [this] { return world.task(user("auditor")); }},
       {"doctor@clinic.example",
        [this] {
          world.set_password(user("doctor"), kPassword);

@@ -31,6 +31,7 @@ const std::map<std::string, const char*> kSilent{
     {"GET /metrics", "numbers of the daemon, no person's"},
     {"GET /api/me", "the caller about himself"},
     {"GET /api/session", "the caller about himself"},
+    {"GET /api/tasks/{id}", "how far something is, which its own entries tell of"},
     {"GET /api/policy", "the role table, which docs/roles.md shows to everybody"},
 };
 
@@ -427,6 +428,45 @@ const std::map<std::string, Script> kScripts{
        s.good(200, {"break_glass_listed"}, [&] { return s.call("/api/break-glass", s.auditor); });
        s.bad(403, "ROLE", "", [&] { return s.call("/api/break-glass", s.doctor); });
        refuses_filters(s, s.admin, "");
+     }},
+    {"GET /api/tasks",
+     [](Scene& s) {
+       s.world.task(s.admin);
+       s.good(200, {"tasks_listed"}, [&] { return s.call("/api/tasks", s.auditor); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/tasks", s.doctor); });
+       refuses_filters(s, s.auditor, "?limit=x");
+     }},
+    {"GET /api/tasks/{id}",
+     [](Scene& s) {
+       const auto id = s.world.task(s.admin);
+       s.good(200, {}, [&] { return s.call(s.at(id), s.auditor); });
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.doctor); });
+       refuses_ids(s, s.auditor);
+     }},
+    {"GET /api/tasks/{id}/file",
+     [](Scene& s) {
+       const auto id = s.world.task(s.auditor);
+       s.good(200, {"task_file_read"}, [&] { return s.call(s.at(id), s.auditor); });
+       s.bad(403, "NOT_YOURS", id, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.doctor); });
+       refuses_ids(s, s.auditor);
+       s.world.sql("update task set instance = 'other' where id = '" + id + "'");
+       s.bad(409, "OTHER_INSTANCE", id, [&] { return s.call(s.at(id), s.auditor); });
+       s.world.sql("update task set state = 'failed' where id = '" + id + "'");
+       s.bad(409, "NOT_DONE", id, [&] { return s.call(s.at(id), s.auditor); });
+       s.world.sql("update task set state = 'done', file_gone_at = now() where id = '" + id + "'");
+       s.bad(404, "FILE_GONE", id, [&] { return s.call(s.at(id), s.auditor); });
+     }},
+    {"DELETE /api/tasks/{id}",
+     [](Scene& s) {
+       const auto id = s.world.task(s.auditor);
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.doctor); });
+       refuses_ids(s, s.auditor);
+       s.good(200, {"task_file_removed"}, [&] { return s.call(s.at(id), s.auditor); });
+       s.bad(409, "ENDED", id, [&] { return s.call(s.at(id), s.auditor); });
+       s.world.sql("update task set state = 'waiting', asked_by = '" + s.admin.id.text() + "' where id = '" + id + "'");
+       s.bad(403, "NOT_YOURS", id, [&] { return s.call(s.at(id), s.auditor); });
+       s.good(200, {"task_cancelled"}, [&] { return s.call(s.at(id), s.admin); });
      }},
     {"POST /api/break-glass",
      [](Scene& s) {

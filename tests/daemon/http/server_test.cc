@@ -75,6 +75,12 @@ struct Fixture {
     if (request.path == "/drop") return;
     if (request.path == "/keep") return running.loop().post([this, reply] { kept.push_back(reply); });
     if (request.path == "/big") return reply(text(200, std::string(300000, request.query("c").value_or("x")[0])));
+    if (request.path == "/file") {
+      Response response;
+      response.content_type = "text/csv";
+      response.long_body = long_body;
+      return reply(std::move(response));
+    }
     if (request.path == "/empty") return reply(Response{204, {}, "", "", false, Response::Delivery::answer});
     if (request.path == "/headers")
       return reply(Response{200,
@@ -110,6 +116,26 @@ struct Fixture {
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Server> server;
   int port = 0;
+  std::shared_ptr<LongBody> long_body;
+};
+
+// `size` octets are promised, `there` are there.
+class Alphabet : public LongBody {
+ public:
+  Alphabet(int64_t size, int64_t there) : size_(size), left_(there) {}
+  static char at(int64_t i) { return static_cast<char>('a' + i % 26); }
+  int64_t size() const override { return size_; }
+  Result<std::string> read(size_t most) override {
+    std::string out;
+    for (; out.size() < most && left_ > 0; left_--) out += at(next_++);
+    most_asked = std::max(most_asked, most);
+    return out;
+  }
+  size_t most_asked = 0;
+
+ private:
+  const int64_t size_;
+  int64_t left_, next_ = 0;
 };
 
 std::string get(const std::string& path, const std::string& headers = "") {
@@ -142,6 +168,43 @@ TEST_CASE("a request is answered with what every answer carries, and the connect
     CHECK(response->header("strict-transport-security").empty());
   }
   CHECK(f.connections() == 1);
+}
+
+TEST_CASE("a body longer than memory is for leaves piece by piece, and the connection is used again") {
+  constexpr int64_t kSize = 5'000'003;
+  Fixture f;
+  const auto body = std::make_shared<Alphabet>(kSize, kSize);
+  f.long_body = body;
+  RawClient client(f.port);
+  client.send(get("/file") + get("/after"));
+  const auto response = client.read_response();
+  REQUIRE(response);
+  CHECK(response->header("content-length") == "5000003");
+  REQUIRE(response->body.size() == static_cast<size_t>(kSize));
+  bool is_right = true;
+  for (int64_t i = 0; i < kSize; i++) is_right = is_right && response->body[static_cast<size_t>(i)] == Alphabet::at(i);
+  CHECK(is_right);
+  CHECK(body->most_asked <= 1 << 17);
+  CHECK(client.read_response()->status == 200);
+}
+
+TEST_CASE("a long body that ends early is a broken connection, and no whole answer") {
+  Fixture f;
+  f.long_body = std::make_shared<Alphabet>(1'000'000, 400'000);
+  RawClient client(f.port);
+  client.send(get("/file"));
+  CHECK_FALSE(client.read_response());
+  f.wait_for_connections(0);
+}
+
+TEST_CASE("a client that leaves in the middle of a long body takes its connection with it") {
+  Fixture f;
+  f.long_body = std::make_shared<Alphabet>(50'000'000, 50'000'000);
+  RawClient client(f.port);
+  client.send(get("/file"));
+  CHECK(client.read_octets(1000));
+  client.close();
+  f.wait_for_connections(0);
 }
 
 TEST_CASE("the client's request id is taken over") {

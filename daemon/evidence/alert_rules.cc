@@ -47,8 +47,8 @@ const AlertRule& find_rule(std::string_view name) {
   return found == std::end(kRules) ? kNone : *found;
 }
 
-Result<std::vector<Finding>> AlertRules::look(PgSession& session) {
-  std::vector<Finding> out;
+Result<std::vector<AlertCause>> AlertRules::look(PgSession& session) {
+  std::vector<AlertCause> out;
   auto faults = count_faults(session);
   if (!faults) return faults.error();
   if (*faults > 0) out.push_back({"integrity", "", *faults});
@@ -66,7 +66,7 @@ void AlertRules::forget() {
   has_been_round_ = false;
 }
 
-Result<void> AlertRules::look_at_queue(PgSession& session, std::vector<Finding>& out) {
+Result<void> AlertRules::look_at_queue(PgSession& session, std::vector<AlertCause>& out) {
   const struct {
     const char* rule;
     Result<int64_t> count;
@@ -80,7 +80,7 @@ Result<void> AlertRules::look_at_queue(PgSession& session, std::vector<Finding>&
   return {};
 }
 
-Result<void> AlertRules::look_at_attempts(PgSession& session, std::vector<Finding>& out) {
+Result<void> AlertRules::look_at_attempts(PgSession& session, std::vector<AlertCause>& out) {
   const WallTime hour_ago = ago(kHourMs);
   const WallTime from =
       minutes_.empty() ? hour_ago : std::max(hour_ago, WallTime{minutes_.rbegin()->first.us - kLateMs * 1000});
@@ -108,7 +108,7 @@ void AlertRules::note(const std::vector<Uuid>& found, std::set<Uuid>& known, con
 }
 
 // What was found is asked about again, and the next slice looked at.
-Result<void> AlertRules::look_at_messages(PgSession& session, std::vector<Finding>& out) {
+Result<void> AlertRules::look_at_messages(PgSession& session, std::vector<AlertCause>& out) {
   std::set<Uuid> known = lost_;
   known.insert(repeated_.begin(), repeated_.end());
   if (!known.empty()) {
@@ -128,7 +128,7 @@ Result<void> AlertRules::look_at_messages(PgSession& session, std::vector<Findin
   return {};
 }
 
-Result<void> AlertRules::look_at_anchors(PgSession& session, std::vector<Finding>& out) {
+Result<void> AlertRules::look_at_anchors(PgSession& session, std::vector<AlertCause>& out) {
   if (limits_.anchor_kinds.empty()) return {};
   auto newest = newest_anchors(session);
   if (!newest) return newest.error();
@@ -143,7 +143,7 @@ Result<void> AlertRules::look_at_anchors(PgSession& session, std::vector<Finding
   return {};
 }
 
-Result<void> AlertRules::look_at_people(PgSession& session, std::vector<Finding>& out) {
+Result<void> AlertRules::look_at_people(PgSession& session, std::vector<AlertCause>& out) {
   auto refused = count_refused_log_ins(session, ago(kLogInsWithinMs));
   if (!refused) return refused.error();
   if (*refused >= limits_.log_in_burst) out.push_back({"log_in_burst", "", *refused});

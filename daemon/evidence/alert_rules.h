@@ -26,7 +26,7 @@ struct AlertLimits {
   std::vector<std::string> anchor_kinds;  // as configured; each is owed
 };
 
-struct Finding {
+struct AlertCause {
   std::string rule, subject;  // an alert is one of each pair
   int64_t count = 1;          // how many it is about
 };
@@ -37,17 +37,17 @@ class AlertRules {
 
   // All that stands now. It keeps what it has counted for the next time, so that a busy hour is not read again and
   // again; messages are looked at a slice at a time, all of them in turn.
-  Result<std::vector<Finding>> look(PgSession& session);
+  Result<std::vector<AlertCause>> look(PgSession& session);
   // Whether every message has been looked at since this was made: before, `lost` and `repeated` say less than is true.
   bool has_been_round() const { return has_been_round_; }
   void forget();  // what it has counted; another daemon has looked meanwhile
 
  private:
-  Result<void> look_at_queue(PgSession& session, std::vector<Finding>& out);
-  Result<void> look_at_attempts(PgSession& session, std::vector<Finding>& out);
-  Result<void> look_at_messages(PgSession& session, std::vector<Finding>& out);
-  Result<void> look_at_anchors(PgSession& session, std::vector<Finding>& out);
-  Result<void> look_at_people(PgSession& session, std::vector<Finding>& out);
+  Result<void> look_at_queue(PgSession& session, std::vector<AlertCause>& out);
+  Result<void> look_at_attempts(PgSession& session, std::vector<AlertCause>& out);
+  Result<void> look_at_messages(PgSession& session, std::vector<AlertCause>& out);
+  Result<void> look_at_anchors(PgSession& session, std::vector<AlertCause>& out);
+  Result<void> look_at_people(PgSession& session, std::vector<AlertCause>& out);
   void note(const std::vector<Uuid>& found, std::set<Uuid>& known, const char* rule);
   WallTime ago(int64_t ms) const { return {clock_.wall().us - ms * 1000}; }
 

@@ -82,12 +82,12 @@ void Alerts::lose(const Error& error) {
 }
 
 Result<void> Alerts::look() {
-  auto findings = rules_.look(place_.session());
-  if (!findings) return findings.error();
+  auto causes = rules_.look(place_.session());
+  if (!causes) return causes.error();
   PgTransaction tx(place_.session());
   auto known = unresolved_alerts(tx);
   if (!known) return known.error();
-  if (auto done = compare(tx, *findings, *known); !done) return done;
+  if (auto done = compare(tx, *causes, *known); !done) return done;
   if (auto done = tx.commit(); !done) return done;
   std::map<std::string, int64_t> open;
   for (const auto& alert : *known) open[alert.rule] += alert.resolved_at ? 0 : 1;
@@ -97,16 +97,16 @@ Result<void> Alerts::look() {
 }
 
 // What is found and known goes on, what is new is raised, what is no longer found is over.
-Result<void> Alerts::compare(PgTransaction& tx, const std::vector<Finding>& findings, std::vector<AlertRow>& known) {
+Result<void> Alerts::compare(PgTransaction& tx, const std::vector<AlertCause>& causes, std::vector<AlertRow>& known) {
   const WallTime now = clock_.wall();
-  auto is_about = [](const AlertRow& alert, const Finding& f) {
+  auto is_about = [](const AlertRow& alert, const AlertCause& f) {
     return alert.rule == f.rule && alert.subject == f.subject;
   };
   for (auto& alert : known) {
     const auto found =
-        std::find_if(findings.begin(), findings.end(), [&](const auto& one) { return is_about(alert, one); });
+        std::find_if(causes.begin(), causes.end(), [&](const auto& one) { return is_about(alert, one); });
     Result<void> done;
-    if (found != findings.end()) {
+    if (found != causes.end()) {
       alert.count = found->count;
       alert.last_at = now;
       done = touch_alert(tx, alert.id, alert.count, now);
@@ -119,13 +119,13 @@ Result<void> Alerts::compare(PgTransaction& tx, const std::vector<Finding>& find
     }
     if (!done) return done;
   }
-  for (const auto& finding : findings) {
-    if (std::any_of(known.begin(), known.end(), [&](const auto& alert) { return is_about(alert, finding); })) continue;
+  for (const auto& cause : causes) {
+    if (std::any_of(known.begin(), known.end(), [&](const auto& alert) { return is_about(alert, cause); })) continue;
     AlertRow alert;
     alert.id = ids_.next();
-    alert.rule = finding.rule;
-    alert.subject = finding.subject;
-    alert.count = finding.count;
+    alert.rule = cause.rule;
+    alert.subject = cause.subject;
+    alert.count = cause.count;
     alert.first_at = alert.last_at = now;
     auto done = insert_alert(tx, alert);
     if (done) done = write(tx, "alert_raised", alert, true);

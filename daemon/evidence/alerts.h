@@ -48,7 +48,7 @@ class Alerts {
 
  private:
   Result<void> look();
-  Result<void> compare(PgTransaction& tx, const std::vector<Finding>& findings, std::vector<AlertRow>& known);
+  Result<void> compare(PgTransaction& tx, const std::vector<AlertCause>& causes, std::vector<AlertRow>& known);
   Result<void> tell_round(PgTransaction& tx, AlertRow& alert);
   Result<void> tell_receivers();
   Result<void> tell_one(AlertNotice notice);

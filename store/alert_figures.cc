@@ -23,8 +23,9 @@ void sort_out(const PgRows& rows, Slice& slice) {
   }
 }
 
-Result<std::vector<Undelivered>> undelivered(PgSession& session, const std::string& sql) {
-  auto rows = session.run(sql);
+Result<std::vector<Undelivered>> undelivered(PgSession& session, const std::string& sql,
+                                             const std::vector<PgValue>& values = {}) {
+  auto rows = session.run(sql, values);
   if (!rows) return rows.error();
   std::vector<Undelivered> out;
   for (int i = 0; i < rows->size(); i++) out.push_back({rows->text(i, 0), rows->number(i, 1)});
@@ -105,13 +106,15 @@ Result<std::vector<Undelivered>> undelivered_reports(PgSession& session) {
       "(r.state = 'failed' or m.status in (8, 9, 11)) order by s.name");
 }
 
-Result<std::vector<Undelivered>> undelivered_notices(PgSession& session) {
+Result<std::vector<Undelivered>> undelivered_notices(PgSession& session, WallTime since) {
   return undelivered(
       session,
-      "select r.receiver, 1::bigint from (select distinct receiver from alert_notice) r cross join lateral (select "
+      "select r.receiver, 1::bigint from (select distinct receiver from alert_notice where made_at >= $1) r cross join "
+      "lateral (select "
       "n.failure, m.status from alert_notice n left join message m on m.id = n.message_id where "
       "n.receiver = r.receiver and n.due_at is null and (m.id is null or m.status in (5, 6, 8, 9, 11)) "
-      "order by n.id desc limit 1) n where n.failure <> '' or n.status in (8, 9, 11) order by r.receiver");
+      "order by n.id desc limit 1) n where n.failure <> '' or n.status in (8, 9, 11) order by r.receiver",
+      {since});
 }
 
 Result<std::vector<AnchorAge>> newest_anchors(PgSession& session) {

@@ -41,10 +41,10 @@ struct Undelivered {
   std::string name;  // a schedule's or a receiver's
   int64_t count = 0;
 };
-// Schedules whose last report reached nobody, and receivers who did not get the last notice: what was given up, or went
-// as a message that failed.
+// Schedules whose last report reached nobody, and receivers who did not get their last notice since then: what was
+// given up, or went as a message that failed.
 Result<std::vector<Undelivered>> undelivered_reports(PgSession& session);
-Result<std::vector<Undelivered>> undelivered_notices(PgSession& session);
+Result<std::vector<Undelivered>> undelivered_notices(PgSession& session, WallTime since);
 
 struct AnchorAge {
   std::string kind;

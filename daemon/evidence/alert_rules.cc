@@ -7,6 +7,7 @@
 namespace signet {
 namespace {
 
+constexpr int64_t kWeekMs = int64_t{7} * 86'400'000;  // a receiver that is gone from the configuration is forgotten
 constexpr int64_t kHourMs = 3'600'000, kMinuteMs = 60'000;
 constexpr int64_t kLogInsWithinMs = 600'000;
 constexpr int64_t kAttemptsMin = 20;        // fewer say nothing about a rate
@@ -153,7 +154,7 @@ Result<void> AlertRules::look_at_people(PgSession& session, std::vector<AlertCau
   auto reports = undelivered_reports(session);
   if (!reports) return reports.error();
   for (const auto& one : *reports) out.push_back({"report_undelivered", one.name, one.count});
-  auto notices = undelivered_notices(session);
+  auto notices = undelivered_notices(session, ago(kWeekMs));
   if (!notices) return notices.error();
   for (const auto& one : *notices) out.push_back({"alert_undelivered", one.name, one.count});
   return {};

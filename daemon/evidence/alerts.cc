@@ -11,11 +11,11 @@
 namespace signet {
 namespace {
 
-constexpr int kNoticesAtOnce = 20;
+constexpr int kNoticesAtOnce = 4;
 constexpr int kTriesMax = 8;
 constexpr int64_t kAgainMs = 5000, kAgainMsMax = 900'000;
-constexpr int64_t kWebhookMs = 10'000;  // of one call; the place is kept by a session that speaks every 10 s
-constexpr int kGone = 410;              // the receiver wants no more (Standard Webhooks, "Response")
+constexpr int64_t kWebhookMs = 5'000;  // of one call; the place is kept by a session that speaks every 10 s
+constexpr int kGone = 410;             // the receiver wants no more (Standard Webhooks, "Response")
 
 std::string mail_text(const AlertRow& alert, const AlertRule& rule, const std::string& instance) {
   return std::string(rule.title) + ".\n\n" + "Rule:      " + alert.rule + "\n" +
@@ -59,7 +59,8 @@ bool Alerts::pass() {
     looked_at_ = now;
     done = look();
   }
-  if (done) done = tell_receivers();
+  bool has_more = false;
+  if (done) done = tell_receivers(has_more);
   if (done) {
     auto alive = place_.session().run("select 1");  // the server takes the place of one who says nothing for 10 s
     if (!alive) done = alive.error();
@@ -68,7 +69,7 @@ bool Alerts::pass() {
     lose(done.error());
   else
     told_.clear();
-  return false;
+  return done.ok() && has_more;
 }
 
 void Alerts::lose(const Error& error) {
@@ -156,13 +157,14 @@ Result<void> Alerts::tell_round(PgTransaction& tx, AlertRow& alert) {
   return note_round(tx, alert.id, now);
 }
 
-Result<void> Alerts::tell_receivers() {
+Result<void> Alerts::tell_receivers(bool& has_more) {
   std::vector<AlertNotice> due;
   {
     PgTransaction tx(place_.session());
     auto found = due_notices(tx, clock_.wall(), kNoticesAtOnce);
     if (!found) return found.error();
     due = std::move(*found);
+    has_more = due.size() == kNoticesAtOnce;
   }
   for (auto& notice : due)
     if (auto done = tell_one(std::move(notice)); !done) return done;
@@ -177,15 +179,13 @@ Result<void> Alerts::tell_one(AlertNotice notice) {
     if (!found) return found.error();
     alert = std::move(*found);
   }
-  const Receiver* receiver = receivers_.find(notice.receiver);
+  const Receiver* receiver = receivers_.find(notice.receiver);  // null: the configuration has changed
   notice.tries++;
   notice.due_at.reset();
   if (alert && receiver != nullptr && !receiver->webhook.empty())
     notice.failure = tell_by_webhook(notice, *alert, *receiver);
   PgTransaction tx(place_.session());
-  if (receiver == nullptr)
-    notice.failure = "the configuration does not name this receiver any more";
-  else if (alert && receiver->webhook.empty())
+  if (alert && receiver != nullptr && receiver->webhook.empty())
     notice.failure = tell_by_mail(tx, notice, *alert, *receiver);
   if (auto done = update_notice(tx, notice); !done) return done;
   if (auto done = tx.commit(); !done) return done;

@@ -43,14 +43,15 @@ class Alerts {
         metrics_(metrics),
         call_(std::move(call)) {}
 
-  // What is due: looking, and telling. Called every few seconds, or the place is lost to another.
+  // What is due: looking, and telling. Called every few seconds, or the place is lost to another. True: there is more
+  // to tell at once.
   bool pass();
 
  private:
   Result<void> look();
   Result<void> compare(PgTransaction& tx, const std::vector<AlertCause>& causes, std::vector<AlertRow>& known);
   Result<void> tell_round(PgTransaction& tx, AlertRow& alert);
-  Result<void> tell_receivers();
+  Result<void> tell_receivers(bool& has_more);
   Result<void> tell_one(AlertNotice notice);
   std::string tell_by_mail(PgTransaction& tx, AlertNotice& notice, const AlertRow& alert, const Receiver& receiver);
   std::string tell_by_webhook(AlertNotice& notice, const AlertRow& alert, const Receiver& receiver);

@@ -43,7 +43,7 @@ create table report_run (
 create table alert (
   id uuid primary key,
   rule text not null,
-  subject text not null,                     -- what of: a provider, an id, a receiver's name; empty: the rule's only one
+  subject text not null,                     -- what of: an id, a receiver's name; empty: there is one alert of the rule
   count bigint not null,                     -- how many it is about
   first_at timestamptz not null,
   last_at timestamptz not null,              -- when it was seen last

@@ -1,7 +1,6 @@
 #include "audit/checkpoint.h"
 
-#include <charconv>
-
+#include "audit/line.h"
 #include "base/bytes.h"
 
 namespace signet {
@@ -13,23 +12,6 @@ constexpr size_t kHashesMax = 63;  // a tree of 2^63 leaves
 Error bad_checkpoint(const char* why) { return {ErrorCode::invalid, std::string("not a checkpoint: ") + why}; }
 Error bad_proof(const char* why) { return {ErrorCode::invalid, std::string("not a log proof: ") + why}; }
 
-// Takes the next line off; nothing if no newline ends it.
-std::optional<std::string_view> take_line(std::string_view& rest) {
-  const size_t end = rest.find('\n');
-  if (end == std::string_view::npos) return std::nullopt;
-  const std::string_view line = rest.substr(0, end);
-  rest.remove_prefix(end + 1);
-  return line;
-}
-
-std::optional<uint64_t> decimal(std::string_view digits) {
-  uint64_t value = 0;
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (failed != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  if (std::to_string(value) != digits) return std::nullopt;  // no leading zeros: one value, one spelling
-  return value;
-}
-
 }  // namespace
 
 std::string text(const Checkpoint& checkpoint) {
@@ -40,7 +22,7 @@ Result<Checkpoint> parse_checkpoint(std::string_view text) {
   const auto origin = take_line(text), size_line = take_line(text), root_line = take_line(text);
   if (!origin || !size_line || !root_line) return bad_checkpoint("it has fewer than three lines");
   if (origin->empty()) return bad_checkpoint("it names no log");
-  const auto size = decimal(*size_line);
+  const auto size = parse_decimal(*size_line);
   if (!size) return bad_checkpoint("its size is no decimal number");
   const auto root = parse_hash(*root_line);
   if (!root) return bad_checkpoint("its root is not 32 octets in base64");
@@ -99,7 +81,7 @@ Result<LogProof> parse_log_proof(std::string_view octets) {
     line = take_line(octets);
   }
   if (!line || !line->starts_with("index ")) return bad_proof("it has no index");
-  const auto index = decimal(line->substr(6));
+  const auto index = parse_decimal(line->substr(6));
   if (!index) return bad_proof("its index is no decimal number");
   proof.index = *index;
   for (line = take_line(octets); line && !line->empty(); line = take_line(octets)) {

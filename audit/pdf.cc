@@ -181,7 +181,8 @@ class HaruDocument : public PdfDocument {
     for (const auto& column : columns_) widths_.push_back(width() * static_cast<float>(column.width_share / shares));
     std::vector<std::string> titles;
     for (const auto& column : columns_) titles.push_back(column.title);
-    head_ = cells_of(bold_, titles);
+    const bool is_headless = std::all_of(titles.begin(), titles.end(), [](const auto& title) { return title.empty(); });
+    head_ = is_headless ? Cells() : cells_of(bold_, titles);
     room_for(height_of(head_) + 3 * kCellSize * kLeading);
     draw_head();
   }
@@ -303,6 +304,7 @@ class HaruDocument : public PdfDocument {
   static float height_of(const Cells& cells) { return height_of(lines_of(cells)); }
 
   void draw_head() {
+    if (head_.empty()) return;
     HPDF_Page page = pages_.back();
     const float height = height_of(head_);
     HPDF_Page_SetGrayFill(page, 0.91F);

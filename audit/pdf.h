@@ -37,7 +37,7 @@ class PdfDocument {
   virtual ~PdfDocument() = default;
   virtual void heading(int level, std::string_view text) = 0;  // 1, 2
   virtual void paragraph(std::string_view text) = 0;           // wrapped; keeps its line breaks
-  // Begins a table, whose head is repeated on each page.
+  // Begins a table, whose head is repeated on each page; columns without any title have none.
   virtual void table(const std::vector<PdfColumn>& columns) = 0;
   // As many cells as columns, wrapped; a row goes over to the next page whole unless it is longer than a page.
   virtual void row(const std::vector<std::string>& cells) = 0;

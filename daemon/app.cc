@@ -14,7 +14,9 @@
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/alerts.h"
+#include "daemon/evidence/anchors.h"
 #include "daemon/evidence/entry_of.h"
+#include "daemon/evidence/exporter.h"
 #include "daemon/evidence/reporter.h"
 #include "daemon/evidence/schedules.h"
 #include "daemon/evidence/verifier.h"
@@ -34,6 +36,7 @@ constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a s
 constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place
 constexpr int64_t kSchedulesEveryMs = 15000;
 constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
+constexpr int64_t kAnchorEveryMs = 2000;  // likewise
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -105,10 +108,12 @@ class App {
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Schedules> schedules_;
   std::unique_ptr<Alerts> alerts_;
+  AnchorSettings anchor_settings_;
+  std::unique_ptr<Anchors> anchors_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, alerts_worker_, schedules_worker_, watchdog_, sweeper_;
+      verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -124,6 +129,9 @@ Result<void> App::prepare() {
   auto log_key = make_log_key(config_);
   if (!log_key) return log_key.error();
   log_key_.emplace(std::move(*log_key));
+  auto anchors = make_anchor_settings(config_);
+  if (!anchors) return anchors.error();
+  anchor_settings_ = std::move(*anchors);
   for (auto& [options, role] : {std::pair(&sequencer_postgres_, &config_.postgres.roles.sequencer),
                                 std::pair(&verifier_postgres_, &config_.postgres.roles.verify)}) {
     auto login = postgres_options(config_, *role);
@@ -168,6 +176,7 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
+  tasks_->add("export", export_work(*keys_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   services_->tasks = tasks_.get();
   auto receivers = make_receivers(config_);
@@ -306,10 +315,16 @@ void App::start_evidence() {
   schedules_ = std::make_unique<Schedules>(
       postgres_, make_report_schedules(config_), config_.instance, clock_, ids_, log_,
       [this] { return tasks_->check_room(); }, [this](const Uuid& id) { tasks_->came(id); });
-  alerts_ = std::make_unique<Alerts>(postgres_, make_alert_settings(config_), receivers_, *system_messages_, clock_,
-                                     ids_, log_, metrics_);
+  alerts_ = std::make_unique<Alerts>(postgres_, make_alert_settings(config_, anchor_settings_.sources.kinds()),
+                                     receivers_, *system_messages_, clock_, ids_, log_, metrics_);
   alerts_worker_ = std::make_unique<Worker>(kAlertsEveryMs, [this] { return alerts_->pass(); });
   schedules_worker_ = std::make_unique<Worker>(kSchedulesEveryMs, [this] { return schedules_->pass(); });
+  if (!anchor_settings_.sources.kinds().empty()) {
+    anchors_ =
+        std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
+                                  ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+    anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
+  }
   for (int i = 0; i < config_.exports.at_once; i++)
     task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
@@ -377,6 +392,15 @@ std::vector<api::Dependency> App::readiness() {
                        " faults in the evidence, the newest: " + describe(found->newest.front()) +
                        ": find out who wrote to the database";
   }
+  if (!anchor_settings_.sources.kinds().empty()) {
+    api::Dependency anchors{"anchors", false, false, ""};
+    if (auto session = pool_->take(1000); session && postgres.is_ready) {
+      auto overdue = describe_overdue(**session, anchor_settings_);
+      anchors.is_ready = overdue.ok() && overdue->empty();
+      anchors.text = overdue.ok() ? *overdue : overdue.error().text;
+    }
+    out.push_back(std::move(anchors));
+  }
   out.push_back(std::move(postgres));
   out.push_back(std::move(integrity));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
@@ -414,6 +438,7 @@ void App::stop(int) {
   verifier_worker_->stop();
   alerts_worker_->stop();
   schedules_worker_->stop();
+  if (anchors_worker_) anchors_worker_->stop();
   tasks_->stop();
   for (auto& worker : task_workers_) worker->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
@@ -460,6 +485,7 @@ int App::run() {
   verifier_worker_.reset();
   alerts_worker_.reset();
   schedules_worker_.reset();
+  anchors_worker_.reset();
   task_workers_.clear();
   server_.reset();
   loops_.clear();

@@ -43,19 +43,6 @@ Result<Keyring> make_keyring(const Config& config, Random& random) {
   return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random);
 }
 
-Result<LogKey> make_log_key(const Config& config) {
-  auto refused = [](const Error& error) {
-    return Error{error.code, "secrets.log_signing_key_file: " + error.text + ": `signetd keygen` makes a missing key"};
-  };
-  auto pem = read_secret_file(config.secrets.log_signing_key_file);
-  if (!pem) return refused(pem.error());
-  auto key = SigningKey::from_pem(*pem);
-  if (!key) return refused(key.error());
-  auto name = NoteKey::make(config.audit.log_name, NoteKeyType::ed25519, key->public_key());
-  if (!name) return refused(name.error());
-  return LogKey{std::move(*name), std::move(*key)};
-}
-
 Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
 
 Result<RedisOptions> make_redis_options(const Config& config) {
@@ -181,10 +168,9 @@ Result<Receivers> make_receivers(const Config& config) {
   return out;
 }
 
-AlertSettings make_alert_settings(const Config& config) {
+AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds) {
   constexpr int64_t kMinuteMs = 60'000;
   const auto& rules = config.alerts.rules;
-  const auto& anchors = config.audit.anchors;
   AlertSettings out;
   out.instance = config.instance;
   out.limits.anchor_overdue_ms = rules.anchor_overdue_min * kMinuteMs;
@@ -193,9 +179,7 @@ AlertSettings make_alert_settings(const Config& config) {
   out.limits.in_doubt_ms = rules.in_doubt_min * kMinuteMs;
   out.limits.failure_rate = rules.failure_rate;
   out.limits.log_in_burst = rules.log_in_burst;
-  if (!anchors.worm_dir.empty()) out.limits.anchor_kinds.push_back("folder");
-  if (!anchors.witness_url.empty()) out.limits.anchor_kinds.push_back("witness");
-  if (!anchors.tsa_url.empty()) out.limits.anchor_kinds.push_back("tsa");
+  out.limits.anchor_kinds = anchor_kinds;
   out.integrity_receivers = rules.integrity;
   out.repeat_ms = config.alerts.repeat_min * kMinuteMs;
   return out;
@@ -215,6 +199,26 @@ std::vector<ReportSchedule> make_report_schedules(const Config& config) {
     row.deliver_to = report.deliver_to.starts_with('/') ? report.deliver_to : normal_form(report.deliver_to);
     out.push_back(std::move(row));
   }
+  return out;
+}
+
+Result<AnchorSettings> make_anchor_settings(const Config& config) {
+  const auto& anchors = config.audit.anchors;
+  AnchorSettings out;
+  if (!anchors.worm_dir.empty()) out.sources.folder.emplace(anchors.worm_dir, config.audit.log_name);
+  if (!anchors.witness_url.empty()) {
+    auto key = parse_witness_key(anchors.witness_key);
+    if (!key) return Error{key.error().code, "audit.anchors.witness_key: " + key.error().text};
+    out.sources.witness = std::move(*key);
+    out.witness_url = anchors.witness_url;
+    while (out.witness_url.ends_with('/')) out.witness_url.pop_back();
+  }
+  if (!anchors.tsa_url.empty()) {
+    out.sources.tsa_ca_file = anchors.tsa_ca_file;
+    out.tsa_url = anchors.tsa_url;
+  }
+  out.stamp_every_ms = anchors.every_min * int64_t{60'000};
+  out.overdue_ms = config.alerts.rules.anchor_overdue_min * int64_t{60'000};
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/alerts.h"
+#include "daemon/evidence/anchors.h"
 #include "daemon/evidence/receivers.h"
 #include "daemon/evidence/reporter.h"
 #include "daemon/evidence/sequencer.h"
@@ -20,7 +21,6 @@
 namespace signet {
 
 Result<Keyring> make_keyring(const Config& config, Random& random);
-Result<LogKey> make_log_key(const Config& config);
 Result<PgOptions> make_postgres_options(const Config& config);
 Result<RedisOptions> make_redis_options(const Config& config);
 // Whole limits; a loop gets its share by share_of().
@@ -30,9 +30,10 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 SequencerSettings make_sequencer_settings(const Config& config);
+Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
 Result<Receivers> make_receivers(const Config& config);
-AlertSettings make_alert_settings(const Config& config);
+AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds);
 ReporterSettings make_reporter_settings(const Config& config);
 std::vector<ReportSchedule> make_report_schedules(const Config& config);
 Quotas make_quotas(const Config& config);

@@ -117,20 +117,4 @@ Result<std::vector<Undelivered>> undelivered_notices(PgSession& session, WallTim
       {since});
 }
 
-Result<std::vector<AnchorAge>> newest_anchors(PgSession& session) {
-  auto rows =
-      session.run("select distinct on (kind) kind, size, created_at from audit.anchor order by kind, size desc");
-  if (!rows) return rows.error();
-  std::vector<AnchorAge> out;
-  for (int i = 0; i < rows->size(); i++) out.push_back({rows->text(i, 0), rows->number(i, 1), rows->time(i, 2)});
-  return out;
-}
-
-Result<std::optional<WallTime>> checkpoint_after(PgSession& session, int64_t size) {
-  auto rows = session.run("select created_at from audit.checkpoint where size > $1 order by size limit 1", {size});
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<WallTime>();
-  return std::optional(rows->time(0, 0));
-}
-
 }  // namespace signet

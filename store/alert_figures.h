@@ -46,13 +46,4 @@ struct Undelivered {
 Result<std::vector<Undelivered>> undelivered_reports(PgSession& session);
 Result<std::vector<Undelivered>> undelivered_notices(PgSession& session, WallTime since);
 
-struct AnchorAge {
-  std::string kind;
-  int64_t size = 0;
-  WallTime at;
-};
-Result<std::vector<AnchorAge>> newest_anchors(PgSession& session);  // of each kind
-// When the oldest checkpoint past this size was made: since then an anchor is owed. None: all is anchored.
-Result<std::optional<WallTime>> checkpoint_after(PgSession& session, int64_t size);
-
 }  // namespace signet

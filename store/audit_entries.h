@@ -33,6 +33,8 @@ struct EntryRow {
   Uuid event_id;
   std::string canon;
   Digest leaf{};
+  WallTime at;
+  std::string action;
   std::optional<int64_t> seq;  // in the log; none: not sequenced yet
   std::optional<Uuid> message_id;
   std::optional<Kind> kind;

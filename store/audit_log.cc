@@ -47,6 +47,14 @@ Result<Sequenced> take(PgTransaction& tx, const LogCursor& cursor, const LogCurs
   return out;
 }
 
+template <class Asked>
+Result<std::optional<CheckpointRow>> newest(Asked& asked) {
+  auto rows = asked.run("select size, root, note from audit.checkpoint order by size desc limit 1");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<CheckpointRow>();
+  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
+}
+
 constexpr char kFaultColumns[] = "select id, level, what, seq, event_id, at from audit.fault ";
 
 }  // namespace
@@ -146,12 +154,8 @@ Result<std::optional<std::string>> read_tile(PgSession& session, int level, int6
   return std::optional(rows->text(0, 0));
 }
 
-Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) {
-  auto rows = session.run("select size, root, note from audit.checkpoint order by size desc limit 1");
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<CheckpointRow>();
-  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
-}
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) { return newest(session); }
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx) { return newest(tx); }
 
 Result<std::vector<LogRow>> read_log(PgSession& session, int64_t from, int count_max) {
   auto rows = session.run(

@@ -18,7 +18,7 @@ namespace signet {
 
 // The place of one, held while the session lives. A session that stops speaking loses it within 10 s, one that stops
 // in the middle of a transaction within 5. False: somebody else holds it.
-enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918, alerts = 7460925 };
+enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918, anchors = 7460919, alerts = 7460925 };
 Result<bool> take_place(PgSession& session, Elected place);
 
 struct Backlog {
@@ -63,6 +63,7 @@ struct CheckpointRow {
   std::string note;
 };
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
+Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx);
 
 struct LogRow {
   int64_t seq = 0;

@@ -56,14 +56,16 @@ EntryRow entry_row(const PgRows& rows, int i, bool has_metadata) {
     e.kind = static_cast<Kind>(rows.number(i, 4));
   }
   e.leaf = digest_from(rows.octets(i, 5));
+  e.at = rows.time(i, 6);
+  e.action = rows.text(i, 7);
   if (!has_metadata) return e;
-  if (!rows.is_null(i, 6)) e.reviewer_id = rows.uuid(i, 6);
-  e.reviewed_at = rows.optional_time(i, 7);
-  if (e.message_id) e.retry_count = static_cast<int>(rows.number(i, 8));
-  e.last_retry_at = rows.optional_time(i, 9);
-  e.failure_reason = rows.text(i, 10);
-  e.primary_model = rows.text(i, 11);
-  e.tokens_consumed = rows.number(i, 12);
+  if (!rows.is_null(i, 8)) e.reviewer_id = rows.uuid(i, 8);
+  e.reviewed_at = rows.optional_time(i, 9);
+  if (e.message_id) e.retry_count = static_cast<int>(rows.number(i, 10));
+  e.last_retry_at = rows.optional_time(i, 11);
+  e.failure_reason = rows.text(i, 12);
+  e.primary_model = rows.text(i, 13);
+  e.tokens_consumed = rows.number(i, 14);
   return e;
 }
 

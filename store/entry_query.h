@@ -20,7 +20,7 @@ struct EntryWhere {
 EntryWhere entry_where(const EntryFilter& filter);
 
 inline constexpr char kEntryFrom[] = " from audit.entry e left join message m on m.id = e.object_id ";
-inline constexpr char kEntryColumns[] = "e.event_id, e.canon, l.seq, m.id, m.kind, e.leaf";
+inline constexpr char kEntryColumns[] = "e.event_id, e.canon, l.seq, m.id, m.kind, e.leaf, e.at, e.action";
 // What is joined is as of the event: nothing that came later shows in it.
 inline constexpr char kMetadataColumns[] =
     "p.signer_id, p.at, a.retries, a.last_at, r.reason, f.primary_model, coalesce(f.tokens_consumed, 0)";

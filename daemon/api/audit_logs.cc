@@ -5,10 +5,12 @@
 #include "base/bytes.h"
 #include "daemon/api/body.h"
 #include "daemon/api/content.h"
+#include "daemon/api/entry_filter.h"
 #include "daemon/api/events.h"
 #include "daemon/api/fields.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/message_rights.h"
+#include "daemon/api/note.h"
 #include "daemon/api/sealing_key.h"
 #include "daemon/api/views.h"
 #include "message/policy.h"
@@ -21,7 +23,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kNoteOctetsMax = 16 * 1024;
-constexpr size_t kSaltSize = 32;
 
 // The filter that keeps the log to what the caller may see.
 EntryFilter scope_of(Context& context) {
@@ -40,18 +41,6 @@ EntryFilter scope_of(Context& context) {
       context.refuse({.code = Code::forbidden, .title = "Your role does not read the audit log", .reason = "ROLE"});
   }
   return filter;
-}
-
-void read_filter(Fields& fields, EntryFilter& filter) {
-  filter.from = fields.time("from");
-  filter.before = fields.time("to");
-  filter.actor_id = fields.id("actor");
-  filter.message_id = fields.id("messageId");
-  filter.action = fields.text("action");
-  filter.provider = fields.text("provider");
-  filter.status = fields.word<Status>("status", parse_status);
-  filter.kind = fields.word<Kind>("channel", parse_kind);
-  fields.page(filter.after_id, filter.count_max);
 }
 
 Json time_of(const std::optional<WallTime>& time) { return time ? Json(rfc3339(*time)) : Json(nullptr); }
@@ -97,16 +86,13 @@ Json edits_at(Context& context, const Uuid& id, const Content& content, WallTime
   return out;
 }
 
-std::string note_binding(const Uuid& event_id) { return seal_binding("audit.note", event_id, 0, "note"); }
-
 // Empty once its key is purged.
 std::string note_text(Context& context, const Uuid& event_id) {
   const auto note = context.must(read_note(context.tx(), event_id));
   if (!note) return {};
   const auto key = opening_key(context, note->sealed_by, note->message_id);
   if (!key) return {};
-  const auto opened = unseal(key->octets(), note_binding(event_id), note->sealed);
-  return opened ? opened->substr(kSaltSize) : std::string();
+  return open_note(*key, event_id, note->sealed);
 }
 
 Json entry_json(Context& context, const EntryRow& row, Contents& contents, bool with_access) {
@@ -192,7 +178,8 @@ http::Response get_audit_logs(Context& context) {
       {"from", "to", "actor", "messageId", "action", "provider", "status", "channel", "cursor", "limit", "statistics"});
   EntryFilter filter = scope_of(context);
   auto fields = Fields::of_query(context);
-  read_filter(fields, filter);
+  read_entry_filter(fields, filter);
+  fields.page(filter.after_id, filter.count_max);
   const bool is_statistics = context.request.query("statistics") == "true";
   fields.finish();
   return is_statistics ? statistics(context, filter, fields.used())
@@ -205,11 +192,9 @@ http::Response post_audit_search(Context& context) {
   ReadBody body = context.body();
   Members members(body.root, "", body.faults);
   auto fields = Fields::of_body(context, members);
-  read_filter(fields, filter);
-  filter.reference = fields.text("clientReference");
-  const People people = read_people(context, members, fields);
-  filter.recipient_key = people.recipient_key;
-  filter.patient_key = people.patient_key;
+  read_entry_filter(fields, filter);
+  fields.page(filter.after_id, filter.count_max);
+  read_people_filter(context, members, fields, filter);
   members.finish();
   context.refuse_faults(body.faults);
   fields.finish();
@@ -235,7 +220,7 @@ http::Response post_audit_logs(Context& context) {
   const SealingKey key = sealing_key(context, message_id, event.at);
   const std::string salt = make_salt(context.services.random);
   NoteRow note{event_id, message_id, key.sealed_by, {}};
-  note.sealed = context.services.keyring.seal_with(key.key, note_binding(event_id), salt + text);
+  note.sealed = seal_note(context.services.keyring, key.key, event_id, salt, text);
   event.detail = {{"noteCommit", to_hex(view(hmac_sha256(salt, text)))}};
   context.must(insert_entry(context.tx(), beside(std::move(event), message_id.value_or(Uuid{}))));
   context.must(insert_note(context.tx(), note));

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "audit/fhir.h"
 #include "audit/provenance.h"
 #include "base/bytes.h"
 #include "base/signature.h"
@@ -144,10 +145,23 @@ Opened open_provenance(Context& context, const MessageRow& message) {
   return out;
 }
 
+std::string fhir_json(const Opened& found, const Uuid& message_id) {
+  FhirProvenance out;
+  out.id = found.row.id;
+  out.message_id = message_id;
+  out.approved_at = found.row.created_at;
+  out.sha256 = found.row.sha256;
+  out.is_verified = found.is_verified;
+  out.model = found.data.primary_model;
+  out.sources = found.data.source_files;
+  out.approvals = found.data.approvals;
+  return fhir_provenance(out);
+}
+
 http::Response answer_provenance(Context& context, const MessageRow& message) {
-  const auto format = context.request.query("format");
-  if (format && *format != "json" && *format != "text")
-    context.refuse({.code = Code::validation_error, .errors = {"format is unknown: write json or text"}});
+  const std::string format(context.request.query("format").value_or("json"));
+  if (format != "json" && format != "text" && format != "fhir")
+    context.refuse({.code = Code::validation_error, .errors = {"format is unknown: write json, text or fhir"}});
   if (sight_of(context, message) != Sight::content)
     context.refuse({.code = Code::forbidden,
                     .title = "Provenance shows the message's content",
@@ -156,10 +170,15 @@ http::Response answer_provenance(Context& context, const MessageRow& message) {
   const Opened found = open_provenance(context, message);
   Event event = new_event(context, "provenance_read");
   event.provenance_sha256 = found.row.sha256;
-  event.detail = {{"verified", found.is_verified}};
+  event.detail = {{"format", format}, {"verified", found.is_verified}};
   context.must(insert_entry(context.tx(), beside(std::move(event), message.id)));
   context.commit();
-  if (format && *format == "text") return http::text(200, text_report(found.data, found.row.sha256, found.is_verified));
+  if (format == "fhir") {
+    http::Response response = http::json(200, fhir_json(found, message.id));
+    response.content_type = "application/fhir+json";
+    return response;
+  }
+  if (format == "text") return http::text(200, text_report(found.data, found.row.sha256, found.is_verified));
   return http::json(200, "{\"id\":\"" + found.row.id.text() + "\",\"letterId\":\"" + message.id.text() +
                              "\",\"data\":" + (found.canon.empty() ? "null" : found.canon) + ",\"hash\":\"" +
                              to_hex(view(found.row.sha256)) +

@@ -440,6 +440,14 @@ std::vector<RouteRow> admin_routes() {
        write,
        {"alert_acknowledged"},
        post_acknowledge_alert},
+      {"POST",
+       "/api/audit-export/export",
+       "export",
+       caller,
+       export_evidence,
+       {"export_requested", "task_file_read"},
+       post_export,
+       true},
   };
 }
 

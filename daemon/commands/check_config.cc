@@ -85,6 +85,18 @@ class ProviderCheck {
   std::vector<Fault>& faults_;
 };
 
+// What config/ cannot read: it sees no signed notes.
+std::vector<Fault> check_anchors(const Config& config) {
+  const auto& vkey = config.audit.anchors.witness_key;
+  const std::string where = "audit.anchors.witness_key";
+  if (vkey.empty()) return {};
+  const auto key = parse_witness_key(vkey);
+  if (key) return {};
+  const auto line = config.lines.find(where);
+  return {{config.file, line == config.lines.end() ? 0 : line->second, where, key.error().text,
+           "copy the line that `signetd witness` prints at its start"}};
+}
+
 }  // namespace
 
 std::optional<Config> read_config(const std::string& path, const Environment& environment) {
@@ -128,6 +140,7 @@ int check_config(const std::string& path, const Environment& environment) {
   if (!loaded.config.lines.empty()) {
     for (auto& fault : check_files(loaded.config)) faults.push_back(std::move(fault));
     for (auto& fault : check_providers(loaded.config)) faults.push_back(std::move(fault));
+    for (auto& fault : check_anchors(loaded.config)) faults.push_back(std::move(fault));
   }
   std::stable_sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) { return a.line < b.line; });
   for (const auto& fault : faults) std::fprintf(stderr, "%s\n", describe(fault).c_str());

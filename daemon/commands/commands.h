@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "daemon/evidence/sequencer.h"
 #include "providers/provider.h"
 #include "store/pg_session.h"
 
@@ -23,6 +24,8 @@ std::optional<Config> read_config(const std::string& path, const Environment& en
 Result<PgOptions> postgres_options(const Config& config);
 // The same database as another user.
 Result<PgOptions> postgres_options(const Config& config, const Config::Postgres::Role& role);
+Result<LogKey> make_log_key(const Config& config);  // errors name the configuration key
+Result<NoteKey> parse_witness_key(const std::string& vkey);
 ProviderSettings provider_settings(const Config::Provider& provider);  // without secrets
 // What the adapters say about `providers` and `routes`: unknown adapter, unknown or missing setting, a value it
 // refuses.
@@ -57,5 +60,12 @@ struct SandboxOptions {
   std::string journal, account_sid, auth_token_file;
 };
 int run_sandbox(const SandboxOptions& options);  // until SIGTERM or SIGINT
+
+struct WitnessOptions {
+  std::string listen = "127.0.0.1:8430";
+  std::string name, state, key;   // key: empty: in the state folder
+  std::vector<std::string> logs;  // vkeys
+};
+int run_witness(const WitnessOptions& options);  // until SIGTERM or SIGINT
 
 }  // namespace signet

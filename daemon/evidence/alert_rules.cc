@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/anchors.h"
 #include "store/audit_log.h"
 
 namespace signet {
@@ -130,16 +131,10 @@ Result<void> AlertRules::look_at_messages(PgSession& session, std::vector<AlertC
 }
 
 Result<void> AlertRules::look_at_anchors(PgSession& session, std::vector<AlertCause>& out) {
-  if (limits_.anchor_kinds.empty()) return {};
-  auto newest = newest_anchors(session);
-  if (!newest) return newest.error();
   for (const auto& kind : limits_.anchor_kinds) {
-    int64_t size = 0;
-    for (const auto& anchor : *newest)
-      if (anchor.kind == kind) size = anchor.size;
-    auto owed_since = checkpoint_after(session, size);
-    if (!owed_since) return owed_since.error();
-    if (*owed_since && **owed_since < ago(limits_.anchor_overdue_ms)) out.push_back({"anchor_overdue", kind, 1});
+    auto waiting_ms = unanchored_ms(session, kind);
+    if (!waiting_ms) return waiting_ms.error();
+    if (*waiting_ms > limits_.anchor_overdue_ms) out.push_back({"anchor_overdue", kind, 1});
   }
   return {};
 }

@@ -329,21 +329,9 @@ void Verifier::found(int level, std::string what, std::optional<int64_t> seq, st
 
 // Told once each; a fault that stands is found again at every look.
 Result<void> Verifier::record() {
-  for (const auto& fault : faults_) {
-    auto is_new = insert_fault(place_.session(), fault);
-    if (!is_new) return is_new.error();
-    if (!*is_new) continue;
-    metrics_.add("signet_alarm", "reason=\"integrity\"");
-    log_.error("ALARM: evidence does not verify", {{"fault", fault.what},
-                                                   {"seq", fault.seq ? std::to_string(*fault.seq) : ""},
-                                                   {"event_id", fault.event_id ? fault.event_id->text() : ""}});
-    if (alarmed_) alarmed_(fault);
-  }
-  faults_.clear();
-  auto count = count_faults(place_.session());
-  if (!count) return count.error();
-  metrics_.set("signet_integrity_faults", "", *count);
-  return {};
+  auto done = record_faults(place_.session(), faults_, log_, metrics_, alarmed_);
+  if (done) faults_.clear();
+  return done;
 }
 
 }  // namespace signet

@@ -4,13 +4,13 @@
 // it, as the login signet_verify, which can write nothing but what it found. One thread.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/evidence/faults.h"
 #include "daemon/evidence/place.h"
 #include "daemon/evidence/sequencer.h"
 
@@ -40,7 +40,7 @@ class Verifier {
  public:
   // `postgres` is the login signet_verify's. `alarmed` hears of each fault once, when it is recorded.
   Verifier(PgOptions postgres, VerifierSettings settings, const LogKey& key, const Clock& clock, IdSource& ids,
-           Log& log, Metrics& metrics, std::function<void(const IntegrityFault&)> alarmed)
+           Log& log, Metrics& metrics, Alarmed alarmed)
       : place_(std::move(postgres), Elected::verifier, clock),
         settings_(settings),
         key_(key),
@@ -76,7 +76,7 @@ class Verifier {
   IdSource& ids_;
   Log& log_;
   Metrics& metrics_;
-  const std::function<void(const IntegrityFault&)> alarmed_;
+  const Alarmed alarmed_;
   bool is_partition_told_ = false;
   std::string told_;
   std::optional<Tick> checkpoint_at_, entries_at_;

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
 #include "tests/base/files.h"
+#include "tests/fakes/output_of.h"
 
 using namespace signet;
 
@@ -25,16 +25,6 @@ std::string finished(PdfDocument& document) {
   StringSink sink;
   REQUIRE(document.finish(sink).ok());
   return sink.text;
-}
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::string out;
-  char some[4096];
-  while (const size_t size = std::fread(some, 1, sizeof some, pipe)) out.append(some, size);
-  CHECK(pclose(pipe) == 0);
-  return out;
 }
 
 std::string text_of(const std::string& pdf, const std::string& name) {

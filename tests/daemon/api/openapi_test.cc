@@ -171,7 +171,7 @@ class Fixture {
   const Caller& user(const std::string& role) { return users_.at(role); }
 
   void make_some() {
-    for (const char* end : {"b2", "b3", "d1", "d2", "d3", "d4", "e1", "e2"}) (void)real(uuid(end));
+    for (const char* end : {"e1", "e2", "b2", "b3", "d1", "d2", "d3", "d4"}) (void)real(uuid(end));
   }
 
   // The example with what is really there in place of what it names.

@@ -1,10 +1,12 @@
 // Nothing happens unrecorded: each row of the route table with its outcomes, and exactly the entries that they leave. A
 // route without a script here fails.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/signature.h"
@@ -476,6 +478,30 @@ const std::map<std::string, Script> kScripts{
        s.world.sql("update task set state = 'waiting', asked_by = '" + s.admin.id.text() + "' where id = '" + id + "'");
        s.bad(403, "NOT_YOURS", id, [&] { return s.call(s.at(id), s.auditor); });
        s.good(200, {"task_cancelled"}, [&] { return s.call(s.at(id), s.admin); });
+     }},
+    {"POST /api/audit-export/export",
+     [](Scene& s) {
+       const Json body{{"format", "csv"}, {"purpose", "audit"}};
+       const Json with{{"format", "csv"}, {"purpose", "audit"}, {"include", {{"content", true}}}};
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, body); });
+       s.bad(403, "METADATA_ONLY", "", [&] { return s.call(s.auditor, with); });
+       s.bad(403, "METADATA_ONLY", "", [&] { return s.call(s.admin, with); });
+       refuses_bodies(s, "/api/audit-export/export", s.auditor);
+       s.good(202, {"export_requested"}, [&] { return s.call(s.auditor, body); });
+       // What is waited for is fetched in the same call.
+       s.world.tasks.add("export", [](TaskRun& run) -> Result<TaskEnd> {
+         if (auto written = run.file().write("x"); !written) return written.error();
+         return TaskEnd{"{}", "x.csv", "text/csv"};
+       });
+       std::atomic<bool> is_done = false;
+       std::thread worker([&] {
+         while (!is_done)
+           if (!s.world.tasks.pass()) std::this_thread::yield();
+       });
+       s.good(200, {"export_requested", "task_file_read"},
+              [&] { return s.call("/api/audit-export/export?wait=true", s.auditor, body.dump()); });
+       is_done = true;
+       worker.join();
      }},
     {"POST /api/break-glass",
      [](Scene& s) {

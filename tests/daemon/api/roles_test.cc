@@ -337,10 +337,14 @@ const std::map<std::string, std::function<void(Cell&)>> kRows{
     {"export, verify, reports",
      [](Cell& c) {
        c.known({"yes", "-"});
+       for (const char* format : {"csv", "json", "pdf", "fhir"})
+         c.allowed(c.world.call("POST", "/api/audit-export/export", c.caller,
+                                Json{{"format", format}, {"purpose", "audit"}}.dump()),
+                   c.is("yes"), 202);
        c.allowed(c.world.call("POST", "/api/audit-export/compliance-report", c.caller,
                               R"({"from":"2026-10-01T00:00:00Z","format":"json"})"),
                  c.is("yes"), 202);
-       expect_no_route(c, {"audit-export/export", "verify", "evidence", "integrity", "bundle"});
+       expect_no_route(c, {"verify", "evidence", "integrity", "bundle"});
      }},
 };
 

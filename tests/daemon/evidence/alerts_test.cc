@@ -114,6 +114,7 @@ TEST_CASE("nothing is raised where nothing is wrong") {
 TEST_CASE("each rule raises its alert, and clears it when what it is about is over") {
   Fixture f;
   f.settings.limits.anchor_kinds = {"witness"};
+  f.settings.limits.anchor_overdue_ms = 0;
   f.start();
   const auto waiting = f.message(2, 241 * kMinuteMs), doubtful = f.message(10, 31 * kMinuteMs), late = f.message(4, 0);
   f.due(late, 31 * kMinuteMs);
@@ -132,21 +133,24 @@ TEST_CASE("each rule raises its alert, and clears it when what it is about is ov
       "now() + interval '1 hour')");
   f.pass();
   CHECK(f.open_rules() ==
-        "break_glass:00000000-0000-7000-8000-000000000002=1 failure_rate=21 in_doubt=1 integrity=1 log_in_burst=3 "
+        "anchor_overdue:witness=1 break_glass:00000000-0000-7000-8000-000000000002=1 failure_rate=21 in_doubt=1 "
+        "integrity=1 log_in_burst=3 "
         "review_age=1 stuck=1");
   CHECK(f.world.metrics.value("signet_alerts_open", "rule=\"stuck\"") == 1);
   CHECK(f.value("select string_agg(action || ' ' || c, ', ') from (select action, count(*) c from audit.entry where "
-                "action like 'alert%' group by 1) x") == "alert_raised 7");
+                "action like 'alert%' group by 1) x") == "alert_raised 8");
 
   f.sql("update message set status = 1, submitted_at = null where id = '" + waiting +
         "'; update message set status = 5 where id = '" + doubtful +
         "'; delete from due where sender = 'tester'; update due set due_at = now() + interval '1 day'; update message "
         "set status = 5 where id = '" +
         late + "'; update break_glass set reviewed_by = null, reviewed_at = now()");
-  f.pass(61 * kMinuteMs);  // the hour of failures and the ten minutes of log-ins are over; the anchor is owed since one
+  f.pass(61 * kMinuteMs);  // the hour of failures and the ten minutes of log-ins are over
   CHECK(f.open_rules() == "anchor_overdue:witness=1 integrity=1");
   CHECK(f.world.metrics.value("signet_alerts_open", "rule=\"stuck\"") == 0);
   CHECK(f.value("select count(*) from audit.entry where action = 'alert_resolved'") == "6");
+  f.settings.limits.anchor_overdue_ms = 60'000;
+  f.start();
   f.sql("insert into audit.anchor select max(size), 'witness', 'x', 'ok' from audit.checkpoint");
   f.pass();
   CHECK(f.open_rules() == "integrity=1");

@@ -1,0 +1,113 @@
+// Entries of the audit log as a file: who may have what is decided here; a task writes it (daemon/evidence/exporter.h).
+#include <algorithm>
+
+#include "daemon/api/entry_filter.h"
+#include "daemon/api/events.h"
+#include "daemon/api/handlers.h"
+#include "daemon/api/rights.h"
+#include "daemon/api/tasks.h"
+#include "daemon/evidence/export_parameters.h"
+#include "store/audit_log.h"
+#include "store/entry_scan.h"
+#include "store/messages.h"
+
+namespace signet::api {
+namespace {
+
+std::optional<std::string_view> parse_purpose(std::string_view text) {
+  const auto found = std::find(std::begin(kExportPurposes), std::end(kExportPurposes), text);
+  return found == std::end(kExportPurposes) ? std::nullopt : std::optional(*found);
+}
+
+ExportParameters read_parameters(Context& context) {
+  ReadBody body = context.body();
+  Members members(body.root, "", body.faults);
+  ExportParameters out;
+  std::string formats, purposes;
+  for (const auto& form : export_forms()) formats += (formats.empty() ? "" : ", ") + std::string(form.name);
+  for (const auto& purpose : kExportPurposes) purposes += (purposes.empty() ? "" : ", ") + std::string(purpose);
+  members.require("format", "write one of " + formats);
+  members.require("purpose", "write why it is needed, one of " + purposes);
+  if (const auto format = members.text("format", 64)) {
+    if (const auto known = parse_export_format(*format))
+      out.format = *known;
+    else
+      members.refuse("format", "is not one of its words", "write one of " + formats);
+  }
+  if (const auto purpose = members.text("purpose", 64)) {
+    if (const auto known = parse_purpose(*purpose))
+      out.purpose = *known;
+    else
+      members.refuse("purpose", "is not one of its words", "write one of " + purposes);
+  }
+  if (const JsonValue* include = members.object("include")) {
+    Members parts(*include, members.place("include"), body.faults);
+    out.has_content = parts.flag("content").value_or(false);
+    out.has_edit_history = parts.flag("editHistory").value_or(false);
+    out.has_metadata = parts.flag("metadata").value_or(true);
+    parts.finish();
+  }
+  JsonValue none;
+  none.type = JsonValue::Type::object;
+  const JsonValue* given = members.object("filters");
+  Members filters(given ? *given : none, members.place("filters"), body.faults);
+  auto fields = Fields::of_body(context, filters);
+  read_entry_filter(fields, out.filter);
+  read_people_filter(context, filters, fields, out.filter);
+  filters.finish();
+  members.finish();
+  context.refuse_faults(body.faults);
+  fields.finish();
+  out.filters = fields.used();
+  return out;
+}
+
+void check_content_right(Context& context) {
+  if (context.principal().is_content_open) return;
+  context.refuse({.code = Code::forbidden,
+                  .title = "What messages say is not open to you",
+                  .detail = context.role() == Role::admin
+                                ? "Open POST /api/break-glass first, or export without content and editHistory."
+                                : "Ask an administrator for the right to content, or export without content and "
+                                  "editHistory.",
+                  .reason = "METADATA_ONLY"});
+}
+
+void check_size(Context& context, const ExportParameters& what) {
+  const int64_t most = form_of(what.format).rows_max;
+  if (most == 0) return;
+  if (context.must(count_scanned(context.tx(), what.filter, what.size, most + 1)) <= most) return;
+  context.refuse({.code = Code::too_large,
+                  .detail = "A " + std::string(form_of(what.format).name) + " has up to " + std::to_string(most) +
+                            " entries: narrow the filters, or ask for csv.",
+                  .reason = "TOO_MANY_ROWS"});
+}
+
+}  // namespace
+
+http::Response post_export(Context& context) {
+  context.only_query({"wait"});
+  must_be_allowed(context, Action::export_evidence);
+  ExportParameters what = read_parameters(context);
+  if (what.is_about_content()) check_content_right(context);
+  // What is written is as of this checkpoint, whenever the task runs.
+  if (const auto checkpoint = context.must(newest_checkpoint(context.tx()))) {
+    what.size = checkpoint->size;
+    what.root = checkpoint->root;
+  }
+  check_size(context, what);
+  const Task task = new_task(context, "export", canonical(what));
+  Event event = new_event(context, "export_requested");
+  event.object.type = "task";
+  event.detail = {{"breakGlass", what.is_about_content() && context.role() == Role::admin},
+                  {"checkpointSize", what.size},
+                  {"filters", what.filters},
+                  {"format", std::string(form_of(what.format).name)},
+                  {"include", what.include()},
+                  {"includeContent", what.is_about_content()},
+                  {"purpose", what.purpose}};
+  context.must(insert_entry(context.tx(), beside(std::move(event), task.id)));
+  return accept(context, task);
+}
+
+}  // namespace signet::api

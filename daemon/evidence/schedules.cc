@@ -90,13 +90,15 @@ Result<void> Schedules::ask_for_due(PgSession& session) {
   auto schedules = take_schedules(tx);
   if (!schedules) return schedules.error();
   std::vector<Uuid> asked;
+  bool has_moved = false;
   for (auto& schedule : *schedules) {
     auto moved = ask_for_due(tx, schedule, asked);
     if (!moved) return moved.error();
     if (!*moved) continue;
     if (auto done = update_schedule(tx, schedule, false); !done) return done;
+    has_moved = true;
   }
-  if (asked.empty()) return {};
+  if (!has_moved) return {};
   if (auto done = tx.commit(); !done) return done;
   for (const auto& id : asked) came_(id);
   return {};

@@ -26,13 +26,10 @@ LogKey new_log_key() {
 }
 
 struct Fixture : BasicApiWorld<Json> {
-  TestDir folder;
-  Metrics metrics;
   LogKey key = new_log_key();
   Receivers receivers{{{"on-call", "oncall@example.org", "", {}}}, {"compliance@example.org"}, {"/srv/reports"}};
   SystemMessages messages{keyring, routes, receivers.mails(), clock, ids, random, "signetd-1"};
   Reporter reporter{{"signetd-1", "1.2.3", 7, 2}, key, messages, receivers, clock, ids, log};
-  Tasks tasks{postgres.options(), {"signetd-1", folder / "spool"}, clock, log, metrics, [] {}};
   Caller staff = user(Role::staff, "Sam Staff"), reviewer = user(Role::reviewer, "Rita Reviewer"),
          doctor = user(Role::doctor, "Dora Doctor"), admin_user = user(Role::admin, "Ada Admin"),
          auditor = user(Role::auditor, "Otto Auditor");
@@ -41,8 +38,6 @@ struct Fixture : BasicApiWorld<Json> {
     tasks.add(
         "report", [this](TaskRun& run) { return reporter.make(run); },
         [this](PgTransaction& tx, const Task& task) { return reporter.ended(tx, task); });
-    REQUIRE(tasks.open_spool().ok());
-    services.tasks = &tasks;
     services.receivers = &receivers;
   }
   Json report(const std::string& from, const std::string& format = "json") {

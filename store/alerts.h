@@ -50,7 +50,7 @@ struct AlertNotice {
 };
 Result<void> insert_notice(PgTransaction& tx, const AlertNotice& notice);
 Result<std::vector<AlertNotice>> due_notices(PgTransaction& tx, WallTime now, int count_max);  // the oldest first
-Result<void> update_notice(PgTransaction& tx, const AlertNotice& notice);                      // due_at, tries, failure, message_id
+Result<void> update_notice(PgTransaction& tx, const AlertNotice& notice);  // due_at, tries, failure, message_id
 Result<std::optional<AlertRow>> read_alert(PgTransaction& tx, const Uuid& id);
 
 }  // namespace signet

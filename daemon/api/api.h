@@ -23,7 +23,7 @@
 namespace signet {
 struct Receivers;
 class Tasks;
-}
+}  // namespace signet
 
 namespace signet::api {
 

@@ -24,6 +24,7 @@ enum class Elected : int64_t {
   anchors = 7460919,
   purge = 7460921,
   rewrap = 7460922,
+  alerts = 7460925,
 };
 Result<bool> take_place(PgSession& session, Elected place);
 

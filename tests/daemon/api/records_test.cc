@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/signature.h"
+#include "daemon/evidence/receivers.h"
 #include "tests/daemon/api/api_world.h"
 #include "tests/daemon/api/handed_over.h"
 
@@ -230,6 +231,14 @@ void refuses_decisions(Scene& s, bool is_direct) {
   s.bad(409, "CLAIMED", id, [&] { return s.call(path, s.reviewer, body(id), right); });
   const auto gone = s.world.queued(s.staff, s.reviewer);
   s.bad(400, "NOT_REVIEWABLE", gone, [&] { return s.call(path, s.reviewer, body(gone), s.world.if_match(gone)); });
+}
+
+const Json kMonthly{{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}};
+
+std::string monthly(Scene& s) {
+  const auto answer = s.world.call("POST", "/api/report-schedules", s.admin, kMonthly.dump());
+  REQUIRE(answer.status == 201);
+  return answer.body["id"];
 }
 
 using Script = std::function<void(Scene&)>;
@@ -848,6 +857,81 @@ const std::map<std::string, Script> kScripts{
        s.good(200, {"audit_searched"}, [&] { return s.call(s.admin, {{"action", "refused"}}); });
        s.bad(403, "ROLE", "", [&] { return s.call(s.service, Json::object()); });
        refuses_bodies(s, std::string(s.row.pattern), s.admin);
+     }},
+    {"POST /api/audit-export/compliance-report",
+     [](Scene& s) {
+       const std::string path(s.row.pattern);
+       const Json body{{"from", "2026-10-01T00:00:00Z"}, {"format", "json"}};
+       s.bad(403, "ROLE", "", [&] { return s.call(path, s.doctor, body.dump()); });
+       refuses_bodies(s, path, s.auditor);
+       s.good(202, {"report_requested"}, [&] { return s.call(path, s.auditor, body.dump()); });
+       s.good(202, {"report_requested"}, [&] { return s.call(path, s.admin, body.dump()); });
+       // With ?wait the answer may be the file, which task_file_read tells of: tests/daemon/api/reports_test.cc.
+       s.seen.insert("task_file_read");
+     }},
+    {"GET /api/report-schedules",
+     [](Scene& s) {
+       s.good(200, {"report_schedules_listed"}, [&] { return s.call("/api/report-schedules", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/report-schedules", s.auditor); });
+       refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/report-schedules",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, kMonthly); });
+       refuses_bodies(s, "/api/report-schedules", s.admin);
+       s.good(201, {"report_schedule_created"}, [&] { return s.call(s.admin, kMonthly); });
+       s.bad(409, "NAME_TAKEN", "", [&] { return s.call(s.admin, kMonthly); });
+     }},
+    {"PATCH /api/report-schedules/{id}",
+     [](Scene& s) {
+       const auto id = monthly(s);
+       const Headers first{{"if-match", "\"1\""}};
+       s.bad(403, "ROLE", "", [&] { return s.call(s.at(id), s.auditor, R"({"paused":true})", first); });
+       s.bad(428, "PRECONDITION_REQUIRED", id, [&] { return s.call(s.at(id), s.admin, R"({"paused":true})"); });
+       s.bad(412, "STALE", id, [&] {
+         return s.call(s.at(id), s.admin, R"({"paused":true})", {{"if-match", "\"7\""}});
+       });
+       refuses_ids(s, s.admin, "NOT_FOUND", "{}");
+       refuses_bodies(s, s.at(id), s.admin, first, id);
+       s.good(200, {"report_schedule_changed"}, [&] { return s.call(s.at(id), s.admin, R"({"paused":true})", first); });
+       s.world.sql("update report_schedule set source = 'configuration'");
+       s.bad(409, "CONFIGURED", id, [&] { return s.call(s.at(id), s.admin, "{}", {{"if-match", "\"2\""}}); });
+     }},
+    {"DELETE /api/report-schedules/{id}",
+     [](Scene& s) {
+       const auto id = monthly(s);
+       s.bad(403, "ROLE", "", [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       s.world.sql("update report_schedule set source = 'configuration'");
+       s.bad(409, "CONFIGURED", id, [&] { return s.call(s.at(id), s.admin); });
+       s.world.sql("update report_schedule set source = 'api'");
+       s.good(204, {"report_schedule_ended"}, [&] { return s.call(s.at(id), s.admin); });
+     }},
+    {"GET /api/alerts",
+     [](Scene& s) {
+       s.good(200, {"alerts_listed"}, [&] { return s.call("/api/alerts", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/alerts", s.auditor); });
+       refuses_filters(s, s.admin, "?state=loud");
+     }},
+    {"POST /api/alerts",
+     [](Scene& s) {
+       static const Receivers receivers{{{"on-call", "oncall@example.org", "", {}}}, {}, {}};
+       s.world.services.receivers = &receivers;
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, {{"receiver", "on-call"}}); });
+       s.bad(400, "2001", "", [&] { return s.call(s.admin, {{"receiver", "nobody"}}); });
+       refuses_bodies(s, "/api/alerts", s.admin);
+       s.good(201, {"alert_tested"}, [&] { return s.call(s.admin, {{"receiver", "on-call"}}); });
+     }},
+    {"POST /api/alerts/{id}/acknowledge",
+     [](Scene& s) {
+       const auto id = s.world.ids.next().text();
+       s.world.sql("insert into alert (id, rule, subject, count, first_at, last_at) values ('" + id +
+                   "', 'stuck', '', 1, now(), now())");
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.good(200, {"alert_acknowledged"}, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(409, "NOT_OPEN", id, [&] { return s.call(s.at(id), s.admin); });
      }},
 };
 

@@ -68,6 +68,7 @@ class Checking {
     if (check_.log && log_ && log_->vkey() != check_.log->vkey())
       fault("keys.json", "names another log key than the one given");
     if (check_.log) log_ = check_.log;
+    if (!log_ && attempt("manifest.json", &Checking::take_stored_manifest)) check_files();
     if (!log_) return Error{ErrorCode::invalid, "there is no log key to check with: give it with --log-key"};
     if (!check_.log)
       verdict_.trusted.push_back("the log's key is the bundle's own word, " + log_->vkey() +
@@ -134,11 +135,18 @@ class Checking {
   }
 
   void check_manifest(const std::string& name) {
-    const std::string octets = read(name);
-    check_manifest_signature(octets);
+    const std::string octets = read(name), instead = check_manifest_signature(octets);
+    take_manifest(instead.empty() ? octets : instead);
+    if (!instead.empty()) throw Bad{"was changed: manifest.dsse.json holds what the log signed"};
+    if (manifest_.at("log") != log_->name()) throw Bad{"is of another log than its key"};
+  }
+
+  // Without a key: its hashes still tell which files are not those of the manifest.
+  void take_stored_manifest(const std::string& name) { take_manifest(read(name)); }
+
+  void take_manifest(const std::string& octets) {
     Json manifest = parse_canonical(octets);
     if (manifest.at("v") != 1) throw Bad{"is of a version that this program does not know"};
-    if (manifest.at("log") != log_->name()) throw Bad{"is of another log than its key"};
     is_whole_log_ = manifest.at("claims").at("wholeLog").get<bool>();
     is_whole_ = is_whole_log_ || manifest["claims"].at("wholeMessages").get<bool>();
     for (const auto& row : manifest.at("withheld"))
@@ -148,19 +156,25 @@ class Checking {
     manifest_ = std::move(manifest);
   }
 
-  void check_manifest_signature(const std::string& manifest) {
+  // What the log signed instead, if manifest.json was changed and the envelope was not; else empty.
+  std::string check_manifest_signature(const std::string& manifest) {
     static constexpr char kName[] = "manifest.dsse.json";
-    if (!bundle_.has(kName)) return;
+    if (!bundle_.has(kName)) return {};
     const auto octets = bundle_.read(kName);
-    if (!octets) return fault(kName, octets.error().text);
+    if (!octets) {
+      fault(kName, octets.error().text);
+      return {};
+    }
     const Json parsed = Json::parse(*octets, nullptr, false);
     std::string signature;
     try {
       signature = must(from_base64(parsed.at("signatures").at(0).at("sig").get<std::string>()));
     } catch (const std::exception&) {
-      return fault(kName, "has not the members of a manifest's envelope");
+      fault(kName, "has not the members of a manifest's envelope");
+      return {};
     } catch (const Bad&) {
-      return fault(kName, "has a signature that is not base64");
+      fault(kName, "has a signature that is not base64");
+      return {};
     }
     const bool is_of_manifest = log_->key().verify(pre_authentication_encoding(kManifestType, manifest), signature);
     // The one spelling of an envelope with this payload and signature: whatever differs was changed.
@@ -168,14 +182,15 @@ class Checking {
     expected.add_signature({log_->key().key_id(), signature});
     if (is_of_manifest) {
       if (expected.json() != *octets) fault(kName, "is not the envelope of manifest.json that its signature covers");
-      return;
+      return {};
     }
     const auto payload = parsed.is_object() ? from_base64(parsed.value("payload", "")) : Error{};
     if (payload && *payload != manifest &&
         log_->key().verify(pre_authentication_encoding(kManifestType, *payload), signature))
-      throw Bad{"was changed: manifest.dsse.json holds what the log signed"};
+      return *payload;
     fault(kName, "its signature does not verify");
     if (!payload || *payload != manifest) throw Bad{"is not what manifest.dsse.json holds"};
+    return {};
   }
 
   void check_files() {

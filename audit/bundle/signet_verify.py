@@ -540,12 +540,15 @@ class Bundle:
             if self.log_key and self.log_key.vkey != given.vkey:
                 self.report.fault("keys.json", "names another log key than the one given with --log-key")
             self.log_key = given
+        self.manifest = None
         if not self.log_key:
+            # Its hashes still tell which files are not those of the manifest.
+            if self.attempt("manifest.json", lambda name: self.take_manifest(read(self.source, name))):
+                self.check_files()
             raise Unreadable("there is no log key to check with: give it with --log-key")
         if not self.arguments.log_key:
             self.report.trust.append(f"the log's key is the bundle's own word, {self.log_key.vkey}: compare it with "
                                      "the one you hold, or give that with --log-key")
-        self.manifest = None
         self.attempt("manifest.json", self.check_manifest)
         if self.manifest:
             self.check_files()
@@ -583,7 +586,14 @@ class Bundle:
     # manifest.json and its signature
     def check_manifest(self, name):
         octets = read(self.source, name)
-        self.check_manifest_signature(octets)
+        signed = self.check_manifest_signature(octets)
+        self.take_manifest(signed or octets)
+        if signed:
+            raise Bad("was changed: manifest.dsse.json holds what the log signed")
+        if self.manifest["log"] != self.log_key.name:
+            raise Bad("is of another log than its key")
+
+    def take_manifest(self, octets):
         manifest = parse_canonical(octets)
         member(manifest, "log", str), member(manifest, "exportedAt", str), member(manifest, "filter", dict)
         for path in ("checkpoint.size", "range.from", "range.to", "range.events"):
@@ -596,11 +606,10 @@ class Bundle:
             member(row, "name", str), member(row, "sha256", str), member(row, "size", int)
         if manifest.get("v") != 1:
             raise Bad("is of a version that this script does not know")
-        if manifest["log"] != self.log_key.name:
-            raise Bad("is of another log than its key")
         self.manifest = manifest
 
     def check_manifest_signature(self, manifest):
+        """What the log signed instead, if manifest.json was changed and the envelope was not."""
         name = "manifest.dsse.json"
         if name not in self.source.names:
             return
@@ -627,7 +636,7 @@ class Bundle:
             if payload != manifest:
                 self.report.fault(name, "its payload is not manifest.json, which its signature covers")
         elif payload != manifest and verify_signature(self.log_key.spki, pae(MANIFEST_TYPE, payload), signature):
-            raise Bad("was changed: manifest.dsse.json holds what the log signed")
+            return payload
         else:
             self.report.fault(name, "its signature does not verify")
             if payload != manifest:

@@ -8,8 +8,8 @@ namespace signet {
 namespace {
 
 // Their own columns of the page; everything else is said by name in the last.
-const std::vector<PdfColumn> kColumns{{"seq", 5, true}, {"at", 12},    {"action", 11}, {"actor", 15},
-                                      {"object", 15},   {"status", 8}, {"more", 34}};
+const std::vector<PdfColumn> kColumns{{"seq", 5, true}, {"at", 15},    {"action", 11}, {"actor", 15},
+                                      {"object", 15},   {"status", 8}, {"more", 32}};
 // Hashes and links of the chain are of use to a program, which reads the other formats.
 constexpr std::string_view kLeftOut[] = {"leaf",
                                          "id",

@@ -59,7 +59,7 @@ ExportParameters read_parameters(Context& context) {
   read_entry_filter(fields, out.filter);
   read_people_filter(context, filters, fields, out.filter);
   filters.finish();
-  if (const auto note = members.text("previousCheckpoint", kNoteOctetsMax)) out.previous_checkpoint = *note;
+  if (const auto note = members.text("previousCheckpoint", kNoteOctetsMax, true)) out.previous_checkpoint = *note;
   if (!out.previous_checkpoint.empty() && out.format != ExportFormat::evidence)
     members.refuse("previousCheckpoint", "belongs to the format evidence", "leave it out, or ask for evidence");
   if (out.is_about_content() && out.format == ExportFormat::evidence)

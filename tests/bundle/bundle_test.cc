@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "audit/bundle.h"
+#include "base/bytes.h"
+#include "daemon/evidence/exporter.h"
 #include "tests/base/files.h"
 #include "tests/bundle/bundle_world.h"
 
@@ -76,6 +78,64 @@ TEST_CASE("one message's bundle waits for a checkpoint over its newest event") {
   CHECK(texts(verdict_of(w.of_message(id))) == "");
   CHECK(w.world.call("GET", "/api/messages/" + w.staff.id.text() + "/evidence", w.staff).status == 404);
   CHECK(w.world.call("GET", "/api/messages/" + id + "/evidence", w.world.user(Role::staff)).status == 403);
+}
+
+TEST_CASE("evidence is a format of the exports, from the auditor's checkpoint on") {
+  BundleWorld w;
+  auto& world = w.world;
+  world.tasks.add("export", export_work(world.keyring, &world.bundles), export_ended(world.ids, world.clock));
+  const auto auditor = world.user(Role::auditor);
+  const auto ask = [&](const Json& changes) {
+    Json body{{"format", "evidence"}, {"purpose", "audit"}};
+    body.merge_patch(changes);
+    return world.call("POST", "/api/audit-export/export", auditor, body.dump());
+  };
+  for (const Json& changes : {Json{{"previousCheckpoint", w.older}}, Json{{"filters", {{"action", "reviewed"}}}}}) {
+    const auto asked = ask(changes);
+    INFO(asked.raw.body);
+    REQUIRE(asked.status == 202);
+    while (world.tasks.pass()) {
+    }
+    const std::string id = asked.body["id"];
+    const auto task = world.call("GET", "/api/tasks/" + id, auditor).body;
+    INFO(task.dump());
+    REQUIRE(task["state"] == "done");
+    const std::string zip = signet::read_file(world.tasks.path_of(*parse_uuid(id)));
+    BundleCheck check;
+    check.log = world.log_key.name;
+    if (changes.contains("previousCheckpoint")) check.older = w.older;
+    CHECK(texts(verdict_of(zip, check)) == "");
+    CHECK(task["result"]["dataSha256"] == to_hex(view(sha256(file_of(zip, "events.jsonl")))));
+  }
+  CHECK(ask({{"previousCheckpoint", "signet/test\n3\n"}}).status == 400);
+  CHECK(ask({{"include", {{"content", true}}}}).status == 400);
+  CHECK(ask({{"format", "csv"}, {"previousCheckpoint", w.older}}).status == 400);
+}
+
+TEST_CASE("`signetd verify` reads a bundle without configuration or database") {
+  BundleWorld w;
+  const TestDir dir;
+  const std::string zip = w.whole(w.older);
+  dir.put("good.zip", zip);
+  dir.put("older.zip", w.older_bundle);
+  std::string changed = zip;
+  changed[changed.find("\"action\"") + 12] ^= 1;
+  dir.put("bad.zip", changed);
+  const auto run = [&](const std::string& arguments) {
+    const int status = std::system((SIGNET_BINARY " verify " + arguments + " >" + dir / "out" + " 2>&1").c_str());
+    return std::pair(WEXITSTATUS(status), signet::read_file(dir / "out"));
+  };
+  const auto good =
+      run(dir / "good.zip" + " --older " + dir / "older.zip" + " --log-key " + w.world.log_key.name.vkey() +
+          " --witness-key " + w.witness.vkey() + " --tsa-ca " + w.authority.ca_file());
+  INFO(good.second);
+  CHECK(good.first == 0);
+  CHECK(holds(good.second, "VERDICT everything verifies"));
+  const auto bad = run(dir / "bad.zip --json");
+  INFO(bad.second);
+  CHECK(bad.first == 1);
+  CHECK(Json::parse(bad.second)["findings"][0]["file"] == "events.jsonl");
+  CHECK(run("/nowhere.zip").first == 2);
 }
 
 TEST_CASE("what was erased is said, and is no fault") {

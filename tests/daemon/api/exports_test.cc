@@ -21,11 +21,6 @@ using Json = nlohmann::json;
 constexpr char kPhone[] = "+61412345678", kPatient[] = "P-4711-ÅΩ";
 
 struct World : BasicApiWorld<Json> {
-  LogKey key = [] {
-    auto made = SigningKey::generate(SignatureAlgorithm::ed25519);
-    auto name = NoteKey::make("signet/test", NoteKeyType::ed25519, made->public_key());
-    return LogKey{std::move(*name), std::move(*made)};
-  }();
   Caller admin = user(Role::admin), auditor = user(Role::auditor), reader = user(Role::auditor, "Ἀγάθη Ševčíková");
 
   World() {
@@ -33,7 +28,7 @@ struct World : BasicApiWorld<Json> {
     sql("update users set may_read_content = true where id = '" + reader.id.text() + "'");
   }
   void sequence() {
-    Sequencer sequencer(postgres.options("signet_sequencer"), {0, 4096}, key, clock, log, metrics);
+    Sequencer sequencer(postgres.options("signet_sequencer"), {0, 4096}, log_key, clock, log, metrics);
     while (sequencer.pass()) {
     }
   }

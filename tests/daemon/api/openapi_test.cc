@@ -362,6 +362,7 @@ void try_example(const Operation& operation, const std::string& example, const J
   Shown shown = shown_of(operation);
   const bool is_list = operation.id().starts_with("list_") || operation.id().starts_with("search_");
   if (is_list || operation.id() == "read_audit") fixture.make_some();
+  if (operation.id() == "read_evidence") fixture.world.sign_log();
   const std::string path = fixture.real(shown.path), text = body == nullptr ? "" : fixture.real(body->dump());
   const auto answer = fixture.world.call(operation.method, path, caller, text, shown.headers);
   const auto [status, wanted] = answer_shown(operation, example);

@@ -14,8 +14,11 @@
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/anchors.h"
+#include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/entry_of.h"
 #include "daemon/evidence/exporter.h"
+#include "daemon/evidence/purge.h"
+#include "daemon/evidence/rewrap.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
@@ -29,9 +32,10 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
-constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
-constexpr int64_t kVerifyEveryMs = 2000;  // looks what is due; keeps the place
-constexpr int64_t kAnchorEveryMs = 2000;  // likewise
+constexpr int64_t kTasksEveryMs = 5000;       // in case that a wake was missed: a schedule of another daemon
+constexpr int64_t kVerifyEveryMs = 2000;      // looks what is due; keeps the place
+constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
+constexpr int64_t kAnchorEveryMs = 2000;      // keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -75,7 +79,8 @@ class App {
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
   std::optional<LogKey> log_key_;
-  PgOptions postgres_, sequencer_postgres_, verifier_postgres_;
+  std::optional<BundleSource> bundles_;
+  PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
   RedisOptions redis_;
   std::map<std::string, LoopProvider> providers_;
   std::unique_ptr<PgPool> pool_;
@@ -100,10 +105,12 @@ class App {
   std::unique_ptr<Verifier> verifier_;
   AnchorSettings anchor_settings_;
   std::unique_ptr<Anchors> anchors_;
+  std::unique_ptr<Purge> purge_;
+  std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, anchors_worker_, watchdog_, sweeper_;
+      verifier_worker_, anchors_worker_, purge_worker_, rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -123,7 +130,8 @@ Result<void> App::prepare() {
   if (!anchors) return anchors.error();
   anchor_settings_ = std::move(*anchors);
   for (auto& [options, role] : {std::pair(&sequencer_postgres_, &config_.postgres.roles.sequencer),
-                                std::pair(&verifier_postgres_, &config_.postgres.roles.verify)}) {
+                                std::pair(&verifier_postgres_, &config_.postgres.roles.verify),
+                                std::pair(&purge_postgres_, &config_.postgres.roles.purge)}) {
     auto login = postgres_options(config_, *role);
     if (!login) return login.error();
     *options = std::move(*login);
@@ -166,8 +174,17 @@ Result<void> App::prepare() {
     if (is_delivering_)  // from then on the workers are there
       for (auto& worker : task_workers_) worker->wake();
   });
-  tasks_->add("export", export_work(*keys_, clock_), export_ended(ids_, clock_));
+  bundles_.emplace(BundleSource{*keys_, *log_key_, {}, clock_});
+  if (const auto& vkey = config_.audit.anchors.witness_key; !vkey.empty()) {
+    auto witness = parse_witness_key(vkey);
+    if (!witness) return Error{witness.error().code, "audit.anchors.witness_key: " + witness.error().text};
+    bundles_->witnesses.push_back(std::move(*witness));
+  }
+  services_->bundles = &*bundles_;
+  tasks_->add("export", export_work(*keys_, clock_, &*bundles_), export_ended(ids_, clock_));
   if (auto spool = tasks_->open_spool(); !spool) return spool;
+  purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
+  tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
   services_->tasks = tasks_.get();
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
@@ -296,6 +313,11 @@ void App::start_evidence() {
                                   ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
     anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
   }
+  purge_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return purge_->pass(); });
+  rewrap_ = std::make_unique<Rewrap>(postgres_, *keys_, config_.instance, clock_, ids_, log_, metrics_);
+  rewrap_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return rewrap_->pass(); });
+  purge_worker_->wake();
+  rewrap_worker_->wake();
   for (int i = 0; i < config_.exports.at_once; i++)
     task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
@@ -408,6 +430,9 @@ void App::stop(int) {
   sequencer_worker_->stop();
   verifier_worker_->stop();
   if (anchors_worker_) anchors_worker_->stop();
+  purge_->stop();
+  purge_worker_->stop();
+  rewrap_worker_->stop();
   tasks_->stop();
   for (auto& worker : task_workers_) worker->stop();
   for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
@@ -453,6 +478,8 @@ int App::run() {
   sequencer_worker_.reset();
   verifier_worker_.reset();
   anchors_worker_.reset();
+  purge_worker_.reset();
+  rewrap_worker_.reset();
   task_workers_.clear();
   server_.reset();
   loops_.clear();

@@ -32,7 +32,13 @@ Result<Keyring> make_keyring(const Config& config, Random& random) {
                    std::string(files[i].first) + ": " + key.error().text + ": `signetd keygen` makes missing keys"};
     keys[i] = std::move(*key);
   }
-  return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random);
+  std::vector<Secret> previous;
+  for (const auto& file : config.secrets.previous_key_encryption_key_files) {
+    auto key = read_key_file(file);
+    if (!key) return Error{key.error().code, "secrets.previous_key_encryption_key_files: " + key.error().text};
+    previous.push_back(std::move(*key));
+  }
+  return Keyring(std::move(keys[0]), std::move(keys[1]), std::move(keys[2]), random, std::move(previous));
 }
 
 Result<PgOptions> make_postgres_options(const Config& config) { return postgres_options(config); }
@@ -124,6 +130,13 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
 SequencerSettings make_sequencer_settings(const Config& config) {
   SequencerSettings out;
   out.checkpoint_every_ms = config.audit.checkpoint_every_s * int64_t{1000};
+  return out;
+}
+
+PurgeSettings make_purge_settings(const Config& config) {
+  PurgeSettings out;
+  out.retention_years = config.audit.retention_years;
+  out.instance = config.instance;
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/anchors.h"
+#include "daemon/evidence/purge.h"
 #include "daemon/evidence/sequencer.h"
 #include "daemon/evidence/tasks.h"
 #include "store/keyring.h"
@@ -26,6 +27,7 @@ Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 SequencerSettings make_sequencer_settings(const Config& config);
+PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
 Quotas make_quotas(const Config& config);

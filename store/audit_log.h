@@ -18,7 +18,13 @@ namespace signet {
 
 // The place of one, held while the session lives. A session that stops speaking loses it within 10 s, one that stops
 // in the middle of a transaction within 5. False: somebody else holds it.
-enum class Elected : int64_t { sequencer = 7460917, verifier = 7460918, anchors = 7460919 };
+enum class Elected : int64_t {
+  sequencer = 7460917,
+  verifier = 7460918,
+  anchors = 7460919,
+  purge = 7460921,
+  rewrap = 7460922,
+};
 Result<bool> take_place(PgSession& session, Elected place);
 
 struct Backlog {

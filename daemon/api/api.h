@@ -22,7 +22,8 @@
 
 namespace signet {
 class Tasks;
-}
+struct BundleSource;
+}  // namespace signet
 
 namespace signet::api {
 
@@ -60,6 +61,7 @@ struct ApiServices {
   Limits* limits = nullptr;                                 // null: none, for tests of other things
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
   Tasks* tasks = nullptr;                                   // null: none are taken, for tests of other things
+  const BundleSource* bundles = nullptr;                    // null: no evidence is given, likewise
 };
 
 }  // namespace signet::api

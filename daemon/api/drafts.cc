@@ -15,6 +15,7 @@
 #include "message/lifecycle.h"
 #include "message/phone.h"
 #include "message/policy.h"
+#include "store/retention.h"
 
 namespace signet::api {
 namespace {
@@ -28,6 +29,7 @@ constexpr int kAttemptsMax = 100;
 struct Draft {
   MessageRow row;
   Content content;
+  std::optional<WallTime> retain_until = {};
   std::optional<Handover> handover = {};
 };
 
@@ -90,6 +92,9 @@ void read_times(Members& members, Draft& draft, WallTime now) {
     members.refuse("expiresAt", "has passed", "write a time that lies ahead, or leave it out");
   else if (row.expires_at && row.scheduled_for && *row.expires_at <= *row.scheduled_for)
     members.refuse("expiresAt", "is not after scheduledFor", "the message could never be sent");
+  draft.retain_until = members.time("retainUntil");
+  if (draft.retain_until && *draft.retain_until <= now)
+    members.refuse("retainUntil", "has passed", "write a time that lies ahead, or leave it out");
   if (const auto zone = members.text("timeZone", 64)) {
     if (is_zone(*zone))
       row.time_zone = *zone;
@@ -252,11 +257,13 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
   Event event = new_event(context, "draft_generated");
   event.envelope_commit = content.commit();
   event.detail.emplace_back("kind", std::string(name(row.kind)));
+  if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
   event.detail.emplace_back("riskLevel", std::string(name(row.risk_level)));
   const Entry entry = chain(std::move(event), row.id, row.status, row.head);
   context.must(
       insert_message(context.tx(), row, seal_content(services.keyring, row.id, content, std::move(key)), entry));
   context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
+  if (draft.retain_until) context.must(write_retain_until(context.tx(), row.id, draft.retain_until));
   return row;
 }
 
@@ -346,6 +353,7 @@ http::Response patch_message(Context& context) {
   context.must(replace_details(context.tx(), row.id, seal_details(services.keyring, row.id, content)));
   context.must(update_draft(context.tx(), row));
   context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
+  if (draft.retain_until) context.must(write_retain_until(context.tx(), row.id, draft.retain_until));
   const TextDiff diff = diff_text(before, content.envelope.body);
   record_edit(context, row.id, content, diff);
 
@@ -354,6 +362,7 @@ http::Response patch_message(Context& context) {
   event.detail = {{"clinicalChanges", static_cast<int64_t>(diff.clinical_changes())},
                   {"recalled", row.status == Status::pending_review || row.status == Status::queued},
                   {"version", int64_t{row.version}}};
+  if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
   StatusChange change;
   change.id = row.id;
   change.status = *next;

@@ -6,13 +6,17 @@
 #include "daemon/api/handlers.h"
 #include "daemon/api/rights.h"
 #include "daemon/api/tasks.h"
+#include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/export_parameters.h"
 #include "store/audit_log.h"
+#include "store/bundle_rows.h"
 #include "store/entry_scan.h"
 #include "store/messages.h"
 
 namespace signet::api {
 namespace {
+
+constexpr size_t kNoteOctetsMax = 64 * 1024;
 
 std::optional<std::string_view> parse_purpose(std::string_view text) {
   const auto found = std::find(std::begin(kExportPurposes), std::end(kExportPurposes), text);
@@ -55,6 +59,11 @@ ExportParameters read_parameters(Context& context) {
   read_entry_filter(fields, out.filter);
   read_people_filter(context, filters, fields, out.filter);
   filters.finish();
+  if (const auto note = members.text("previousCheckpoint", kNoteOctetsMax)) out.previous_checkpoint = *note;
+  if (!out.previous_checkpoint.empty() && out.format != ExportFormat::evidence)
+    members.refuse("previousCheckpoint", "belongs to the format evidence", "leave it out, or ask for evidence");
+  if (out.is_about_content() && out.format == ExportFormat::evidence)
+    members.refuse("include", "asks for content, which evidence never has", "leave content and editHistory out");
   members.finish();
   context.refuse_faults(body.faults);
   fields.finish();
@@ -75,12 +84,33 @@ void check_content_right(Context& context) {
 
 void check_size(Context& context, const ExportParameters& what) {
   const int64_t most = form_of(what.format).rows_max;
-  if (most == 0) return;
+  const bool is_whole_log = what.format == ExportFormat::evidence && what.filters.empty();
+  if (most == 0 || is_whole_log) return;
   if (context.must(count_scanned(context.tx(), what.filter, what.size, most + 1)) <= most) return;
   context.refuse({.code = Code::too_large,
                   .detail = "A " + std::string(form_of(what.format).name) + " has up to " + std::to_string(most) +
                             " entries: narrow the filters, or ask for csv.",
                   .reason = "TOO_MANY_ROWS"});
+}
+
+// Of evidence: one that the witness cosigned, and none before the auditor's.
+std::optional<CheckpointRow> checkpoint_for(Context& context, const ExportParameters& what) {
+  auto newest = context.must(newest_checkpoint(context.tx()));
+  if (what.format != ExportFormat::evidence) return newest;
+  if (context.services.bundles == nullptr || !newest)
+    context.refuse({.code = Code::unavailable,
+                    .title = "There is no evidence to export yet",
+                    .detail = "The log has no checkpoint: try again in 15 seconds."});
+  auto witnessed = context.must(witnessed_checkpoint(context.tx()));
+  if (what.previous_checkpoint.empty()) return witnessed;
+  const auto previous = read_previous_checkpoint(what.previous_checkpoint, context.services.bundles->key);
+  if (!previous) context.refuse({.code = Code::validation_error, .errors = {previous.error().text}});
+  if (static_cast<int64_t>(previous->size) > newest->size)
+    context.refuse({.code = Code::status_conflict,
+                    .title = "The log is shorter than previousCheckpoint",
+                    .detail = "Keep that note: it is evidence that entries were taken away.",
+                    .reason = "LOG_SHORTER"});
+  return static_cast<int64_t>(previous->size) > witnessed->size ? newest : witnessed;
 }
 
 }  // namespace
@@ -91,7 +121,7 @@ http::Response post_export(Context& context) {
   ExportParameters what = read_parameters(context);
   if (what.is_about_content()) check_content_right(context);
   // What is written is as of this checkpoint, whenever the task runs.
-  if (const auto checkpoint = context.must(newest_checkpoint(context.tx()))) {
+  if (const auto checkpoint = checkpoint_for(context, what)) {
     what.size = checkpoint->size;
     what.root = checkpoint->root;
   }

@@ -11,6 +11,7 @@
 #include "daemon/api/message_rights.h"
 #include "daemon/api/views.h"
 #include "store/directory.h"
+#include "store/retention.h"
 
 namespace signet::api {
 namespace {
@@ -121,16 +122,21 @@ struct Opened {
   bool is_verified = false;
 };
 
-// Verified: the bytes have the hash of their row, and the event of the approval in the log names the same.
-Opened open_provenance(Context& context, const MessageRow& message) {
+ProvenanceRow existing_provenance(Context& context, const MessageRow& message) {
   auto row = context.must(read_provenance(context.tx(), message.id));
   if (!row)
     context.refuse({.code = message.kind == Kind::letter ? Code::letter_not_found : Code::not_found,
                     .title = "There is no provenance yet",
                     .detail = "It is written when the message is approved."});
+  return std::move(*row);
+}
+
+// Verified: the bytes have the hash of their row, and the event of the approval in the log names the same.
+Opened open_provenance(Context& context, const MessageRow& message) {
+  ProvenanceRow row = existing_provenance(context, message);
   const Content content = content_of(context, message.id);
   Opened out;
-  out.row = std::move(*row);
+  out.row = std::move(row);
   out.canon = open_beside(content, "provenance", out.row.id, out.row.version, "data", out.row.sealed);
   auto data = parse_provenance(out.canon);
   const std::string sha256 = to_hex(view(out.row.sha256));
@@ -143,6 +149,25 @@ Opened open_provenance(Context& context, const MessageRow& message) {
     context.services.log.error("a provenance record does not verify",
                                {{"alarm", "provenance"}, {"message_id", message.id.text()}});
   return out;
+}
+
+// Its hash stays, in its row and in the log; that the two agree is all that can still be said.
+http::Response answer_erased(Context& context, const MessageRow& message, WallTime at, const std::string& format) {
+  const ProvenanceRow row = existing_provenance(context, message);
+  Event event = new_event(context, "provenance_read");
+  event.provenance_sha256 = row.sha256;
+  event.detail = {{"format", format}, {"verified", false}};
+  context.must(insert_entry(context.tx(), beside(std::move(event), message.id)));
+  context.commit();
+  const std::string sha256 = to_hex(view(row.sha256));
+  if (format == "text")
+    return http::text(200, "The content of this message was erased under the retention policy on " + rfc3339(at) +
+                               ".\nThe record of its provenance can be opened by nobody any more; its SHA-256 was\n" +
+                               sha256 + "\n");
+  return http::json(200, "{\"id\":\"" + row.id.text() + "\",\"letterId\":\"" + message.id.text() +
+                             "\",\"data\":null,\"hash\":\"" + sha256 +
+                             "\",\"verified\":false,\"contentErased\":true,\"createdAt\":\"" + rfc3339(row.created_at) +
+                             "\"}");
 }
 
 std::string fhir_json(const Opened& found, const Uuid& message_id) {
@@ -167,6 +192,9 @@ http::Response answer_provenance(Context& context, const MessageRow& message) {
                     .title = "Provenance shows the message's content",
                     .detail = "Your role sees metadata only: see GET /api/policy.",
                     .reason = "METADATA_ONLY"});
+  const auto retention = context.must(read_retention(context.tx(), message.id));
+  if (retention.erased_at && format != "fhir")  // that one has nothing to say without the record: 404
+    return answer_erased(context, message, *retention.erased_at, format);
   const Opened found = open_provenance(context, message);
   Event event = new_event(context, "provenance_read");
   event.provenance_sha256 = found.row.sha256;

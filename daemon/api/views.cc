@@ -10,6 +10,7 @@
 #include "message/approval.h"
 #include "message/policy.h"
 #include "store/callbacks.h"
+#include "store/retention.h"
 
 namespace signet::api {
 namespace {
@@ -152,7 +153,12 @@ http::Response show_message(Context& context, const MessageRow& message, bool as
     out["deliveryStatus"] = name(message.status);
     out["status"] = message.approved_at ? "APPROVED" : letter_status(message.status);
   }
-  const bool has_content = sight_of(context, message) == Sight::content;
+  const Retention retention = context.must(read_retention(context.tx(), message.id));
+  out["retainUntil"] = time_of(retention.retain_until);
+  out["legalHold"] = retention.held_at.has_value();
+  out["contentErased"] = retention.erased_at.has_value();
+  out["contentErasedAt"] = time_of(retention.erased_at);
+  const bool has_content = !retention.erased_at && sight_of(context, message) == Sight::content;
   Event event = new_event(context, has_content ? "content_read" : "metadata_read");
   if (has_content) {
     const Content content = content_of(context, message.id);

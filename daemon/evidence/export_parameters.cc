@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "daemon/evidence/bundle_writer.h"
 
 namespace signet {
 namespace {
@@ -15,6 +16,7 @@ constexpr ExportForm kForms[] = {
     {ExportFormat::json, "json", "json", "application/json", 0},
     {ExportFormat::pdf, "pdf", "pdf", "application/pdf", 5000},
     {ExportFormat::fhir, "fhir", "json", "application/fhir+json", 0},
+    {ExportFormat::evidence, "evidence", "zip", "application/zip", kBundleProofsMax},
 };
 
 Json filter_json(const EntryFilter& f) {
@@ -90,6 +92,7 @@ std::string canonical(const ExportParameters& p) {
            {"purpose", p.purpose},
            {"root", p.root ? Json(to_hex(view(*p.root))) : Json(nullptr)},
            {"size", p.size}};
+  if (!p.previous_checkpoint.empty()) out["previousCheckpoint"] = p.previous_checkpoint;
   return out.dump();
 }
 
@@ -110,6 +113,7 @@ Result<ExportParameters> parse_export_parameters(std::string_view text) {
     p.filter = filter_from(json.at("filter"));
     p.filters = json.at("filters");
     p.size = json.at("size");
+    p.previous_checkpoint = json.value("previousCheckpoint", "");
     if (const auto root = json.at("root"); !root.is_null()) {
       auto octets = from_hex(root.get<std::string>());
       if (!octets || octets->size() != 32) return corrupt;

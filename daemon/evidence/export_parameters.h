@@ -14,11 +14,11 @@
 
 namespace signet {
 
-enum class ExportFormat { csv, json, pdf, fhir };
+enum class ExportFormat { csv, json, pdf, fhir, evidence };
 struct ExportForm {
   ExportFormat format = ExportFormat::csv;
   std::string_view name, extension, media_type;
-  int64_t rows_max = 0;  // 0: any number
+  int64_t rows_max = 0;  // 0: any number; of evidence, of a selection: the whole log may be larger
 };
 std::span<const ExportForm> export_forms();
 const ExportForm& form_of(ExportFormat format);
@@ -33,9 +33,10 @@ struct ExportParameters {
   std::string purpose;  // of kExportPurposes
   // Beyond the events: what is known of their messages; what these say, to whom; how that was changed.
   bool has_metadata = true, has_content = false, has_edit_history = false;
-  EntryFilter filter;   // without cursor, scope and limit
-  std::string filters;  // the names of those that were given, joined by commas
-  int64_t size = 0;     // of the checkpoint: entries before it are exported
+  EntryFilter filter;               // without cursor, scope and limit
+  std::string filters;              // the names of those that were given, joined by commas
+  std::string previous_checkpoint;  // of evidence: the note that the auditor holds; empty: none
+  int64_t size = 0;                 // of the checkpoint: entries before it are exported
   std::optional<Digest> root;
 
   bool is_about_content() const { return has_content || has_edit_history; }

@@ -20,7 +20,8 @@ struct Writer {
 constexpr Writer kWriters[] = {{ExportFormat::csv, write_csv},
                                {ExportFormat::json, write_json},
                                {ExportFormat::pdf, write_pdf},
-                               {ExportFormat::fhir, write_fhir}};
+                               {ExportFormat::fhir, write_fhir},
+                               {ExportFormat::evidence, write_evidence}};
 
 Result<std::string> name_of(PgSession& session, const Uuid& user_id) {
   PgTransaction tx(session);
@@ -40,17 +41,21 @@ std::string file_name(const ExportForm& form, WallTime asked_at) {
 
 }  // namespace
 
-TaskWork export_work(const Keyring& keyring, const Clock& clock) {
-  return [&keyring, &clock](TaskRun& run) -> Result<TaskEnd> {
+TaskWork export_work(const Keyring& keyring, const Clock& clock, const BundleSource* bundles) {
+  return [&keyring, &clock, bundles](TaskRun& run) -> Result<TaskEnd> {
     lower_thread_priority();
     const auto what = parse_export_parameters(run.task().parameters);
     if (!what) return what.error();
     auto asked_by = name_of(run.session(), run.task().asked_by);
     if (!asked_by) return asked_by.error();
-    const ExportSource source{
-        *what, run.task(), std::move(*asked_by), run.session(), keyring, clock, [&run](int64_t done, int64_t total) {
-          return run.progress(done, total);
-        }};
+    const ExportSource source{*what,
+                              run.task(),
+                              std::move(*asked_by),
+                              run.session(),
+                              keyring,
+                              clock,
+                              bundles,
+                              [&run](int64_t done, int64_t total) { return run.progress(done, total); }};
     for (const auto& [format, write] : kWriters) {
       if (format != what->format) continue;
       const auto totals = write(source, run.file());

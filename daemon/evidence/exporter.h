@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/sink.h"
+#include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/export_parameters.h"
 #include "daemon/evidence/tasks.h"
 #include "store/keyring.h"
@@ -20,6 +21,7 @@ struct ExportSource {  // one export that runs; one thread
   PgSession& session;
   const Keyring& keyring;
   const Clock& clock;
+  const BundleSource* bundles;  // null: no evidence is written
   std::function<Result<void>(int64_t done, int64_t total)> progress;
 };
 struct ExportTotals {
@@ -34,9 +36,10 @@ Result<ExportTotals> write_csv(const ExportSource& source, Sink& to);
 Result<ExportTotals> write_json(const ExportSource& source, Sink& to);
 Result<ExportTotals> write_pdf(const ExportSource& source, Sink& to);
 Result<ExportTotals> write_fhir(const ExportSource& source, Sink& to);
+Result<ExportTotals> write_evidence(const ExportSource& source, Sink& to);
 
 // What it is given outlives it.
-TaskWork export_work(const Keyring& keyring, const Clock& clock);
+TaskWork export_work(const Keyring& keyring, const Clock& clock, const BundleSource* bundles = nullptr);
 TaskEnded export_ended(IdSource& ids, const Clock& clock);
 
 }  // namespace signet

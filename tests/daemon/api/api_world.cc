@@ -143,11 +143,23 @@ void note_exchange(std::string_view pattern, const http::Request& request, const
 
 }  // namespace
 
+namespace {
+
+LogKey make_log_key() {
+  auto key = SigningKey::generate(SignatureAlgorithm::ed25519);
+  if (!key) throw std::runtime_error(key.error().text);
+  auto name = NoteKey::make("signet/test", NoteKeyType::ed25519, key->public_key());
+  return {std::move(*name), std::move(*key)};
+}
+
+}  // namespace
+
 template <class Json>
 BasicApiWorld<Json>::BasicApiWorld()
     : postgres(shared_postgres()),
       pool(postgres.options(), 4),
       tasks(postgres.options(), {"signetd-1", scratch_folder()}, clock, log, metrics, [] {}),
+      log_key(make_log_key()),
       services{pool,
                keyring,
                routes,
@@ -167,6 +179,7 @@ BasicApiWorld<Json>::BasicApiWorld()
       webhooks(services, webhook_routes()) {
   services.passwords = &passwords;
   services.tasks = &tasks;
+  services.bundles = &bundles;
   if (auto spool = tasks.open_spool(); !spool) throw std::runtime_error(spool.error().text);
   tasks.add("sample", [](TaskRun& run) -> Result<TaskEnd> {
     if (auto written = run.file().write("hello\n"); !written) return written.error();
@@ -174,6 +187,7 @@ BasicApiWorld<Json>::BasicApiWorld()
   });
   postgres.clear();
   superuser_ = postgres.session("postgres");
+  sql("insert into retention_policy (years) values (7)");  // as a daemon does at its start
 }
 
 template <class Json>
@@ -479,6 +493,19 @@ std::vector<std::string> BasicApiWorld<Json>::new_actions() {
     last_seen_ = rows.uuid(i, 1);
   }
   return out;
+}
+
+template <class Json>
+void BasicApiWorld<Json>::sign_log() {
+  Sequencer sequencer(postgres.options("signet_sequencer"), {0, 4096}, log_key, clock, log, metrics);
+  auto session = postgres.session("postgres");
+  for (int i = 0; i < 1000; ++i) {  // a transaction elsewhere that has not ended yet holds up what came after it
+    sequencer.pass();
+    const auto size = session->run("select count(*) from audit.entry");
+    const auto newest = newest_checkpoint(*session);
+    if (size && newest && *newest && (*newest)->size == size->number(0, 0)) return;
+  }
+  throw std::runtime_error("the log is not signed: " + log.all());
 }
 
 template class BasicApiWorld<nlohmann::json>;

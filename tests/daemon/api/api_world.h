@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/api/router.h"
+#include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/postgres_server.h"
@@ -96,6 +97,7 @@ class BasicApiWorld {
   std::vector<std::string> actions(const std::string& id);
   void check_chain(const std::string& id);  // n without gaps, prev the leaf before, the row's head the last
   Json last_event(const std::string& action);
+  void sign_log();                         // a checkpoint over every entry there is
   std::vector<std::string> new_actions();  // of every event since the last call, in order
   const RouteRow* row_of(const std::string& method, const std::string& path) const;  // of the admin routes; else null
 
@@ -115,6 +117,8 @@ class BasicApiWorld {
   PasswordHasher passwords{random};
   Metrics metrics;
   Tasks tasks;  // runs one by each tasks.pass()
+  LogKey log_key;
+  BundleSource bundles{keyring, log_key, {}, clock};
   ApiServices services;
   Router admin, webhooks;
 

@@ -247,6 +247,15 @@ class Fixture {
        [this] {
          return world.submitted(user("staff"), {{"riskLevel", "high"}});
        }},
+      {uuid("b6"),
+       [this] {
+         const auto id = world.queued(user("staff"), user("reviewer"));
+         const auto held =
+             world.call("POST", "/api/messages/" + id + "/legal-hold", user("admin"), R"({"reason":"case-1"})");
+         INFO(held.raw.body);
+         REQUIRE(held.status == 200);
+         return id;
+       }},
       {uuid("c1"), [this] { return letter(); }},
       {uuid("c2"), [this] { return approved_letter(); }},
       {uuid("d1"), [this] { return session(); }},

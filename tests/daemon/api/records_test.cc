@@ -34,6 +34,7 @@ const std::map<std::string, const char*> kSilent{
     {"GET /api/me", "the caller about himself"},
     {"GET /api/session", "the caller about himself"},
     {"GET /api/tasks/{id}", "how far something is, which its own entries tell of"},
+    {"GET /api/retention", "numbers of messages, no person's"},
     {"GET /api/policy", "the role table, which docs/roles.md shows to everybody"},
 };
 
@@ -586,6 +587,14 @@ const std::map<std::string, Script> kScripts{
        REQUIRE(s.world.call("POST", "/api/messages/" + id + "/cancel", s.staff).status == 200);
        s.bad(409, "NOT_EDITABLE", id, [&] { return s.call(s.at(id), s.staff, body, s.world.if_match(id)); });
      }},
+    {"GET /api/messages/{id}/evidence",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       s.bad(409, "NO_CHECKPOINT_YET", id, [&] { return s.call(s.at(id), s.staff); });
+       s.world.sign_log();
+       refuses_readers(s, id);
+       s.good(200, {"evidence_read"}, [&] { return s.call(s.at(id), s.staff); });
+     }},
     {"GET /api/messages/{id}/timeline",
      [](Scene& s) {
        const auto id = s.world.draft(s.staff);
@@ -743,6 +752,53 @@ const std::map<std::string, Script> kScripts{
        s.good(200, {"provenance_read"}, [&] { return s.call(s.at(id), s.staff); });
        s.bad(403, "METADATA_ONLY", id, [&] { return s.call(s.at(id), s.auditor); });
        refuses_readers(s, id, "2001");
+     }},
+    {"GET /api/retention",
+     [](Scene& s) {
+       s.good(200, {}, [&] { return s.call("/api/retention", s.auditor); });
+       s.good(200, {}, [&] { return s.call("/api/retention", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/retention", s.doctor); });
+       refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/retention/purge",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, {{"dryRun", true}}); });
+       refuses_bodies(s, std::string(s.row.pattern), s.admin);
+       s.good(200, {"purge_requested"}, [&] { return s.call(s.admin, {{"dryRun", true}}); });
+       s.good(202, {"purge_requested"}, [&] { return s.call(s.admin, {{"dryRun", false}}); });
+       CHECK(s.world.count("task where kind = 'purge'") == 1);
+     }},
+    {"POST /api/messages/{id}/legal-hold",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       const std::string body = R"({"reason":"case-1"})";
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor, body); });
+       s.bad(400, "2001", id, [&] { return s.call(s.at(id), s.admin, R"({"reason":"Mrs Miller sues us"})"); });
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       refuses_ids(s, s.admin, "NOT_FOUND", body);
+       s.good(200, {"legal_hold_set"}, [&] { return s.call(s.at(id), s.admin, body); });
+       s.bad(409, "HELD", id, [&] { return s.call(s.at(id), s.admin, body); });
+       s.world.check_chain(id);
+       const auto erased = s.world.draft(s.staff);
+       s.world.sql("insert into retention (message_id, erased_at) values ('" + erased + "', now())");
+       s.bad(409, "ERASED", erased, [&] { return s.call(s.at(erased), s.admin, body); });
+     }},
+    {"DELETE /api/messages/{id}/legal-hold",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       s.bad(409, "NOT_HELD", id, [&] { return s.call(s.at(id), s.admin); });
+       REQUIRE(s.world.call("POST", s.at(id), s.admin, R"({"reason":"case-1"})").status == 200);
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.doctor); });
+       refuses_ids(s, s.admin);
+       s.good(200, {"legal_hold_ended"}, [&] { return s.call(s.at(id), s.admin); });
+       s.world.check_chain(id);
+     }},
+    {"POST /api/disclosures",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, {{"patientId", "p-1"}}); });
+       s.bad(400, "2001", "", [&] { return s.call(s.auditor, Json::object()); });
+       refuses_bodies(s, std::string(s.row.pattern), s.auditor);
+       s.good(200, {"disclosures_searched"}, [&] { return s.call(s.auditor, {{"patientId", "p-1"}}); });
      }},
     {"GET /api/audit-logs",
      [](Scene& s) {

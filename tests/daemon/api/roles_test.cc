@@ -190,6 +190,17 @@ void try_administer(Cell& c) {
   c.allowed(c.get("/api/keys"), true);
 }
 
+void try_retention(Cell& c) {
+  const bool may = c.is("yes");
+  const std::string hold = "/api/messages/" + c.world.draft(c.staff) + "/legal-hold";
+  const auto set = [&](const Caller& who) { return c.world.call("POST", hold, who, R"({"reason":"case-1"})"); };
+  c.allowed(set(c.caller), may);
+  if (!may) REQUIRE(set(c.admin).status == 200);
+  c.allowed(c.world.call("DELETE", hold, c.caller), may);
+  c.allowed(c.world.call("POST", "/api/retention/purge", c.caller, R"({"dryRun":true})"), may);
+  c.allowed(c.world.call("POST", "/api/retention/purge", c.caller, R"({"dryRun":false})"), may, 202);
+}
+
 enum class Seen { nothing, metadata, content };
 
 Seen seen(const Cell& c, const std::string& id) {
@@ -201,6 +212,8 @@ Seen seen(const Cell& c, const std::string& id) {
   // What shows the content in part is as open as the content, and the history as open as the message.
   CHECK(c.get("/api/messages/" + id + "/diff").status == (out == Seen::content ? 200 : 403));
   CHECK(c.get("/api/messages/" + id + "/timeline").status == (out == Seen::nothing ? 403 : 200));
+  c.world.sign_log();
+  CHECK(c.get("/api/messages/" + id + "/evidence").status == (out == Seen::nothing ? 403 : 200));
   const bool is_listed = c.get("/api/messages?limit=200").raw.body.find(id) != std::string::npos;
   CHECK(is_listed == (out != Seen::nothing));
   const auto found = c.world.call("POST", "/api/messages/search", c.caller, R"({"recipientPhone":"+61412345678"})");
@@ -243,6 +256,7 @@ void try_read_messages(Cell& c) {
 
 void try_read_audit(Cell& c) {
   c.known({"own entries", "own and scope", "all", "-"});
+  c.allowed(c.world.call("POST", "/api/disclosures", c.caller, R"({"patientId":"p-1"})"), c.is("all"));
   const auto own = c.own(), draft = c.world.draft(c.staff), waiting = c.world.submitted(c.staff);
   REQUIRE(c.world.call("POST", "/api/users", c.admin, R"({"name":"N","email":"n@x.example","role":"staff"})").status ==
           201);
@@ -308,18 +322,21 @@ const std::map<std::string, std::function<void(Cell&)>> kRows{
     {"users, roles, tokens, retention, report schedules, alerts",
      [](Cell& c) {
        try_administer(c);
-       expect_no_route(c, {"retention", "hold", "schedule", "alert"});
+       try_retention(c);
+       expect_no_route(c, {"schedule", "alert"});
      }},
     {"read messages", try_read_messages},
     {"read audit", try_read_audit},
     {"export, verify, reports",
      [](Cell& c) {
        c.known({"yes", "-"});
-       for (const char* format : {"csv", "json", "pdf", "fhir"})
+       c.allowed(c.get("/api/retention"), c.is("yes"));
+       c.world.sign_log();
+       for (const char* format : {"csv", "json", "pdf", "fhir", "evidence"})
          c.allowed(c.world.call("POST", "/api/audit-export/export", c.caller,
                                 Json{{"format", format}, {"purpose", "audit"}}.dump()),
                    c.is("yes"), 202);
-       expect_no_route(c, {"verify", "report", "evidence", "integrity", "bundle"});
+       expect_no_route(c, {"verify", "report", "integrity"});
      }},
 };
 

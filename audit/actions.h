@@ -31,7 +31,7 @@ struct AuditAction {
   std::string_view name;
   Chained chained = Chained::never;
   std::string_view meaning;  // one line, for people
-  std::array<DetailMember, 24> members{};
+  std::array<DetailMember, 25> members{};
 
   std::span<const DetailMember> detail() const;  // sorted as written in the table
 };

@@ -29,4 +29,14 @@ Digest attempt_sha256(const AttemptRecord& r) {
   return sha256(out);
 }
 
+Digest void_sha256(const Uuid& message_id, int attempt_no, std::string_view instance, WallTime at) {
+  AttemptRecord record;
+  record.message_id = message_id;
+  record.attempt_no = attempt_no;
+  record.instance = instance;
+  record.permitted_at = record.started_at = record.finished_at = at;
+  record.outcome = "void";
+  return attempt_sha256(record);
+}
+
 }  // namespace signet

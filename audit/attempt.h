@@ -21,5 +21,7 @@ struct AttemptRecord {  // attempt_start and attempt_result as stored
 };
 
 Digest attempt_sha256(const AttemptRecord& record);  // SHA-256 of the RFC 8785 form
+// Of a void, which has no result: nobody was to send.
+Digest void_sha256(const Uuid& message_id, int attempt_no, std::string_view instance, WallTime at);
 
 }  // namespace signet

@@ -1,7 +1,6 @@
 #include "audit/event.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "audit/actions.h"
 #include "base/bytes.h"
@@ -56,18 +55,6 @@ void append_detail(std::string& out, std::vector<std::pair<std::string, DetailVa
 DetailType type_of(const DetailValue& value) {
   if (std::holds_alternative<bool>(value)) return DetailType::flag;
   return std::holds_alternative<int64_t>(value) ? DetailType::number : DetailType::word;
-}
-
-// Absent and null read as empty; throws if it is no text.
-const std::string& text_at(const nlohmann::json& object, const char* name) {
-  static const std::string kEmpty;
-  const auto found = object.find(name);
-  if (found == object.end() || found->is_null()) return kEmpty;
-  return found->get_ref<const std::string&>();
-}
-
-int64_t integer(const nlohmann::json& value) {  // get<int64_t>() takes 1.5 for 1
-  return static_cast<int64_t>(value.get_ref<const nlohmann::json::number_unsigned_t&>());
 }
 
 }  // namespace
@@ -144,46 +131,6 @@ Digest leaf_hash(std::string_view canon) {
   data += '\0';
   data += canon;
   return sha256(data);
-}
-
-Result<EventProjection> parse_event(std::string_view canon) {
-  const Error corrupt{ErrorCode::corrupt, "an entry of the log is no event"};
-  const auto read = nlohmann::json::parse(canon, nullptr, false);
-  if (!read.is_object()) return corrupt;
-  try {
-    EventProjection out;
-    if (read.at("v") != 1) return corrupt;
-    const auto id = parse_uuid(text_at(read, "id"));
-    const auto at = parse_rfc3339(text_at(read, "at"));
-    if (!id || !at) return corrupt;
-    out.id = *id;
-    out.at = *at;
-    const auto &actor = read.at("actor"), &object = read.at("object");
-    if (!actor.is_object()) return corrupt;
-    out.actor_id = text_at(actor, "id");
-    out.actor_role = text_at(actor, "role");
-    out.action = text_at(read, "action");
-    out.object_type = text_at(object, "type");
-    out.object_id = text_at(object, "id");
-    out.status = text_at(read, "status");
-    out.reason_code = text_at(read, "reasonCode");
-    out.request_id = text_at(read, "requestId");
-    if (const auto& n = object.at("n"); !n.is_null()) out.n = integer(n);
-    if (const auto& prev = object.at("prev"); !prev.is_null()) {
-      const auto octets = from_hex(prev.get_ref<const std::string&>());
-      if (!octets || octets->size() != 32) return corrupt;
-      out.prev = digest_from(*octets);
-    }
-    if (const auto attempt = read.find("attempt"); attempt != read.end()) {
-      out.attempt_no = static_cast<int>(integer(attempt->at("no")));
-      out.provider = text_at(*attempt, "provider");
-    } else if (const auto detail = read.find("detail"); detail != read.end()) {
-      if (const auto provider = detail->find("provider"); provider != detail->end()) out.provider = *provider;
-    }
-    return out;
-  } catch (const nlohmann::json::exception&) {
-    return corrupt;
-  }
 }
 
 }  // namespace signet

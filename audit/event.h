@@ -73,9 +73,18 @@ struct EventProjection {
   std::optional<int64_t> n;
   std::optional<Digest> prev;
   int attempt_no = 0;    // 0: none
+  WallTime permit_at;    // of the attempt
   std::string provider;  // of the attempt, or of detail
+  // What it says of rows elsewhere.
+  std::optional<Digest> envelope_commit, provenance_sha256, attempt_sha256, callback_sha256;
+  std::vector<std::pair<std::string, DetailValue>> detail;
+
+  const std::string& word(std::string_view name) const;        // of detail; empty: none
+  std::optional<int64_t> number(std::string_view name) const;  // likewise
+  bool is_set(std::string_view name) const;                    // likewise; none: false
 };
-// Corrupt if it is no event. Takes any action: an older version may have had others.
+// Corrupt if it is no event in its RFC 8785 form: other bytes that say the same were never committed. Takes any action,
+// and members that it does not know: another version may have others.
 Result<EventProjection> parse_event(std::string_view canon);
 
 }  // namespace signet

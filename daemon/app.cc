@@ -13,12 +13,16 @@
 #include "daemon/commands/commands.h"
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/worker.h"
+#include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
 #include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/entry_of.h"
 #include "daemon/evidence/exporter.h"
 #include "daemon/evidence/purge.h"
+#include "daemon/evidence/reporter.h"
 #include "daemon/evidence/rewrap.h"
+#include "daemon/evidence/schedules.h"
+#include "daemon/evidence/verification_task.h"
 #include "daemon/evidence/verifier.h"
 #include "daemon/http/server.h"
 #include "store/migrate.h"
@@ -32,10 +36,12 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
-constexpr int64_t kTasksEveryMs = 5000;       // in case that a wake was missed: a schedule of another daemon
-constexpr int64_t kVerifyEveryMs = 2000;      // looks what is due; keeps the place
+constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
+constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place, as the next two
+constexpr int64_t kVerifyEveryMs = 2000;
+constexpr int64_t kAnchorEveryMs = 2000;
+constexpr int64_t kSchedulesEveryMs = 15000;
 constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
-constexpr int64_t kAnchorEveryMs = 2000;      // keeps the place
 constexpr size_t kRequestsQueuedMax = 1024;
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
@@ -66,6 +72,7 @@ class App {
   void watch();
   std::vector<api::Dependency> readiness();
   void start_evidence();
+  void begin_nightly();
   void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
@@ -103,6 +110,12 @@ class App {
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<FaultRecord> faults_;
+  Receivers receivers_;
+  std::unique_ptr<SystemMessages> system_messages_;
+  std::unique_ptr<Reporter> reporter_;
+  std::unique_ptr<Schedules> schedules_;
+  std::unique_ptr<Alerts> alerts_;
   AnchorSettings anchor_settings_;
   std::unique_ptr<Anchors> anchors_;
   std::unique_ptr<Purge> purge_;
@@ -110,7 +123,8 @@ class App {
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, anchors_worker_, purge_worker_, rewrap_worker_, watchdog_, sweeper_;
+      verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, purge_worker_, rewrap_worker_, watchdog_,
+      sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -186,6 +200,10 @@ Result<void> App::prepare() {
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
   services_->tasks = tasks_.get();
+  auto receivers = make_receivers(config_);
+  if (!receivers) return receivers.error();
+  receivers_ = std::move(*receivers);
+  services_->receivers = &receivers_;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -264,6 +282,7 @@ void App::start_delivery() {
     options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
     options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
     options.delivery = make_delivery_settings(config_);
+    options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
     loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
                                                     std::move(options)));
@@ -303,10 +322,28 @@ void App::start_delivery() {
 void App::start_evidence() {
   sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
                                            log_, metrics_);
+  const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
   verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
-                                         metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
+                                         metrics_, alarmed, &*keys_, [this] { begin_nightly(); });
+  faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
+  tasks_->add(kVerificationTask, verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
+              verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
+  system_messages_ =
+      std::make_unique<SystemMessages>(*keys_, *routes_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+  reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
+                                         clock_, ids_, log_);
+  tasks_->add(
+      "report", [this](TaskRun& run) { return reporter_->make(run); },
+      [this](PgTransaction& tx, const Task& task) { return reporter_->ended(tx, task); });
+  schedules_ = std::make_unique<Schedules>(
+      postgres_, make_report_schedules(config_), config_.instance, clock_, ids_, log_,
+      [this] { return tasks_->check_room(); }, [this](const Uuid& id) { tasks_->came(id); });
+  alerts_ = std::make_unique<Alerts>(postgres_, make_alert_settings(config_, anchor_settings_.sources.kinds()),
+                                     receivers_, *system_messages_, clock_, ids_, log_, metrics_);
+  alerts_worker_ = std::make_unique<Worker>(kAlertsEveryMs, [this] { return alerts_->pass(); });
+  schedules_worker_ = std::make_unique<Worker>(kSchedulesEveryMs, [this] { return schedules_->pass(); });
   if (!anchor_settings_.sources.kinds().empty()) {
     anchors_ =
         std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
@@ -322,6 +359,15 @@ void App::start_evidence() {
     task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
 }
 
+void App::begin_nightly() {
+  auto session = pool_->take();
+  if (!session) return;  // asked again in an hour
+  PgTransaction tx(**session);
+  auto id = insert_nightly(tx, config_.instance, ids_, clock_.wall());
+  if (!id || !*id || !tx.commit().ok()) return;
+  tasks_->came(**id);
+}
+
 // The fault is on record already, by the verifier's own login; the log says so too if it can.
 void App::record_alarm(const IntegrityFault& fault) {
   Event event;
@@ -333,6 +379,8 @@ void App::record_alarm(const IntegrityFault& fault) {
   event.detail = {{"fault", fault.what}, {"level", static_cast<int64_t>(fault.level)}};
   if (fault.seq) event.detail.emplace_back("row", *fault.seq);
   if (fault.event_id) event.detail.emplace_back("eventId", fault.event_id->text());
+  if (!fault.relation.empty()) event.detail.emplace_back("table", fault.relation);
+  if (!fault.row_key.empty()) event.detail.emplace_back("rowKey", fault.row_key);
   auto session = pool_->take();
   if (!session) return;
   PgTransaction tx(**session);
@@ -429,6 +477,8 @@ void App::stop(int) {
   callbacks_worker_->stop();
   sequencer_worker_->stop();
   verifier_worker_->stop();
+  alerts_worker_->stop();
+  schedules_worker_->stop();
   if (anchors_worker_) anchors_worker_->stop();
   purge_->stop();
   purge_worker_->stop();
@@ -477,6 +527,8 @@ int App::run() {
   callbacks_worker_.reset();
   sequencer_worker_.reset();
   verifier_worker_.reset();
+  alerts_worker_.reset();
+  schedules_worker_.reset();
   anchors_worker_.reset();
   purge_worker_.reset();
   rewrap_worker_.reset();

@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "daemon/commands/commands.h"
+#include "message/phone.h"
+#include "providers/standard_webhook.h"
 
 namespace signet {
 namespace {
@@ -15,6 +17,12 @@ DoubtPolicy policy_of(const std::string& word) {
   if (word == "resend") return DoubtPolicy::resend;
   if (word == "fail") return DoubtPolicy::fail;
   return DoubtPolicy::wait;
+}
+
+// The configuration checked each address; in normal form it is what an envelope holds.
+std::string normal_form(const std::string& mail) {
+  auto address = parse_mail_address(mail);
+  return address ? address->address : "";
 }
 
 }  // namespace
@@ -149,6 +157,64 @@ TaskSettings make_task_settings(const Config& config) {
   return out;
 }
 
+Result<Receivers> make_receivers(const Config& config) {
+  Receivers out;
+  for (const auto& entry : config.alerts.receivers) {
+    Receiver one{entry.name, entry.mail.empty() ? "" : normal_form(entry.mail), entry.webhook, {}};
+    auto fault = [&entry](const Error& error) {
+      return Error{error.code, "alerts.receivers." + entry.name + ".secret_file: " + error.text};
+    };
+    if (!entry.webhook.empty()) {
+      auto secret = read_secret_file(entry.secret_file);
+      if (!secret) return fault(secret.error());
+      if (auto key = webhook_key(secret->octets()); !key) return fault(key.error());
+      one.secret = std::move(*secret);
+    }
+    out.alerts.push_back(std::move(one));
+  }
+  for (const auto& report : config.reports) {
+    if (report.deliver_to.starts_with('/'))
+      out.report_folders.insert(report.deliver_to);
+    else
+      out.report_mails.insert(normal_form(report.deliver_to));
+  }
+  return out;
+}
+
+AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds) {
+  constexpr int64_t kMinuteMs = 60'000;
+  const auto& rules = config.alerts.rules;
+  AlertSettings out;
+  out.instance = config.instance;
+  out.limits.anchor_overdue_ms = rules.anchor_overdue_min * kMinuteMs;
+  out.limits.review_age_ms = rules.review_age_min * kMinuteMs;
+  out.limits.stuck_ms = rules.stuck_min * kMinuteMs;
+  out.limits.in_doubt_ms = rules.in_doubt_min * kMinuteMs;
+  out.limits.failure_rate = rules.failure_rate;
+  out.limits.log_in_burst = rules.log_in_burst;
+  out.limits.anchor_kinds = anchor_kinds;
+  out.integrity_receivers = rules.integrity;
+  out.repeat_ms = config.alerts.repeat_min * kMinuteMs;
+  return out;
+}
+
+ReporterSettings make_reporter_settings(const Config& config) {
+  return {config.instance, SIGNET_VERSION, config.audit.retention_years, config.approval.high_risk.quorum};
+}
+
+std::vector<ReportSchedule> make_report_schedules(const Config& config) {
+  std::vector<ReportSchedule> out;
+  for (const auto& report : config.reports) {
+    ReportSchedule row;
+    row.name = report.name;
+    row.cron = report.cron;
+    row.format = report.format;
+    row.deliver_to = report.deliver_to.starts_with('/') ? report.deliver_to : normal_form(report.deliver_to);
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
 Result<AnchorSettings> make_anchor_settings(const Config& config) {
   const auto& anchors = config.audit.anchors;
   AnchorSettings out;
@@ -187,6 +253,7 @@ api::ApprovalPolicy make_approval_policy(const Config& config) {
   out.high_risk.purposes = high.purposes;
   out.duplicate_window_h = config.approval.duplicate_window_h;
   out.claim_minutes = config.approval.claim_min;
+  out.faults_stop = config.audit.faults_stop_approvals;
   for (const auto& [physician, users] : config.approval.delegates)
     if (const auto id = parse_uuid(physician))
       for (const auto& user : users)

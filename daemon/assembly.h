@@ -9,11 +9,15 @@
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/reconciler.h"
+#include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
 #include "daemon/evidence/purge.h"
+#include "daemon/evidence/receivers.h"
+#include "daemon/evidence/reporter.h"
 #include "daemon/evidence/sequencer.h"
 #include "daemon/evidence/tasks.h"
 #include "store/keyring.h"
+#include "store/report_schedules.h"
 
 namespace signet {
 
@@ -30,6 +34,10 @@ SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
+Result<Receivers> make_receivers(const Config& config);
+AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds);
+ReporterSettings make_reporter_settings(const Config& config);
+std::vector<ReportSchedule> make_report_schedules(const Config& config);
 Quotas make_quotas(const Config& config);
 api::ApprovalPolicy make_approval_policy(const Config& config);
 int loop_count(const Config& config);

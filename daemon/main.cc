@@ -5,6 +5,7 @@
 
 #include "daemon/app.h"
 #include "daemon/commands/commands.h"
+#include "daemon/commands/verify.h"
 #include "daemon/commands/verify_bundle.h"
 
 namespace signet {
@@ -140,16 +141,28 @@ int run_command(int argc, char** argv, const Environment& environment) {
   sandbox->add_option("--account-sid", box.account_sid);
   sandbox->add_option("--auth-token-file", box.auth_token_file);
 
+  VerifyOptions log;
   VerifyBundleOptions bundle;
-  CLI::App* verify = command("verify", "an evidence bundle, offline; exit status 1: it does not verify, 2: could not",
-                             [&bundle] { return verify_bundle(bundle); });
-  verify->add_option("bundle", bundle.bundle, "the zip")->required();
-  verify->add_option("--older", bundle.older, "an older bundle, or a checkpoint, that its log must extend");
-  verify->add_option("--log-key", bundle.log_key,
-                     "the log's key as you know it: the line that `signetd keygen` prints");
-  verify->add_option("--witness-key", bundle.witness_keys, "who must have cosigned; may be repeated");
-  verify->add_option("--tsa-ca", bundle.tsa_ca, "PEM: who may have made the time stamps");
-  verify->add_flag("--json", bundle.is_json, "one JSON object");
+  bool is_json = false;
+  CLI::App* verify =
+      command("verify",
+              "the log, with all that it names; or a bundle of evidence, offline; exit status 1: it does "
+              "not verify, 2: could not",
+              [&] {
+                log.is_json = bundle.is_json = is_json;
+                if (!bundle.bundle.empty()) return verify_bundle(bundle);
+                const auto loaded = read_config(config, environment);
+                return loaded ? verify_stored_log(*loaded, log) : 2;
+              });
+  CLI::Option* zip = verify->add_option("bundle", bundle.bundle, "the zip; without it, the log in PostgreSQL");
+  CLI::Option* from = verify->add_option("--from", log.from, "of the log: the place to begin at");
+  from->check(CLI::NonNegativeNumber)->excludes(zip);
+  verify->add_option("--older", bundle.older, "an older bundle, or a checkpoint, that its log must extend")->needs(zip);
+  verify->add_option("--log-key", bundle.log_key, "the log's key as you know it: the line that `signetd keygen` prints")
+      ->needs(zip);
+  verify->add_option("--witness-key", bundle.witness_keys, "who must have cosigned; may be repeated")->needs(zip);
+  verify->add_option("--tsa-ca", bundle.tsa_ca, "PEM: who may have made the time stamps")->needs(zip);
+  verify->add_flag("--json", is_json, "one JSON object");
 
   WitnessOptions other;
   CLI::App* witness = command("witness", "cosign the checkpoints of logs, on another host than theirs",

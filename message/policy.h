@@ -48,4 +48,9 @@ const std::vector<Action>& all_actions();
 
 constexpr std::string_view kPolicyId = "signet-1";  // what an approval was given under; in every approval MAC
 
+// What the daemon itself writes (reports, alerts): by nobody who could log in, under a policy of its own that covers
+// recipients of the configuration only. A user's row by this id is made by store/migrations/0010.
+constexpr std::string_view kSystemPolicyId = "system";
+constexpr Uuid kSystemUser{{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 's', 'y', 's', 't', 'e', 'm'}};
+
 }  // namespace signet

@@ -47,15 +47,25 @@ Result<Sequenced> take(PgTransaction& tx, const LogCursor& cursor, const LogCurs
   return out;
 }
 
-template <class Asked>
-Result<std::optional<CheckpointRow>> newest(Asked& asked) {
-  auto rows = asked.run("select size, root, note from audit.checkpoint order by size desc limit 1");
-  if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<CheckpointRow>();
-  return std::optional(CheckpointRow{rows->number(0, 0), digest_from(rows->octets(0, 1)), rows->text(0, 2)});
+constexpr char kFaultColumns[] =
+    "select f.id, f.level, f.what, f.seq, f.event_id, f.at, f.relation, f.row_key, a.fault_id is not null from "
+    "audit.fault f left join audit.acknowledgement a on a.fault_id = f.id ";
+
+constexpr char kCheckpointColumns[] = "select size, root, note, previous from audit.checkpoint ";
+
+CheckpointRow checkpoint_of(const PgRows& rows, int i) {
+  CheckpointRow row{rows.number(i, 0), digest_from(rows.octets(i, 1)), rows.text(i, 2)};
+  if (!rows.is_null(i, 3)) row.previous = rows.number(i, 3);
+  return row;
 }
 
-constexpr char kFaultColumns[] = "select id, level, what, seq, event_id, at from audit.fault ";
+template <class Asked>
+Result<std::optional<CheckpointRow>> newest(Asked& asked) {
+  auto rows = asked.run(std::string(kCheckpointColumns) + "order by size desc limit 1");
+  if (!rows) return rows.error();
+  if (rows->size() == 0) return std::optional<CheckpointRow>();
+  return std::optional(checkpoint_of(*rows, 0));
+}
 
 }  // namespace
 
@@ -130,8 +140,10 @@ Result<void> insert_tile(PgTransaction& tx, int level, int64_t index, std::strin
 }
 
 Result<void> insert_checkpoint(PgTransaction& tx, int64_t size, const Digest& root, const std::string& note) {
-  return done(tx.run("insert into audit.checkpoint (size, root, note) values ($1, $2, $3)",
-                     {size, PgValue::octets(view(root)), note}));
+  return done(
+      tx.run("insert into audit.checkpoint (size, root, note, previous) values ($1, $2, $3, "
+             "(select max(size) from audit.checkpoint))",
+             {size, PgValue::octets(view(root)), note}));
 }
 
 Result<std::vector<Digest>> read_leaves(PgSession& session, int64_t from, int64_t count) {
@@ -156,6 +168,63 @@ Result<std::optional<std::string>> read_tile(PgSession& session, int level, int6
 
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session) { return newest(session); }
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx) { return newest(tx); }
+
+Result<std::optional<int64_t>> checkpoint_at_most(PgSession& session, int64_t size) {
+  auto rows = session.run("select max(size) from audit.checkpoint where size <= $1", {size});
+  if (!rows) return rows.error();
+  return rows->is_null(0, 0) ? std::optional<int64_t>() : std::optional(rows->number(0, 0));
+}
+
+Result<std::vector<CheckpointRow>> read_checkpoints(PgSession& session, int64_t from, int64_t to) {
+  auto rows = session.run(std::string(kCheckpointColumns) + "where size > $1 and size <= $2 order by size", {from, to});
+  if (!rows) return rows.error();
+  std::vector<CheckpointRow> out;
+  for (int i = 0; i < rows->size(); i++) out.push_back(checkpoint_of(*rows, i));
+  return out;
+}
+
+Result<std::vector<std::pair<int64_t, std::string>>> read_tiles(PgSession& session, int level, int64_t from,
+                                                                int64_t to) {
+  auto rows = session.run("select idx, hashes from audit.tile where level = $1 and idx >= $2 and idx < $3 order by idx",
+                          {static_cast<int32_t>(level), from, to});
+  if (!rows) return rows.error();
+  std::vector<std::pair<int64_t, std::string>> out;
+  for (int i = 0; i < rows->size(); i++) out.emplace_back(rows->number(i, 0), rows->text(i, 1));
+  return out;
+}
+
+Result<Surplus> read_surplus(PgSession& session, int64_t size, int count_max) {
+  Surplus out;
+  const auto most = static_cast<int32_t>(count_max);
+  auto places = session.run("select seq from audit.log where seq < 0 or seq >= $1 order by seq limit $2", {size, most});
+  if (!places) return places.error();
+  for (int i = 0; i < places->size(); i++) out.places.push_back(places->number(i, 0));
+  auto tiles = session.run(
+      "select level, idx from audit.tile where level not between 0 and 7 or idx < 0 or "
+      "(idx + 1) * power(256::numeric, level + 1) > $1::bigint order by 1, 2 limit $2",
+      {size, most});
+  if (!tiles) return tiles.error();
+  for (int i = 0; i < tiles->size(); i++)
+    out.tiles.emplace_back(static_cast<int>(tiles->number(i, 0)), tiles->number(i, 1));
+  // Each entry has its place or waits past the cursor. Counting is cheap; only where the sum is wrong they are looked
+  // up one by one.
+  constexpr char kWaits[] =
+      "(e.xact, e.event_id) > (c.xact, c.event_id) and (e.xact > c.foreign_xact or not exists (select from audit.log l "
+      "where l.event_id = e.event_id))";
+  auto count = session.run(std::string("select (select count(*) from audit.entry) - (select count(*) from audit.log) - "
+                                       "(select count(*) from audit.entry e, audit.cursor c where ") +
+                           kWaits + "), coalesce((select is_rescan from audit.cursor), true)");
+  if (!count) return count.error();
+  if (count->number(0, 0) == 0 || count->flag(0, 1)) return out;
+  auto entries =
+      session.run(std::string("select e.event_id from audit.entry e, audit.cursor c where not exists (select "
+                              "from audit.log l where l.event_id = e.event_id) and not (") +
+                      kWaits + ") order by 1 limit $1",
+                  {most});
+  if (!entries) return entries.error();
+  for (int i = 0; i < entries->size(); i++) out.entries.push_back(entries->uuid(i, 0));
+  return out;
+}
 
 Result<std::vector<LogRow>> read_log(PgSession& session, int64_t from, int count_max) {
   auto rows = session.run(
@@ -232,29 +301,42 @@ Result<void> write_verification(PgSession& session, const Verification& v) {
 
 Result<bool> insert_fault(PgSession& session, const IntegrityFault& f) {
   auto rows = session.run(
-      "insert into audit.fault (id, level, what, seq, event_id, at) values ($1, $2, $3, $4, $5, $6) "
-      "on conflict do nothing",
-      {f.id, static_cast<int32_t>(f.level), f.what, PgValue(f.seq), PgValue(f.event_id), f.at});
+      "insert into audit.fault (id, level, what, seq, event_id, at, relation, row_key) values ($1, $2, $3, $4, $5, "
+      "$6, $7, $8) on conflict do nothing",
+      {f.id, static_cast<int32_t>(f.level), f.what, PgValue(f.seq), PgValue(f.event_id), f.at, f.relation, f.row_key});
   if (!rows) return rows.error();
   return rows->affected() == 1;
 }
 
 Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max) {
-  auto rows = session.run(std::string(kFaultColumns) + "order by id desc limit $1", {static_cast<int32_t>(count_max)});
+  auto rows = session.run(std::string(kFaultColumns) + "order by a.fault_id is not null, f.id desc limit $1",
+                          {static_cast<int32_t>(count_max)});
   if (!rows) return rows.error();
   std::vector<IntegrityFault> out;
   for (int i = 0; i < rows->size(); i++) {
-    IntegrityFault f{rows->uuid(i, 0), static_cast<int>(rows->number(i, 1)), rows->text(i, 2), {}, {},
-                     rows->time(i, 5)};
+    IntegrityFault f{rows->uuid(i, 0),
+                     static_cast<int>(rows->number(i, 1)),
+                     rows->text(i, 2),
+                     {},
+                     {},
+                     rows->time(i, 5),
+                     "",
+                     "",
+                     false};
     if (!rows->is_null(i, 3)) f.seq = rows->number(i, 3);
     if (!rows->is_null(i, 4)) f.event_id = rows->uuid(i, 4);
+    f.relation = rows->text(i, 6);
+    f.row_key = rows->text(i, 7);
+    f.is_acknowledged = rows->flag(i, 8);
     out.push_back(std::move(f));
   }
   return out;
 }
 
 Result<int64_t> count_faults(PgSession& session) {
-  auto rows = session.run("select count(*) from audit.fault");
+  auto rows = session.run(
+      "select count(*) from audit.fault f where not exists (select from audit.acknowledgement a where a.fault_id = "
+      "f.id)");
   if (!rows) return rows.error();
   return rows->number(0, 0);
 }

@@ -24,6 +24,7 @@ enum class Elected : int64_t {
   anchors = 7460919,
   purge = 7460921,
   rewrap = 7460922,
+  alerts = 7460925,
 };
 Result<bool> take_place(PgSession& session, Elected place);
 
@@ -63,11 +64,18 @@ Result<void> insert_checkpoint(PgTransaction& tx, int64_t size, const Digest& ro
 
 Result<std::vector<Digest>> read_leaves(PgSession& session, int64_t from, int64_t count);
 Result<std::optional<std::string>> read_tile(PgSession& session, int level, int64_t index);  // 8192 octets
+// Full tiles of one level, by index: from <= index < to.
+Result<std::vector<std::pair<int64_t, std::string>>> read_tiles(PgSession& session, int level, int64_t from,
+                                                                int64_t to);
 struct CheckpointRow {
   int64_t size = 0;
   Digest root{};
   std::string note;
+  std::optional<int64_t> previous = {};  // the size of the one before
 };
+Result<std::optional<int64_t>> checkpoint_at_most(PgSession& session, int64_t size);  // the newest up to that size
+// Those of from < size <= to, by size.
+Result<std::vector<CheckpointRow>> read_checkpoints(PgSession& session, int64_t from, int64_t to);
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgSession& session);
 Result<std::optional<CheckpointRow>> newest_checkpoint(PgTransaction& tx);
 
@@ -84,6 +92,15 @@ struct ObjectEntry {
   Digest leaf{};
   std::string canon;
 };
+// Rows that the log's own size leaves no room for: places outside of [0, size), tiles that are not full at it. And
+// entries that the sequencer has passed by without giving them a place.
+struct Surplus {
+  std::vector<int64_t> places;
+  std::vector<std::pair<int, int64_t>> tiles;
+  std::vector<Uuid> entries;
+};
+Result<Surplus> read_surplus(PgSession& session, int64_t size, int count_max);
+
 // Every entry about these objects.
 Result<std::vector<ObjectEntry>> read_object_entries(PgSession& session, const std::vector<Uuid>& objects);
 Result<std::vector<std::pair<Uuid, Head>>> read_heads(PgSession& session, const std::vector<Uuid>& messages);
@@ -104,10 +121,13 @@ struct IntegrityFault {  // nobody mends it but a person
   std::optional<int64_t> seq;
   std::optional<Uuid> event_id;
   WallTime at;
+  std::string relation, row_key;  // the row; empty: none of its own
+  bool is_acknowledged = false;   // as read: a person has looked at it
 };
-Result<bool> insert_fault(PgSession& session, const IntegrityFault& fault);          // false: it is known already
-Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max);  // the newest first
-Result<int64_t> count_faults(PgSession& session);
+Result<bool> insert_fault(PgSession& session, const IntegrityFault& fault);  // false: it is known already
+// Those that nobody has acknowledged first, the newest of them first.
+Result<std::vector<IntegrityFault>> read_faults(PgSession& session, int count_max);
+Result<int64_t> count_faults(PgSession& session);  // those that nobody has acknowledged
 
 // Default partitions that hold rows: a month is missing, or an id is no UUIDv7 of our time.
 Result<std::vector<std::string>> filled_default_partitions(PgSession& session);

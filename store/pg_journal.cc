@@ -119,7 +119,7 @@ with u as materialized (
     for no key update) x
 ), v as (
   insert into attempt_start (message_id, attempt_no, kind, epoch, instance, permitted_at)
-  select id, attempt_no, 2, null, $10, clock_timestamp() from l on conflict do nothing returning message_id
+  select id, attempt_no, 2, null, $10, at from l on conflict do nothing returning message_id
 ), m as (
   update message set status = l.status, event_n = event_n + 1, event_leaf = l.leaf, is_proven = l.is_proven,
     failure_reason = l.reason, updated_at = now()

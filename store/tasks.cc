@@ -80,6 +80,12 @@ Result<std::vector<Task>> list_tasks(PgTransaction& tx, const std::optional<Uuid
   return out;
 }
 
+Result<bool> has_open_task(PgTransaction& tx, const std::string& kind) {
+  auto rows = tx.run("select exists (select from task where kind = $1 and state in ('waiting', 'running'))", {kind});
+  if (!rows) return rows.error();
+  return rows->flag(0, 0);
+}
+
 Result<bool> ask_to_cancel(PgTransaction& tx, const Uuid& id, WallTime now) {
   auto rows = tx.run(
       "update task set is_cancel_asked = true, state = case state when 'waiting' then 'cancelled' else state end, "

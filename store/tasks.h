@@ -44,6 +44,7 @@ Result<std::optional<Task>> read_task(PgTransaction& tx, const Uuid& id);
 // The newest first; those of one user if given; before this one if given.
 Result<std::vector<Task>> list_tasks(PgTransaction& tx, const std::optional<Uuid>& asked_by,
                                      const std::optional<Uuid>& before, int count_max);
+Result<bool> has_open_task(PgTransaction& tx, const std::string& kind);  // waiting or running
 // False: it has ended already. A waiting one ends at once, a running one at its next report.
 Result<bool> ask_to_cancel(PgTransaction& tx, const Uuid& id, WallTime now);
 

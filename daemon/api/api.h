@@ -21,6 +21,7 @@
 #include "store/pg_session.h"
 
 namespace signet {
+struct Receivers;
 class Tasks;
 struct BundleSource;
 }  // namespace signet
@@ -39,6 +40,7 @@ struct ApprovalPolicy {  // `approval` of the configuration
   int duplicate_window_h = 24;                    // 0: never warned of
   std::map<Uuid, std::vector<Uuid>> delegates{};  // physician -> who may approve for him
   int claim_minutes = 15;
+  bool faults_stop = false;  // while a fault in the evidence is not acknowledged, nobody approves
 };
 
 struct ApiServices {
@@ -62,6 +64,7 @@ struct ApiServices {
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
   Tasks* tasks = nullptr;                                   // null: none are taken, for tests of other things
   const BundleSource* bundles = nullptr;                    // null: no evidence is given, likewise
+  const Receivers* receivers = nullptr;                     // whom the configuration names; null: nobody
 };
 
 }  // namespace signet::api

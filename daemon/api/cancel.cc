@@ -1,5 +1,6 @@
 // Cancel contends for the permit's own key (design: engine, "Cancel"): who inserts the attempt's row first has it, the
 // sender to send or the canceller to make sure that nobody does.
+#include "audit/attempt.h"
 #include "daemon/api/body.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
@@ -63,18 +64,21 @@ http::Response post_cancel(Context& context) {
   if (row.status == Status::cancelled) return cancelled(id);
   const auto next = after(row.status, Step::cancel);
   if (!next) refuse_late(context, row);
+  Event event = new_event(context, "cancelled");
   if (row.status == Status::queued) {
     const auto due = context.must(read_due(context.tx(), id));
-    const bool is_ours = due && context.must(insert_void(context.tx(), id, due->attempt_no, context.services.instance,
-                                                         context.services.clock.wall()));
+    const bool is_ours =
+        due && context.must(insert_void(context.tx(), id, due->attempt_no, context.services.instance, event.at));
     if (!is_ours) return request_cancel(context, row);
+    event.attempt_sha256 = void_sha256(id, due->attempt_no, context.services.instance, event.at);
+    event.detail = {{"void", int64_t{due->attempt_no}}};
     context.must(delete_due(context.tx(), id));
   }
   StatusChange change;
   change.id = id;
   change.status = *next;
   change.before = row.head;
-  change.entry = chain(new_event(context, "cancelled"), id, *next, row.head);
+  change.entry = chain(std::move(event), id, *next, row.head);
   context.must(change_status(context.tx(), change));
   context.commit();
   return cancelled(id);

@@ -51,6 +51,8 @@ const std::vector<CodeInfo>& all_codes() {
        "The daemon's log says why; the provider may have changed its format."},
       {Code::unsupported_media_type, "UNSUPPORTED_MEDIA_TYPE", 415, "The body is not said to be JSON",
        "Send the header Content-Type: application/json."},
+      {Code::evidence_faulty, "EVIDENCE_FAULTY", 409, "Approvals are stopped: evidence does not verify",
+       "An administrator finds out why and acknowledges each fault that GET /api/integrity shows; then approve again."},
       {Code::unavailable, "UNAVAILABLE", 503, "The database is not there",
        "Nothing was done. Try again in a moment; if it stays so, see /readyz."},
       {Code::content_unreadable, "CONTENT_UNREADABLE", 500, "The message's content does not open",

@@ -35,6 +35,7 @@ enum class Code {
   bad_signature,
   unreadable_callback,
   unsupported_media_type,
+  evidence_faulty,
   unavailable,
   content_unreadable,
   internal,

@@ -11,6 +11,7 @@
 #include "daemon/api/views.h"
 #include "message/lifecycle.h"
 #include "message/policy.h"
+#include "store/integrity.h"
 
 namespace signet::api {
 namespace {
@@ -241,13 +242,13 @@ void move(Context& context, MessageRow& row, StatusChange change, Event event, S
   row.status = change.status;
 }
 
-void write_content(Context& context, const Review& review, const Prepared& p) {
+void write_content(Context& context, const Review& review, const Prepared& p, WallTime now) {
   const Keyring& keyring = context.services.keyring;
   if (p.is_edited) {
     context.must(replace_content(context.tx(), p.row.id, p.content.version, seal_envelope(keyring, p.row.id, p.content),
                                  review.reviewer.id));
     context.must(write_facts(context.tx(), p.row.id, facts_of(keyring, p.content)));
-    record_edit(context, p.row.id, p.content, p.edit);
+    record_edit(context, p.row.id, p.content, p.edit, now);
   }
   const bool has_changed =
       p.is_edited || !review.notes.empty() || !review.verified_value_ids.empty() || !review.dismissed_flag_ids.empty();
@@ -256,14 +257,18 @@ void write_content(Context& context, const Review& review, const Prepared& p) {
 
 Decided reject(Context& context, const Review& review, Prepared p) {
   const WallTime now = context.services.clock.wall();
-  write_content(context, review, p);
+  write_content(context, review, p, now);
   context.must(insert_approval(context.tx(), approval_of(context, review, p, now)));
   Event event = new_event(context, "reviewed");
+  event.at = now;  // of the approval's row too: the leaf covers it
   event.envelope_commit = p.content.commit();
   event.detail = {{"decision", std::string("rejected")},
                   {"direct", false},
                   {"policyId", std::string(kPolicyId)},
+                  {"selfEdited", p.is_edited},
                   {"version", int64_t{p.row.version}}};
+  if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
+  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
   StatusChange change;
   change.status = Status::rejected;
   change.reviewer_id = review.reviewer.id;
@@ -294,6 +299,8 @@ void check_deliverable(Context& context, const MessageRow& row, const Content& c
 
 Prepared prepare(Context& context, const Review& review, MessageRow row, const std::optional<std::string>& salt) {
   check_right(context, review, row);
+  if (review.is_approved && context.services.approval.faults_stop && context.must(has_open_faults(context.tx())))
+    context.refuse({.code = Code::evidence_faulty});
   check_claim(context, row);
   Prepared p;
   p.row = std::move(row);
@@ -353,7 +360,7 @@ Prepared prepare(Context& context, const Review& review, MessageRow row, const s
 
 Decided record(Context& context, const Review& review, Prepared& p, const SignedStatement& by, WallTime now,
                std::vector<Hint>& hints) {
-  write_content(context, review, p);
+  write_content(context, review, p, now);
 
   ApprovalRow approval = approval_of(context, review, p, now);
   approval.meaning = name(p.statement.meaning);
@@ -377,8 +384,10 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
   out.required = p.quorum.required;
   out.warnings = texts_of(p.validation.warnings);
   Event event = new_event(context, out.is_complete ? "reviewed" : "signed");
+  event.at = now;
   event.envelope_commit = approval.envelope_commit;
-  event.detail = {{"clinicalChanges", static_cast<int64_t>(p.diff.clinical_changes())},
+  event.detail = {{"algorithm", std::string(name(by.key.algorithm))},
+                  {"clinicalChanges", static_cast<int64_t>(p.diff.clinical_changes())},
                   {"custody", std::string(name(by.key.custody))},
                   {"flagsDismissed", static_cast<int64_t>(review.dismissed_flag_ids.size())},
                   {"keyId", by.key.key_id},
@@ -393,6 +402,11 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
                   {"warnings", codes_of(p.validation.warnings)}};
   if (review.reviewer.id != context.user_id()) event.detail.emplace_back("signerId", review.reviewer.id.text());
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
+  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
+  // The row's own commitments, so that they stand in the log when the signature that holds them is erased.
+  if (approval.diff_commit) event.detail.emplace_back("diffCommit", to_hex(view(*approval.diff_commit)));
+  if (approval.validation_sha256)
+    event.detail.emplace_back("validationSha256", to_hex(view(*approval.validation_sha256)));
   StatusChange change;
   change.reviewer_id = review.reviewer.id;
   change.ends_claim = true;

@@ -1,6 +1,7 @@
 // Drafts come in (POST /api/messages), sealed from the first moment, and are edited (PATCH /api/messages/{id}).
 #include <map>
 
+#include "audit/attempt.h"
 #include "config/syntax.h"
 #include "daemon/api/body.h"
 #include "daemon/api/content.h"
@@ -268,15 +269,16 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
 }
 
 // The attempt that an edit would overtake: whoever takes its key first has it, as in a cancel.
-void recall(Context& context, const MessageRow& row) {
+int recall(Context& context, const MessageRow& row, WallTime now) {
   const auto due = context.must(read_due(context.tx(), row.id));
-  const bool is_ours = due && context.must(insert_void(context.tx(), row.id, due->attempt_no, context.services.instance,
-                                                       context.services.clock.wall()));
+  const bool is_ours =
+      due && context.must(insert_void(context.tx(), row.id, due->attempt_no, context.services.instance, now));
   if (!is_ours)
     context.refuse({.code = Code::being_sent,
                     .detail = "It cannot be edited any more. Wait until this attempt has ended.",
                     .reason = "BEING_SENT"});
   context.must(delete_due(context.tx(), row.id));
+  return due->attempt_no;
 }
 
 }  // namespace
@@ -336,7 +338,9 @@ http::Response patch_message(Context& context) {
   members.finish();
   context.refuse_faults(body.faults);
   if (!is_physician(context, row)) context.refuse({.code = Code::validation_error, .errors = {kNoPhysician}});
-  if (row.status == Status::queued) recall(context, row);
+  Event event = new_event(context, "draft_edited");
+  std::optional<int> voided;
+  if (row.status == Status::queued) voided = recall(context, row, event.at);
 
   // Every edit is a new version with a new salt: signatures that were given fall.
   if (content.envelope.body != before && content.details.content_generated.empty())
@@ -355,14 +359,16 @@ http::Response patch_message(Context& context) {
   context.must(write_facts(context.tx(), row.id, facts_of(services.keyring, content)));
   if (draft.retain_until) context.must(write_retain_until(context.tx(), row.id, draft.retain_until));
   const TextDiff diff = diff_text(before, content.envelope.body);
-  record_edit(context, row.id, content, diff);
-
-  Event event = new_event(context, "draft_edited");
+  record_edit(context, row.id, content, diff, event.at);
   event.envelope_commit = content.commit();
   event.detail = {{"clinicalChanges", static_cast<int64_t>(diff.clinical_changes())},
                   {"recalled", row.status == Status::pending_review || row.status == Status::queued},
                   {"version", int64_t{row.version}}};
   if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
+  if (voided) {
+    event.attempt_sha256 = void_sha256(row.id, *voided, services.instance, event.at);
+    event.detail.emplace_back("void", int64_t{*voided});
+  }
   StatusChange change;
   change.id = row.id;
   change.status = *next;

@@ -2,8 +2,8 @@
 
 namespace signet::api {
 
-void record_edit(Context& context, const Uuid& id, const Content& content, const TextDiff& diff) {
-  EditRow row{id, content.version, context.user_id(), context.services.clock.wall(), {}};
+void record_edit(Context& context, const Uuid& id, const Content& content, const TextDiff& diff, WallTime now) {
+  EditRow row{id, content.version, context.user_id(), now, {}};
   row.sealed = seal_beside(context.services.keyring, content, "edit", id, content.version, "diff", canonical(diff));
   context.must(insert_edit(context.tx(), row));
 }

@@ -7,7 +7,7 @@
 namespace signet::api {
 
 // `content` is the text after the edit, its version the new one.
-void record_edit(Context& context, const Uuid& id, const Content& content, const TextDiff& diff);
+void record_edit(Context& context, const Uuid& id, const Content& content, const TextDiff& diff, WallTime now);
 std::string etag(int version);  // "3", with its quotes (RFC 9110 section 8.8.3)
 
 }  // namespace signet::api

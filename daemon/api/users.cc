@@ -170,6 +170,11 @@ http::Response patch_user(Context& context) {
   context.only_query({});
   must_be_allowed(context, Action::administer);
   const UserRow before = find(context);
+  if (before.id == kSystemUser)
+    context.refuse({.code = Code::forbidden,
+                    .title = "This is the daemon's own",
+                    .detail = "Nobody logs in as the author of reports and alerts.",
+                    .reason = "SYSTEM_USER"});
   if (!context.request.header("if-match"))
     context.refuse({.code = Code::precondition_required,
                     .detail = "Send the header If-Match with the ETag of the user as you read it."});

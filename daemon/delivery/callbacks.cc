@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
+#include "audit/callback.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
 
@@ -12,15 +12,6 @@ namespace {
 constexpr int kBatch = 256;
 constexpr int64_t kAgainMs = 200, kAgainMsMax = 300000;
 constexpr int kTriesMax = 40;  // about two hours; then it stays in the ledger, unmatched
-
-// Covers the ledger row, sealed bytes included.
-Digest callback_sha256(const CallbackRow& c) {
-  std::string covered = c.id.text() + "\n" + c.provider + "\n" + c.event_id + "\n" +
-                        (c.message_id ? c.message_id->text() : "") + "\n" + std::to_string(c.attempt_no) + "\n" +
-                        c.provider_reference + "\n" + std::string(name(c.kind)) + "\n" + c.provider_code + "\n" +
-                        rfc3339(c.received_at) + "\n" + to_hex(c.sealed);
-  return sha256(covered);
-}
 
 }  // namespace
 
@@ -116,7 +107,10 @@ Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, 
                                              : "delivery_failed";
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
-  event.callback_sha256 = callback_sha256(callback);
+  event.callback_sha256 =
+      callback_sha256({callback.id, message.id, callback.provider, callback.event_id, callback.provider_reference,
+                       name(callback.kind), callback.provider_code, callback.attempt_no, callback.is_partial,
+                       callback.sealed_by, callback.sealed, callback.received_at});
   event.detail = {{"attempt", static_cast<int64_t>(callback.attempt_no)}, {"provider", callback.provider}};
   if (status == Status::failed) {
     event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";

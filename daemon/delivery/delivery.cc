@@ -333,7 +333,7 @@ void Delivery::send(Flight& flight, Transport& transport) {
 }
 
 bool Delivery::open(Flight& flight) {
-  auto envelope = open_and_check(parts_.keys, flight.permit);
+  auto envelope = open_and_check(parts_.keys, flight.permit, settings_.system_recipients);
   if (!envelope) {
     parts_.metrics.add("signet_alarm", "reason=\"content_mismatch\"");
     parts_.log.error("ALARM: a stored message is not what was approved; nothing was sent",

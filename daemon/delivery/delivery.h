@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,7 +39,8 @@ struct DeliverySettings {
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;
-  std::string loop_label;  // of this loop's gauges: loop="0"
+  std::set<std::string> system_recipients;  // whom messages by `system` may go to, in normal form
+  std::string loop_label;                   // of this loop's gauges: loop="0"
 };
 
 struct DeliveryProvider {

@@ -55,6 +55,7 @@ Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::str
   event.object = {"message", permit.id.text(), permit.head.n + 1, permit.head.leaf};
   event.status = name(status);
   event.reason_code = reason;
+  event.attempt_sha256 = void_sha256(permit.id, permit.attempt_no, instance_, event.at);
   event.detail = {{"final", true}, {"void", static_cast<int64_t>(permit.attempt_no)}};
   return entry_of(event, permit.id);
 }

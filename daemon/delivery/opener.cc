@@ -1,10 +1,23 @@
 #include "daemon/delivery/opener.h"
 
 #include "base/bytes.h"
+#include "message/policy.h"
 
 namespace signet {
 
-Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit) {
+namespace {
+
+// Its author's, and to somebody whom the configuration names: no person approved it.
+bool is_own_writing(const Permit& permit, const Envelope& envelope, const std::set<std::string>& recipients) {
+  const std::string author = kSystemUser.text();
+  return permit.sender == author.substr(author.size() - 12) && envelope.kind == Kind::email &&
+         recipients.contains(envelope.recipient);
+}
+
+}  // namespace
+
+Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
+                                const std::set<std::string>& system_recipients) {
   auto fault = [](std::string text) { return Error{ErrorCode::corrupt, std::move(text)}; };
   if (permit.sealed.empty()) return fault("the sealed envelope is missing");
   if (permit.envelope_commit.size() != 32 || permit.approval_mac.size() != 32)
@@ -26,6 +39,8 @@ Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit) {
   if (!is_equal_constant_time(view(recipient_key(keys.index_key(), envelope.recipient)), permit.recipient_key))
     return fault("the recipient key is not the recipient's");
   if (envelope.kind != permit.kind) return fault("the kind is not the approved one");
+  if (permit.policy_id == kSystemPolicyId && !is_own_writing(permit, envelope, system_recipients))
+    return fault("the policy `system` does not cover this author, kind or recipient");
   return std::move(unpacked->envelope);
 }
 

@@ -2,6 +2,9 @@
 // first byte (design: engine, "Unseal and check").
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "base/result.h"
 #include "message/envelope.h"
 #include "store/journal.h"
@@ -10,6 +13,8 @@
 namespace signet {
 
 // corrupt: something was changed after the approval; nothing may be sent. The text names the part, never its content.
-Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit);
+// `system_recipients`: addresses that what the daemon itself writes may go to.
+Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
+                                const std::set<std::string>& system_recipients);
 
 }  // namespace signet

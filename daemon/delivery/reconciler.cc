@@ -68,7 +68,8 @@ Result<void> Reconciler::decide_doubt(const OverduePermit& doubt, DoubtPolicy po
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
   event.reason_code = is_resend ? "policy_resend" : "policy_fail";
-  event.detail = {{"attempt", static_cast<int64_t>(doubt.attempt_no)}};
+  event.detail = {{"attempt", static_cast<int64_t>(doubt.attempt_no)},
+                  {"decision", std::string(is_resend ? "resend" : "fail")}};
   if (!is_resend) event.detail.emplace_back("proven", false);
   StatusChange change;
   change.id = message.id;

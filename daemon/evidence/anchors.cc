@@ -198,7 +198,8 @@ Result<void> Anchors::record() {
   for (const auto& fault : faults_) {
     if (fault_told_.insert(fault.text).second)
       log_.warn("an anchor and the log do not agree", {{"fault", fault.what}, {"reason", fault.text}});
-    records.push_back({ids_.next(), 0, fault.what, fault.size, std::nullopt, clock_.wall()});
+    records.push_back({ids_.next(), 0, fault.what, fault.size, std::nullopt, clock_.wall(), "audit.anchor",
+                       std::to_string(fault.size), false});
   }
   auto done = record_faults(**session, records, log_, metrics_, alarmed_);
   if (done) faults_.clear();

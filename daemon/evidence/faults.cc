@@ -11,7 +11,9 @@ Result<void> record_faults(PgSession& session, const std::vector<IntegrityFault>
     metrics.add("signet_alarm", "reason=\"integrity\"");
     log.error("ALARM: evidence does not verify", {{"fault", fault.what},
                                                   {"seq", fault.seq ? std::to_string(*fault.seq) : ""},
-                                                  {"event_id", fault.event_id ? fault.event_id->text() : ""}});
+                                                  {"event_id", fault.event_id ? fault.event_id->text() : ""},
+                                                  {"table", fault.relation},
+                                                  {"row", fault.row_key}});
     if (alarmed) alarmed(fault);
   }
   auto count = count_faults(session);

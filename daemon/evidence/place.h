@@ -20,6 +20,7 @@ class Place {
   void leave();  // the session goes, and with it the place
   void ask_at_once() { asked_at_.reset(); }
   bool is_held() const { return is_held_; }
+  const PgOptions& options() const { return postgres_; }
   PgSession& session() { return *session_; }  // while it is held
 
  private:

@@ -6,7 +6,8 @@
 
 #include "audit/checkpoint.h"
 #include "audit/event.h"
-#include "message/message.h"
+#include "daemon/evidence/log_check.h"
+#include "daemon/evidence/verification.h"
 
 namespace signet {
 namespace {
@@ -15,28 +16,10 @@ constexpr int64_t kLeavesAtOnce = 32768;
 constexpr int kFaultsShown = 100;
 constexpr int kBatchesAtOnce = 8;  // of L1, so that a daemon with millions before it can still stop
 constexpr int64_t kFaultySlower = 30;
+constexpr int64_t kNightlyAgainMs = 3'600'000;
 constexpr size_t kFaultsAtOnce = 1000;  // of one batch: where all is wrong, more names say no more
 
-// Whether the columns say what the bytes say; entry_of() makes them from the event.
-bool is_projection(const EventProjection& event, const Entry& stored) {
-  Entry expected;
-  if (event.actor_role != "daemon")
-    if (const auto user = parse_uuid(event.actor_id)) expected.actor_id = *user;
-  if (const auto status = parse_status(event.status)) expected.status = static_cast<int>(*status);
-  const auto object = parse_uuid(event.object_id);
-  return event.id == stored.event_id && event.action == stored.action && event.at == stored.at &&
-         event.provider == stored.provider && expected.actor_id == stored.actor_id &&
-         expected.status == stored.status && (object ? *object : Uuid{}) == stored.object_id;
-}
-
 }  // namespace
-
-std::string describe(const IntegrityFault& fault) {
-  std::string out = fault.what;
-  if (fault.seq) out += " at " + std::to_string(*fault.seq);
-  if (fault.event_id) out += ", event " + fault.event_id->text();
-  return out;
-}
 
 Result<Integrity> read_integrity(PgSession& session) {
   Integrity out;
@@ -83,6 +66,9 @@ bool Verifier::pass() {
     auto alive = place_.session().run("select 1");  // the server takes the place of one who says nothing for 10 s
     if (!alive) done = alive.error();
   }
+  if (done && keys_ && is_due(slice_at_, settings_.slice_every_ms * (is_slice_faulty_ ? kFaultySlower : 1)))
+    done = verify_slice();
+  if (done && nightly_ && is_due(nightly_at_, kNightlyAgainMs)) done = ask_for_nightly();
   if (!done)
     lose(done.error());
   else
@@ -106,6 +92,60 @@ Result<void> Verifier::verify() {
   return done;
 }
 
+// Due once a day, at that hour or as soon as somebody leads afterwards. Whoever is told begins it; it is told again
+// after an hour if none has ended by then.
+Result<void> Verifier::ask_for_nightly() {
+  constexpr int64_t kDayUs = 86'400'000'000, kHourUs = 3'600'000'000;
+  const int64_t now_us = clock_.wall().us;
+  const int64_t due_us =
+      (now_us - settings_.nightly_hour * kHourUs) / kDayUs * kDayUs + settings_.nightly_hour * kHourUs;
+  auto known = read_verifications(place_.session());
+  if (!known) return known.error();
+  for (const auto& one : *known)
+    if (one.level == 3 && one.at.us >= due_us) return {};
+  nightly_();
+  return {};
+}
+
+// So much that a day of slices is the whole log.
+Result<void> Verifier::verify_slice() {
+  auto known = read_verifications(place_.session());
+  if (!known) return known.error();
+  auto backlog = read_backlog(place_.session());
+  if (!backlog) return backlog.error();
+  int64_t from = 0;
+  for (const auto& one : *known)
+    if (one.level == 2) from = one.size;
+  if (from >= backlog->size) from = 0;
+  const int64_t slices = 86'400'000 / std::max<int64_t>(1, settings_.slice_every_ms);
+  VerificationRange range;
+  range.from = from / kTileWidth * kTileWidth;
+  range.to = range.from + std::max(settings_.slice_min, backlog->size / std::max<int64_t>(1, slices) + kTileWidth);
+  range.is_whole = false;
+  const VerificationParts parts{place_.options(), key_.name, *keys_, clock_};
+  auto alive = [this](const VerificationReport&) -> Result<void> {
+    auto answer = place_.session().run("select 1");
+    if (!answer) return answer.error();
+    return {};
+  };
+  auto report = verify_log(parts, range, {}, alive);
+  if (!report) return report.error();
+  // A root that does not fit may be the fault of what lies before the slice: from the beginning it shows of what.
+  const bool is_vague = std::any_of(report->findings.begin(), report->findings.end(),
+                                    [](const Discrepancy& f) { return f.what == "root"; });
+  if (is_vague && range.from > 0) {
+    range.from = 0;
+    auto all = verify_log(parts, range, {}, alive);
+    if (!all) return all.error();
+    report->findings = std::move(all->findings);
+  }
+  is_slice_faulty_ = !report->findings.empty();
+  faults_ = std::move(report->findings);
+  if (auto done = record(2); !done) return done;
+  metrics_.set("signet_log_scrubbed_size", "", report->to);
+  return write_verification(place_.session(), {2, report->to, report->root, clock_.wall()});
+}
+
 bool Verifier::take_lead() {
   auto taken = place_.take();
   if (!taken) {
@@ -124,6 +164,7 @@ void Verifier::lose(const Error& error) {
   faults_.clear();
   checkpoint_at_.reset();
   entries_at_.reset();
+  slice_at_.reset();
 }
 
 // From the root that was verified last: the tiles are believed only if they give it.
@@ -162,10 +203,11 @@ Result<bool> Verifier::grow(int64_t size) {
       auto stored = read_tile(place_.session(), tile.level, static_cast<int64_t>(tile.index));
       if (!stored) return stored.error();
       if (!stored->has_value() || **stored != tile_octets(tile.hashes))
-        found(0, "tile", static_cast<int64_t>(tile.index << (8 * (tile.level + 1))), std::nullopt);
+        found("tile", static_cast<int64_t>(tile.index << (8 * (tile.level + 1))), std::nullopt, "audit.tile",
+              std::to_string(tile.level) + '/' + std::to_string(tile.index));
     }
     if (static_cast<int64_t>(leaves->size()) < wanted) {
-      found(0, "log_gap", static_cast<int64_t>(tree_->size()), std::nullopt);
+      found("log_gap", static_cast<int64_t>(tree_->size()), std::nullopt, "audit.log", std::to_string(tree_->size()));
       return false;
     }
   }
@@ -179,16 +221,17 @@ Result<void> Verifier::verify_checkpoint_chain() {
   if (!newest) return newest.error();
   const bool is_pinned = pinned_.has_value();
   if (!newest->has_value()) {
-    if (is_pinned) found(0, "consistency", 0, std::nullopt);
-    return record();
+    if (is_pinned) found("consistency", 0, std::nullopt, "audit.checkpoint", "0");
+    return record(0);
   }
   const CheckpointRow& row = **newest;
   auto read = verify_checkpoint(row.note, key_.name);
   if (!read || static_cast<int64_t>(read->checkpoint.size) != row.size || read->checkpoint.root != row.root)
-    found(0, "note", row.size, std::nullopt);
+    found("note", row.size, std::nullopt, "audit.checkpoint", std::to_string(row.size));
   if (row.size < static_cast<int64_t>(tree_->size())) {
-    found(0, "consistency", row.size, std::nullopt);  // the log has forgotten what it signed
-    return record();
+    found("consistency", row.size, std::nullopt, "audit.checkpoint",
+          std::to_string(row.size));  // the log has forgotten what it signed
+    return record(0);
   }
   // What was pinned is part of what the leaves say now.
   auto known = read_verifications(place_.session());
@@ -197,12 +240,14 @@ Result<void> Verifier::verify_checkpoint_chain() {
   if (pin != known->end() && static_cast<int64_t>(tree_->size()) <= pin->size) {
     auto reached = grow(pin->size);
     if (!reached) return reached.error();
-    if (*reached && tree_->root() != *pin->root) found(0, "consistency", pin->size, std::nullopt);
+    if (*reached && tree_->root() != *pin->root)
+      found("consistency", pin->size, std::nullopt, "audit.checkpoint", std::to_string(pin->size));
   }
   auto reached = grow(row.size);
   if (!reached) return reached.error();
   const bool is_sound = faults_.empty();
-  if (*reached && tree_->root() != row.root) found(0, "root", row.size, std::nullopt);
+  if (*reached && tree_->root() != row.root)
+    found("root", row.size, std::nullopt, "audit.checkpoint", std::to_string(row.size));
   if (*reached && is_sound && faults_.empty()) {
     // The proof too, from the tiles, as whoever asks for one gets it.
     if (pin != known->end() && pin->size > 0) {
@@ -210,7 +255,7 @@ Result<void> Verifier::verify_checkpoint_chain() {
           ProofBuilder(stored_tiles(place_.session()), tree_->size()).consistency(static_cast<uint64_t>(pin->size));
       if (!proof && proof.error().code == ErrorCode::unavailable) return proof.error();
       if (!proof || !verify_consistency(static_cast<uint64_t>(pin->size), tree_->size(), *proof, *pin->root, row.root))
-        found(0, "consistency", row.size, std::nullopt);
+        found("consistency", row.size, std::nullopt, "audit.checkpoint", std::to_string(row.size));
     }
     if (faults_.empty()) {
       pinned_ = row.root;
@@ -219,7 +264,7 @@ Result<void> Verifier::verify_checkpoint_chain() {
     }
   }
   if (!faults_.empty()) tree_.reset();  // read anew next time
-  return record();
+  return record(0);
 }
 
 Result<bool> Verifier::verify_entries() {
@@ -230,7 +275,7 @@ Result<bool> Verifier::verify_entries() {
     if (!rows) return rows.error();
     if (!rows->empty()) {
       if (auto done = check_rows(*rows); !done) return done.error();
-      if (auto done = record(); !done) return done.error();
+      if (auto done = record(1); !done) return done.error();
       entries_size_ = rows->back().seq + 1;
     }
     auto written = write_verification(place_.session(), {1, entries_size_, std::nullopt, clock_.wall()});
@@ -244,21 +289,11 @@ Result<bool> Verifier::verify_entries() {
 Result<void> Verifier::check_rows(const std::vector<LogRow>& rows) {
   int64_t expected = entries_size_;
   for (const auto& row : rows) {
-    if (row.seq != expected) found(1, "log_gap", expected, std::nullopt);
+    if (row.seq != expected) found("log_gap", expected, std::nullopt, "audit.log", std::to_string(expected));
     expected = row.seq + 1;
-    check_row(row);
+    (void)check_row(row, faults_);
   }
   return check_chains(rows);
-}
-
-void Verifier::check_row(const LogRow& row) {
-  auto fault = [&](const char* what) { found(1, what, row.seq, row.entry.event_id); };
-  if (!row.has_entry) return fault("entry_missing");
-  if (leaf_hash(row.entry.canon) != row.entry.leaf) return fault("leaf");
-  if (row.leaf != row.entry.leaf) return fault("log_leaf");
-  const auto event = parse_event(row.entry.canon);
-  if (!event) return fault("canon");
-  if (!is_projection(*event, row.entry)) fault("projection");
 }
 
 // The events before each of these, of the same message; and the head that the message has now.
@@ -301,11 +336,11 @@ Result<void> Verifier::check_chains(const std::vector<LogRow>& rows) {
       is_whole = is_whole && link.prev && before != chain.end() && chain.count(link.n - 1) == 1 &&
                  before->second == *link.prev;
     }
-    if (!is_whole) found(1, "chain", link.seq, link.event_id);
+    if (!is_whole) found("chain", link.seq, link.event_id, "audit.entry", link.event_id.text());
     const auto head = at.find(link.message);
     // Read before its events: it cannot be ahead of them, and what the head names is the one with its number.
     if (head == at.end() || !chain.contains(head->second.n) || chain.find(head->second.n)->second != head->second.leaf)
-      found(1, "head", link.seq, link.event_id);
+      found("head", link.seq, link.event_id, "message", link.message.text());
   }
   return {};
 }
@@ -322,16 +357,14 @@ Result<void> Verifier::look_at_partitions() {
   return {};
 }
 
-void Verifier::found(int level, std::string what, std::optional<int64_t> seq, std::optional<Uuid> event_id) {
-  if (faults_.size() < kFaultsAtOnce)
-    faults_.push_back({ids_.next(), level, std::move(what), seq, event_id, clock_.wall()});
+void Verifier::found(std::string what, std::optional<int64_t> seq, std::optional<Uuid> event_id, std::string relation,
+                     std::string row_key) {
+  faults_.push_back({std::move(what), seq, event_id, std::move(relation), std::move(row_key)});
 }
 
-// Told once each; a fault that stands is found again at every look.
-Result<void> Verifier::record() {
-  auto done = record_faults(place_.session(), faults_, log_, metrics_, alarmed_);
-  if (done) faults_.clear();
-  return done;
+Result<void> Verifier::record(int level) {
+  if (faults_.size() > kFaultsAtOnce) faults_.resize(kFaultsAtOnce);
+  return record_.record(place_.session(), level, std::exchange(faults_, {}));
 }
 
 }  // namespace signet

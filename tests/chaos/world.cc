@@ -97,7 +97,7 @@ routes:
   - { kind: email, match: {}, providers: [ { name: relay, weight: 100 } ] }
 log: { level: )" + options_.log_level +
                            R"( }
-)";
+)" + options_.more;
   write_file(folder + "/signetd.yaml", text);
 }
 

@@ -24,6 +24,7 @@ struct WorldOptions {
   std::string in_doubt = "operator";
   int in_doubt_wait_s = 300;
   std::string log_level = "info";
+  std::string more = {};  // further keys of the configuration, as they stand in the file
 };
 
 class World {

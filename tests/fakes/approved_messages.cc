@@ -14,8 +14,12 @@ void must(const Result<void>& done) {
 }
 
 Entry entry_for(const Uuid& event_id, const Uuid& message_id, const char* action, const char* status, WallTime at,
-                const Head& head) {
+                const Head& head, const ApprovalRow* approval = nullptr) {
   Event event;
+  if (approval) {
+    event.envelope_commit = approval->envelope_commit;
+    event.detail = {{"attemptNo", int64_t{1}}, {"policyId", approval->policy_id}};
+  }
   event.id = event_id;
   event.at = at;
   event.actor = {"test", "staff", "", "", ""};
@@ -75,7 +79,7 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
     change.id = row.id;
     change.status = Status::queued;
     change.before = {1, submitted.leaf};
-    change.entry = entry_for(ids_.next(), row.id, "queued", "queued", now, change.before);
+    change.entry = entry_for(ids_.next(), row.id, "queued", "queued", now, change.before, &approval);
     change.approved_at = now;
     must(change_status(tx, change));
     must(insert_due(tx, {row.id, 1, options.priority, options.lane, "tester", "", now, options.expires_at}));

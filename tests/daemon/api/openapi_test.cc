@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/signature.h"
+#include "daemon/evidence/receivers.h"
 #include "tests/daemon/api/api_world.h"
 
 namespace signet::api {
@@ -155,6 +156,7 @@ class Fixture {
   Fixture() {
     for (const auto role : {Role::staff, Role::doctor, Role::reviewer, Role::admin, Role::auditor})
       users_.emplace(name(role), world.user(role));
+    world.services.receivers = &receivers_;
   }
 
   World world;
@@ -169,7 +171,7 @@ class Fixture {
   const Caller& user(const std::string& role) { return users_.at(role); }
 
   void make_some() {
-    for (const char* end : {"b2", "b3", "d1", "d2", "d3", "d4"}) (void)real(uuid(end));
+    for (const char* end : {"e1", "e2", "b2", "b3", "d1", "d2", "d3", "d4"}) (void)real(uuid(end));
   }
 
   // The example with what is really there in place of what it names.
@@ -224,11 +226,18 @@ class Fixture {
         "signet-enrol\n" + user("doctor").id.text() + '\n' + to_hex(view(sha256(key.public_key().spki())));
     return {{"publicKey", to_base64(key.public_key().spki())}, {"proof", to_base64(key.sign(challenge).value())}};
   }
+  std::string alert() {
+    const auto id = world.ids.next().text();
+    world.sql("insert into alert (id, rule, subject, count, first_at, last_at, notices, notified_at) values ('" + id +
+              "', 'stuck', '', 3, now(), now(), 1, now())");
+    return id;
+  }
   std::string session() {
     world.set_password(user("doctor"), kPassword);
     return world.call("GET", "/api/session", world.log_in(user("doctor"), kPassword)).body["id"];
   }
 
+  const Receivers receivers_{{{"on-call", "oncall@example.org", "", {}}}, {"compliance@example.org"}, {}};
   std::map<std::string, Caller> users_;
   const SigningKey key_ = SigningKey::generate(SignatureAlgorithm::ed25519).value();
   std::map<std::string, std::string> made_;
@@ -271,6 +280,13 @@ class Fixture {
        [this] {
          return made("/api/break-glass", "admin", {{"reason", "An incident."}, {"minutes", 30}});
        }},
+      {uuid("e1"),
+       [this] {
+         return made(
+             "/api/report-schedules", "admin",
+             {{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}, {"deliverTo", "compliance@example.org"}});
+       }},
+      {uuid("e2"), [this] { return alert(); }},
       {uuid("f1"), [this] { return world.task(user("auditor")); }},
       {"doctor@clinic.example",
        [this] {

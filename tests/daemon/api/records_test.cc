@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/signature.h"
+#include "daemon/evidence/receivers.h"
 #include "tests/daemon/api/api_world.h"
 #include "tests/daemon/api/handed_over.h"
 
@@ -232,6 +233,14 @@ void refuses_decisions(Scene& s, bool is_direct) {
   s.bad(400, "NOT_REVIEWABLE", gone, [&] { return s.call(path, s.reviewer, body(gone), s.world.if_match(gone)); });
 }
 
+const Json kMonthly{{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}};
+
+std::string monthly(Scene& s) {
+  const auto answer = s.world.call("POST", "/api/report-schedules", s.admin, kMonthly.dump());
+  REQUIRE(answer.status == 201);
+  return answer.body["id"];
+}
+
 using Script = std::function<void(Scene&)>;
 
 const std::map<std::string, Script> kScripts{
@@ -431,6 +440,32 @@ const std::map<std::string, Script> kScripts{
        s.good(200, {"break_glass_listed"}, [&] { return s.call("/api/break-glass", s.auditor); });
        s.bad(403, "ROLE", "", [&] { return s.call("/api/break-glass", s.doctor); });
        refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/audit-export/verify-integrity",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, Json::object()); });
+       refuses_bodies(s, "/api/audit-export/verify-integrity", s.auditor);
+       s.bad(400, "2001", "", [&] { return s.call(s.auditor, Json{{"from", 9}, {"to", 9}}); });
+       s.good(202, {"integrity_check_asked"}, [&] { return s.call(s.auditor, Json{{"from", 0}, {"to", 9}}); });
+     }},
+    {"GET /api/integrity",
+     [](Scene& s) {
+       s.good(200, {"integrity_read"}, [&] { return s.call("/api/integrity", s.auditor); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/integrity", s.doctor); });
+       refuses_filters(s, s.auditor, "");
+     }},
+    {"POST /api/integrity/faults/{id}/acknowledge",
+     [](Scene& s) {
+       const std::string id = "0190a000-0000-7000-8000-00000000fa01";
+       s.world.sql("insert into audit.fault (id, level, what, seq, relation, row_key, at) values ('" + id +
+                   "', 3, 'tile', 256, 'audit.tile', '0/1', now())");
+       const std::string body = R"({"reason":"restored"})";
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor, body); });
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.bad(400, "2001", id, [&] { return s.call(s.at(id), s.admin, R"({"reason":"because"})"); });
+       refuses_ids(s, s.admin, "NOT_FOUND", body);
+       s.good(200, {"integrity_fault_acknowledged"}, [&] { return s.call(s.at(id), s.admin, body); });
+       s.bad(409, "ACKNOWLEDGED", id, [&] { return s.call(s.at(id), s.admin, body); });
      }},
     {"GET /api/tasks",
      [](Scene& s) {
@@ -822,6 +857,81 @@ const std::map<std::string, Script> kScripts{
        s.good(200, {"audit_searched"}, [&] { return s.call(s.admin, {{"action", "refused"}}); });
        s.bad(403, "ROLE", "", [&] { return s.call(s.service, Json::object()); });
        refuses_bodies(s, std::string(s.row.pattern), s.admin);
+     }},
+    {"POST /api/audit-export/compliance-report",
+     [](Scene& s) {
+       const std::string path(s.row.pattern);
+       const Json body{{"from", "2026-10-01T00:00:00Z"}, {"format", "json"}};
+       s.bad(403, "ROLE", "", [&] { return s.call(path, s.doctor, body.dump()); });
+       refuses_bodies(s, path, s.auditor);
+       s.good(202, {"report_requested"}, [&] { return s.call(path, s.auditor, body.dump()); });
+       s.good(202, {"report_requested"}, [&] { return s.call(path, s.admin, body.dump()); });
+       // With ?wait the answer may be the file, which task_file_read tells of: tests/daemon/api/reports_test.cc.
+       s.seen.insert("task_file_read");
+     }},
+    {"GET /api/report-schedules",
+     [](Scene& s) {
+       s.good(200, {"report_schedules_listed"}, [&] { return s.call("/api/report-schedules", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/report-schedules", s.auditor); });
+       refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/report-schedules",
+     [](Scene& s) {
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, kMonthly); });
+       refuses_bodies(s, "/api/report-schedules", s.admin);
+       s.good(201, {"report_schedule_created"}, [&] { return s.call(s.admin, kMonthly); });
+       s.bad(409, "NAME_TAKEN", "", [&] { return s.call(s.admin, kMonthly); });
+     }},
+    {"PATCH /api/report-schedules/{id}",
+     [](Scene& s) {
+       const auto id = monthly(s);
+       const Headers first{{"if-match", "\"1\""}};
+       s.bad(403, "ROLE", "", [&] { return s.call(s.at(id), s.auditor, R"({"paused":true})", first); });
+       s.bad(428, "PRECONDITION_REQUIRED", id, [&] { return s.call(s.at(id), s.admin, R"({"paused":true})"); });
+       s.bad(412, "STALE", id, [&] {
+         return s.call(s.at(id), s.admin, R"({"paused":true})", {{"if-match", "\"7\""}});
+       });
+       refuses_ids(s, s.admin, "NOT_FOUND", "{}");
+       refuses_bodies(s, s.at(id), s.admin, first, id);
+       s.good(200, {"report_schedule_changed"}, [&] { return s.call(s.at(id), s.admin, R"({"paused":true})", first); });
+       s.world.sql("update report_schedule set source = 'configuration'");
+       s.bad(409, "CONFIGURED", id, [&] { return s.call(s.at(id), s.admin, "{}", {{"if-match", "\"2\""}}); });
+     }},
+    {"DELETE /api/report-schedules/{id}",
+     [](Scene& s) {
+       const auto id = monthly(s);
+       s.bad(403, "ROLE", "", [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       s.world.sql("update report_schedule set source = 'configuration'");
+       s.bad(409, "CONFIGURED", id, [&] { return s.call(s.at(id), s.admin); });
+       s.world.sql("update report_schedule set source = 'api'");
+       s.good(204, {"report_schedule_ended"}, [&] { return s.call(s.at(id), s.admin); });
+     }},
+    {"GET /api/alerts",
+     [](Scene& s) {
+       s.good(200, {"alerts_listed"}, [&] { return s.call("/api/alerts", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/alerts", s.auditor); });
+       refuses_filters(s, s.admin, "?state=loud");
+     }},
+    {"POST /api/alerts",
+     [](Scene& s) {
+       static const Receivers receivers{{{"on-call", "oncall@example.org", "", {}}}, {}, {}};
+       s.world.services.receivers = &receivers;
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, {{"receiver", "on-call"}}); });
+       s.bad(400, "2001", "", [&] { return s.call(s.admin, {{"receiver", "nobody"}}); });
+       refuses_bodies(s, "/api/alerts", s.admin);
+       s.good(201, {"alert_tested"}, [&] { return s.call(s.admin, {{"receiver", "on-call"}}); });
+     }},
+    {"POST /api/alerts/{id}/acknowledge",
+     [](Scene& s) {
+       const auto id = s.world.ids.next().text();
+       s.world.sql("insert into alert (id, rule, subject, count, first_at, last_at) values ('" + id +
+                   "', 'stuck', '', 1, now(), now())");
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.good(200, {"alert_acknowledged"}, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(409, "NOT_OPEN", id, [&] { return s.call(s.at(id), s.admin); });
      }},
 };
 

@@ -1,0 +1,99 @@
+#include "daemon/evidence/system_message.h"
+
+#include "daemon/evidence/entry_of.h"
+#include "message/envelope.h"
+#include "message/phone.h"
+#include "message/policy.h"
+#include "store/approvals.h"
+#include "store/messages.h"
+
+namespace signet {
+namespace {
+
+constexpr char kPurpose[] = "system";
+
+}  // namespace
+
+Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
+  auto address = parse_mail_address(mail.recipient);
+  if (!address || !recipients_.contains(mail.recipient))
+    return Error{ErrorCode::invalid,
+                 "the recipient is none that the configuration names: see alerts.receivers, reports"};
+  const auto lane = routes_.lane(Kind::email, address->domain, {});
+  if (!lane) return Error{ErrorCode::invalid, "no route leads to the recipient's domain: add one of kind email"};
+  auto first = find_by_client_reference(tx, kSystemUser, mail.reference);
+  if (!first) return first.error();
+  if (first->has_value()) return **first;
+
+  const WallTime now = clock_.wall();
+  const Envelope envelope{Kind::email, mail.recipient, mail.subject, mail.body, {}};
+  MessageRow row;
+  row.id = ids_.next();
+  row.kind = Kind::email;
+  row.delivery_method = DeliveryMethod::email;
+  row.priority = mail.priority;
+  row.author_id = row.last_editor_id = kSystemUser;
+  row.recipient_key = std::string(view(recipient_key(keys_.index_key(), mail.recipient)));
+  row.destination = address->domain;
+  row.purpose = kPurpose;
+  row.client_reference = mail.reference;
+
+  std::string salt(32, '\0');
+  random_.fill(salt.data(), salt.size());
+  const Digest commit = envelope_commit(salt, envelope);
+  const auto key = keys_.make_data_key(row.id.text());
+  SealedContent content;
+  content.kek_id = keys_.kek_id();
+  content.wrapped_key = key.wrapped;
+  content.sealed = keys_.seal_with(key.key, seal_binding("content", row.id, 1, "sealed"), pack(salt, envelope));
+
+  auto event = [&](const char* action, Status status, const Head& head) {
+    Event out;
+    out.id = ids_.next();
+    out.at = now;
+    out.actor = {instance_, "daemon", "", "", ""};
+    out.action = action;
+    out.object = {"message", row.id.text(), head.n + 1, head.n > 0 ? std::optional(head.leaf) : std::nullopt};
+    out.status = name(status);
+    out.envelope_commit = commit;
+    return out;
+  };
+  Event drafted = event("draft_generated", Status::pending, {});
+  drafted.detail = {{"kind", std::string(name(row.kind))}, {"source", std::string(kPurpose)}};
+  const Entry draft = entry_of(drafted, row.id);
+  if (auto done = insert_message(tx, row, content, draft); !done) return done.error();
+
+  ApprovalRow approval;
+  approval.id = ids_.next();
+  approval.message_id = row.id;
+  approval.is_direct = true;
+  approval.signer_id = kSystemUser;
+  approval.signer_role = Role::service;
+  approval.policy_id = kSystemPolicyId;
+  approval.envelope_commit = commit;
+  approval.mac = approval_mac(keys_.mac_key(), row.id, 1, commit, kSystemPolicyId);
+  approval.at = now;
+  if (auto done = insert_approval(tx, approval); !done) return done.error();
+
+  StatusChange change;
+  change.id = row.id;
+  change.status = Status::queued;
+  change.before = {1, draft.leaf};
+  Event queued = event("queued", Status::queued, change.before);
+  queued.detail = {{"attemptNo", int64_t{1}}, {"lane", *lane}, {"policyId", std::string(kSystemPolicyId)}};
+  change.entry = entry_of(queued, row.id);
+  change.approved_at = now;
+  if (auto done = change_status(tx, change); !done) return done.error();
+
+  DueRow due;
+  due.message_id = row.id;
+  due.priority = row.priority;
+  due.lane = *lane;
+  const std::string author = kSystemUser.text();
+  due.sender = author.substr(author.size() - 12);
+  due.due_at = now;
+  if (auto done = insert_due(tx, due); !done) return done.error();
+  return row.id;
+}
+
+}  // namespace signet

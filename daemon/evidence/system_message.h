@@ -1,0 +1,51 @@
+// Mails that the daemon itself writes: reports, alerts. They go the way of every message, through the queue and its
+// evidence, by author `system`, to recipients of the configuration only; they hold nothing about a patient. Nobody
+// approves them: their MAC is under a policy of its own, which delivery takes for such recipients alone.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "message/message.h"
+#include "message/route.h"
+#include "store/keyring.h"
+
+namespace signet {
+
+struct SystemMail {
+  std::string recipient;  // in normal form
+  std::string subject, body;
+  std::string reference;  // unique among the daemon's own: a repeat makes nothing
+  Priority priority = Priority::normal;
+};
+
+class SystemMessages {  // any thread
+ public:
+  SystemMessages(const Keyring& keys, const Routes& routes, std::set<std::string> recipients, const Clock& clock,
+                 IdSource& ids, Random& random, std::string instance)
+      : keys_(keys),
+        routes_(routes),
+        recipients_(std::move(recipients)),
+        clock_(clock),
+        ids_(ids),
+        random_(random),
+        instance_(std::move(instance)) {}
+
+  // Drafted, approved under the policy and queued in the caller's transaction; the relay finds it. Returns its id, or
+  // that of the first with this reference. invalid: the recipient is none of the configuration's, or no route leads
+  // there; the text says what to do.
+  Result<Uuid> queue(PgTransaction& tx, const SystemMail& mail);
+
+ private:
+  const Keyring& keys_;
+  const Routes& routes_;
+  const std::set<std::string> recipients_;
+  const Clock& clock_;
+  IdSource& ids_;
+  Random& random_;
+  const std::string instance_;
+};
+
+}  // namespace signet

@@ -1,0 +1,21 @@
+// What a webhook of ours carries so that its receiver can tell it from a forged one: Standard Webhooks 1.0.0.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace signet {
+
+// The key in a secret's file: base64, with or without `whsec_` in front; 24 to 64 octets, else invalid.
+Result<std::string> webhook_key(std::string_view secret);
+
+// webhook-id, webhook-timestamp, webhook-signature. A repeat of one webhook keeps its id.
+std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_view key, std::string_view id, WallTime at,
+                                                                 std::string_view body);
+
+}  // namespace signet

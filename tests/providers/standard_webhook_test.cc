@@ -1,0 +1,31 @@
+#include "providers/standard_webhook.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/bytes.h"
+
+using namespace signet;
+
+// The vector of the specification's own libraries (standard-webhooks/standard-webhooks, libraries/*/tests).
+TEST_CASE("a webhook carries the signature of Standard Webhooks") {
+  const auto key = webhook_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+  REQUIRE(key.ok());
+  const auto headers = webhook_headers(*key, "msg_p5jXN8AQM9LWM0D4loKWxJek", {1614265330 * int64_t{1'000'000}},
+                                       R"({"test": 2432232314})");
+  REQUIRE(headers.size() == 3);
+  CHECK(headers[0] == std::pair<std::string, std::string>{"webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"});
+  CHECK(headers[1] == std::pair<std::string, std::string>{"webhook-timestamp", "1614265330"});
+  CHECK(headers[2] ==
+        std::pair<std::string, std::string>{"webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="});
+}
+
+TEST_CASE("a webhook's secret is 24 to 64 octets in base64, with its prefix or without") {
+  CHECK(webhook_key("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").ok());
+  CHECK(webhook_key(to_base64(std::string(64, 'x'))).ok());
+  for (const std::string& bad :
+       {std::string("hunter2"), to_base64(std::string(23, 'x')), to_base64(std::string(65, 'x'))}) {
+    const auto refused = webhook_key(bad);
+    REQUIRE(!refused.ok());
+    CHECK(refused.error().text.find(bad) == std::string::npos);
+  }
+}

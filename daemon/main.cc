@@ -164,15 +164,17 @@ int run_command(int argc, char** argv, const Environment& environment) {
   verify->add_option("--tsa-ca", bundle.tsa_ca, "PEM: who may have made the time stamps")->needs(zip);
   verify->add_flag("--json", is_json, "one JSON object");
 
-  WitnessOptions other;
+  WitnessOptions cosigning;
   CLI::App* witness = command("witness", "cosign the checkpoints of logs, on another host than theirs",
-                              [&other] { return run_witness(other); });
-  witness->add_option("--name", other.name, "its name in cosignatures, for ever: example.org/witness-1")->required();
-  witness->add_option("--state", other.state, "a folder of its own: what it signed last")->required();
-  witness->add_option("--log", other.logs, "whose checkpoints: the line that `signetd keygen` prints; may be repeated")
+                              [&cosigning] { return run_witness(cosigning); });
+  witness->add_option("--name", cosigning.name, "its name in cosignatures, for ever: example.org/witness-1")
       ->required();
-  witness->add_option("--listen", other.listen)->capture_default_str();
-  witness->add_option("--key", other.key, "Ed25519, PEM; without it key.pem in the state folder, made at first");
+  witness->add_option("--state", cosigning.state, "a folder of its own: what it signed last")->required();
+  witness
+      ->add_option("--log", cosigning.logs, "whose checkpoints: the line that `signetd keygen` prints; may be repeated")
+      ->required();
+  witness->add_option("--listen", cosigning.listen)->capture_default_str();
+  witness->add_option("--key", cosigning.key, "Ed25519, PEM; without it key.pem in the state folder, made at first");
 
   command("version", "what this is", [] {
     std::puts("signetd " SIGNET_VERSION);

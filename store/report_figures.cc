@@ -77,11 +77,13 @@ void read_log(Reading& read, Figures& f) {
     f.log.verified_size = r.number(i, 0);
     f.log.verified_at = r.time(i, 1);
   });
-  read.ask("select count(*), count(*) filter (where at >= $1 and at < $2) from audit.fault", {f.from, f.to},
-           [&f](const PgRows& r, int i) {
-             f.log.faults_open = r.number(i, 0);
-             f.log.faults_in_period = r.number(i, 1);
-           });
+  read.ask(
+      "select count(*) filter (where not exists (select from audit.acknowledgement a where a.fault_id = f.id)), "
+      "count(*) filter (where f.at >= $1 and f.at < $2) from audit.fault f",
+      {f.from, f.to}, [&f](const PgRows& r, int i) {
+        f.log.faults_open = r.number(i, 0);
+        f.log.faults_in_period = r.number(i, 1);
+      });
   read.ask(
       "select count(*) = 2 from pg_event_trigger where evtname in ('signet_ddl', 'signet_drop') and evtenabled = 'A'",
       {}, [&f](const PgRows& r, int i) { f.log.has_guards = r.flag(i, 0); });

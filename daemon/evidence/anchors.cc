@@ -99,7 +99,7 @@ Result<void> Anchors::anchor() {
   for (auto& kind : kinds_) {
     if (!newest->has_value() || (*newest)->size <= kind.size) continue;
     if (auto done = step(kind, **newest); !done) return done;
-    failed += kind.told;
+    if (!kind.told.empty()) failed += (failed.empty() ? "" : "; ") + kind.told;
   }
   if (auto done = check(); !done) return done;
   if (!failed.empty()) return Error{ErrorCode::unavailable, failed};

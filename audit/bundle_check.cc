@@ -68,7 +68,10 @@ class Checking {
     if (check_.log && log_ && log_->vkey() != check_.log->vkey())
       fault("keys.json", "names another log key than the one given");
     if (check_.log) log_ = check_.log;
-    if (!log_ && attempt("manifest.json", &Checking::take_stored_manifest)) check_files();
+    if (!log_ && attempt("manifest.json", &Checking::take_stored_manifest)) {
+      check_files();
+      attempt("manifest.dsse.json", &Checking::check_payload);
+    }
     if (!log_) return Error{ErrorCode::invalid, "there is no log key to check with: give it with --log-key"};
     if (!check_.log)
       verdict_.trusted.push_back("the log's key is the bundle's own word, " + log_->vkey() +
@@ -143,6 +146,12 @@ class Checking {
 
   // Without a key: its hashes still tell which files are not those of the manifest.
   void take_stored_manifest(const std::string& name) { take_manifest(read(name)); }
+
+  void check_payload(const std::string& name) {
+    const Json envelope = parse_canonical(read(name));
+    if (must(from_base64(envelope.at("payload").get<std::string>())) != read("manifest.json"))
+      throw Bad{"does not hold manifest.json"};
+  }
 
   void take_manifest(const std::string& octets) {
     Json manifest = parse_canonical(octets);

@@ -545,6 +545,7 @@ class Bundle:
             # Its hashes still tell which files are not those of the manifest.
             if self.attempt("manifest.json", lambda name: self.take_manifest(read(self.source, name))):
                 self.check_files()
+                self.attempt("manifest.dsse.json", self.check_payload)
             raise Unreadable("there is no log key to check with: give it with --log-key")
         if not self.arguments.log_key:
             self.report.trust.append(f"the log's key is the bundle's own word, {self.log_key.vkey}: compare it with "
@@ -592,6 +593,11 @@ class Bundle:
             raise Bad("was changed: manifest.dsse.json holds what the log signed")
         if self.manifest["log"] != self.log_key.name:
             raise Bad("is of another log than its key")
+
+    def check_payload(self, name):
+        if from_base64(member(parse_canonical(read(self.source, name)), "payload", str)) != read(
+                self.source, "manifest.json"):
+            raise Bad("does not hold manifest.json")
 
     def take_manifest(self, octets):
         manifest = parse_canonical(octets)

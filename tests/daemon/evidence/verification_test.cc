@@ -158,7 +158,9 @@ TEST_CASE_METHOD(Fixture, "slices go through the log, and through it again; a fa
   REQUIRE(alarms.size() == 1);
   CHECK(describe(alarms[0]) == "projection at 700, event " + alarms[0].event_id->text());
   CHECK(alarms[0].level == 2);
-  // A tile before the slice: it is named, not the root that does not fit.
+  // A tile before the slice that has the next checkpoint: it is named, not the root that does not fit.
+  REQUIRE(reader.verify_slice().ok());
+  CHECK(cursor() == 1536);
   tamper("update audit.tile set hashes = set_byte(hashes, 7, get_byte(hashes, 7) # 1) where level = 0 and idx = 1");
   REQUIRE(reader.verify_slice().ok());
   REQUIRE(alarms.size() == 2);

@@ -2,6 +2,7 @@
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/message_rights.h"
+#include "daemon/api/rights.h"
 #include "daemon/evidence/bundle_writer.h"
 
 namespace signet::api {
@@ -9,6 +10,7 @@ namespace signet::api {
 http::Response get_evidence(Context& context) {
   context.only_query({});
   const MessageRow message = visible_message(context, context.path_id());
+  must_be_allowed(context, Action::export_evidence);  // events name the address of whoever touched the message
   const auto& services = context.services;
   if (services.bundles == nullptr) context.refuse({.code = Code::unavailable, .title = "No evidence is given here"});
   context.roll_back();  // what follows has a session of its own, and may take a while

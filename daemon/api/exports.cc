@@ -126,7 +126,7 @@ http::Response post_export(Context& context) {
     what.root = checkpoint->root;
   }
   check_size(context, what);
-  const Task task = new_task(context, "export", canonical(what));
+  const Task task = new_task(context, "export", canonical(what), true);
   Event event = new_event(context, "export_requested");
   event.object.type = "task";
   event.detail = {{"breakGlass", what.is_about_content() && context.role() == Role::admin},

@@ -82,7 +82,7 @@ http::Response post_verify_integrity(Context& context) {
     members.finish();
     context.refuse_faults(body.faults);
   }
-  const Task task = new_task(context, kVerificationTask, verification_parameters(from, to));
+  const Task task = new_task(context, kVerificationTask, verification_parameters(from, to), false);
   Event event = new_event(context, "integrity_check_asked");
   event.object.type = "task";
   if (from) event.detail.emplace_back("from", *from);

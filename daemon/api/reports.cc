@@ -137,7 +137,7 @@ http::Response post_compliance_report(Context& context) {
   if (to > now) members.refuse("to", "lies ahead", "write a time that has passed, or leave it out: now");
   members.finish();
   context.refuse_faults(body.faults);
-  const Task task = new_task(context, "report", report_parameters(*format, *from, to, {}, ""));
+  const Task task = new_task(context, "report", report_parameters(*format, *from, to, {}, ""), true);
   Event event = new_event(context, "report_requested");
   event.object.type = "report";
   event.detail = {{"format", *format}, {"from", rfc3339(*from)}, {"to", rfc3339(to)}};

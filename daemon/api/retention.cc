@@ -134,7 +134,7 @@ http::Response post_purge(Context& context) {
     return context.commit(
         http::json(200, Json{{"dryRun", true}, {"due", due.count}, {"dueByStatus", due.by_status}}.dump()));
   }
-  const Task task = new_task(context, "purge", "{}");
+  const Task task = new_task(context, "purge", "{}", false);
   event.object.type = "task";
   context.must(insert_entry(context.tx(), beside(std::move(event), task.id)));
   return accept(context, task);

@@ -92,11 +92,11 @@ http::Response file_answer(Context& context, const Task& task) {
 
 }  // namespace
 
-Task new_task(Context& context, const std::string& kind, std::string parameters) {
+Task new_task(Context& context, const std::string& kind, std::string parameters, bool has_file) {
   const auto& services = context.services;
   if (!services.tasks)
     context.refuse({.code = Code::unavailable, .title = "signetd is starting", .detail = "Try again in a moment."});
-  if (auto room = services.tasks->check_room(); !room) context.refuse({.code = Code::spool_full});
+  if (has_file && !services.tasks->check_room()) context.refuse({.code = Code::spool_full});
   Task task;
   task.id = services.ids.next();
   task.kind = kind;

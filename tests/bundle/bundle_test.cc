@@ -70,21 +70,21 @@ TEST_CASE("a bundle is the same octets whenever it is made of the same, and says
 TEST_CASE("one message's bundle waits for a checkpoint over its newest event") {
   BundleWorld w;
   const auto id = w.world.queued(w.staff, w.reviewer);
-  const auto early = w.world.call("GET", "/api/messages/" + id + "/evidence", w.staff);
+  const auto early = w.world.call("GET", "/api/messages/" + id + "/evidence", w.auditor);
   CHECK(early.status == 409);
   CHECK(early.body["code"] == "STATUS_CONFLICT");
   CHECK(holds(early.body["detail"], "try again in 15 seconds"));
   w.world.sign_log();
   CHECK(texts(verdict_of(w.of_message(id))) == "");
-  CHECK(w.world.call("GET", "/api/messages/" + w.staff.id.text() + "/evidence", w.staff).status == 404);
-  CHECK(w.world.call("GET", "/api/messages/" + id + "/evidence", w.world.user(Role::staff)).status == 403);
+  CHECK(w.world.call("GET", "/api/messages/" + w.staff.id.text() + "/evidence", w.auditor).status == 404);
+  CHECK(w.world.call("GET", "/api/messages/" + id + "/evidence", w.staff).status == 403);
 }
 
 TEST_CASE("evidence is a format of the exports, from the auditor's checkpoint on") {
   BundleWorld w;
   auto& world = w.world;
-  world.tasks.add("export", export_work(world.keyring, &world.bundles), export_ended(world.ids, world.clock));
-  const auto auditor = world.user(Role::auditor);
+  world.tasks.add("export", export_work(world.keyring, world.clock, &world.bundles), export_ended(world.ids, world.clock));
+  const auto auditor = w.auditor;
   const auto ask = [&](const Json& changes) {
     Json body{{"format", "evidence"}, {"purpose", "audit"}};
     body.merge_patch(changes);

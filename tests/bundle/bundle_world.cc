@@ -42,6 +42,7 @@ BundleWorld::BundleWorld()
       staff(world.user(Role::staff)),
       reviewer(world.user(Role::reviewer)),
       doctor(world.user(Role::doctor)),
+      auditor(world.user(Role::auditor)),
       p256(enrolled(world.postgres, world.ids, world.clock, doctor.id, SignatureAlgorithm::p256)),
       ed25519(enrolled(world.postgres, world.ids, world.clock, doctor.id)) {
   world.bundles.witnesses.push_back(witness);
@@ -136,7 +137,7 @@ std::string BundleWorld::selection() {
 }
 
 std::string BundleWorld::of_message(const std::string& id) {
-  const auto answer = world.call("GET", "/api/messages/" + id + "/evidence", staff);
+  const auto answer = world.call("GET", "/api/messages/" + id + "/evidence", auditor);
   INFO(answer.raw.body);
   REQUIRE(answer.status == 200);
   return answer.raw.body;

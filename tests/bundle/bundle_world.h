@@ -29,7 +29,7 @@ struct BundleWorld {
   SigningKey witness_signer;
   NoteKey witness;
   TimeAuthority authority;
-  Caller staff, reviewer, doctor;
+  Caller staff, reviewer, doctor, auditor;
   SigningKey p256, ed25519;  // of the doctor
   std::string older, older_bundle, two_signed;
 };

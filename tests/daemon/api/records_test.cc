@@ -625,10 +625,11 @@ const std::map<std::string, Script> kScripts{
     {"GET /api/messages/{id}/evidence",
      [](Scene& s) {
        const auto id = s.world.queued(s.staff, s.reviewer);
-       s.bad(409, "NO_CHECKPOINT_YET", id, [&] { return s.call(s.at(id), s.staff); });
+       s.bad(409, "NO_CHECKPOINT_YET", id, [&] { return s.call(s.at(id), s.auditor); });
        s.world.sign_log();
        refuses_readers(s, id);
-       s.good(200, {"evidence_read"}, [&] { return s.call(s.at(id), s.staff); });
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.staff); });
+       s.good(200, {"evidence_read"}, [&] { return s.call(s.at(id), s.auditor); });
      }},
     {"GET /api/messages/{id}/timeline",
      [](Scene& s) {

@@ -24,16 +24,27 @@ class Reader {
   template <class Member>
   void object(Member member) {
     if (!take('{') || take_if('}')) return;
-    std::string before, name;
+    std::string_view before;
     for (bool is_first = true; is_good_; is_first = false) {
-      name = string();
+      const std::string_view name = plain();
       // Ascending as UTF-16 units; ours are ASCII, and others of that kind sort alike.
       if (!is_good_ || (!is_first && name <= before) || !take(':')) return fail();
       member(name);
-      before.swap(name);
+      before = name;
       if (take_if('}')) return;
       take(',');
     }
+  }
+  // Of names, hashes, ids and times: a text that needs no escapes.
+  std::string_view plain() {
+    if (!take('"')) return {};
+    const size_t begin = at_;
+    while (at_ < text_.size() && text_[at_] != '"') {
+      if (text_[at_] == '\\' || static_cast<unsigned char>(text_[at_]) < 0x20) fail();
+      at_++;
+    }
+    take('"');
+    return is_good_ ? text_.substr(begin, at_ - 1 - begin) : std::string_view();
   }
   std::string string() {
     std::string out;
@@ -56,7 +67,7 @@ class Reader {
     return out;
   }
   std::optional<Digest> digest() {
-    auto octets = from_hex(string());
+    const auto octets = from_hex(plain());
     if (!octets || octets->size() != 32) {
       fail();
       return std::nullopt;
@@ -74,7 +85,7 @@ class Reader {
     return value;
   }
   WallTime time() {
-    const auto read = parse_rfc3339(string());
+    const auto read = parse_rfc3339(plain());
     if (!read) fail();
     return read ? *read : WallTime{};
   }
@@ -98,7 +109,7 @@ class Reader {
   void skip(int depth = 0) {
     if (depth > kDepthMax) return fail();
     if (is_null()) return;
-    if (peek() == '{') return object([&](const std::string&) { skip(depth + 1); });
+    if (peek() == '{') return object([&](std::string_view) { skip(depth + 1); });
     if (peek() != '[') return void(value());
     take('[');
     if (take_if(']')) return;
@@ -156,7 +167,7 @@ class Reader {
 };
 
 void read_actor(Reader& in, EventProjection& out) {
-  in.object([&](const std::string& name) {
+  in.object([&](std::string_view name) {
     if (name == "id")
       out.actor_id = in.string();
     else if (name == "role")
@@ -168,7 +179,7 @@ void read_actor(Reader& in, EventProjection& out) {
 
 void read_object(Reader& in, EventProjection& out) {
   bool has_n = false, has_prev = false;
-  in.object([&](const std::string& name) {
+  in.object([&](std::string_view name) {
     if (name == "id") {
       out.object_id = in.string();
     } else if (name == "type") {
@@ -187,7 +198,7 @@ void read_object(Reader& in, EventProjection& out) {
 }
 
 void read_attempt(Reader& in, EventProjection& out) {
-  in.object([&](const std::string& name) {
+  in.object([&](std::string_view name) {
     if (name == "no")
       out.attempt_no = static_cast<int>(in.integer());
     else if (name == "permitAt")
@@ -200,7 +211,7 @@ void read_attempt(Reader& in, EventProjection& out) {
   if (out.attempt_no == 0) in.fail();
 }
 
-void read_member(Reader& in, const std::string& name, EventProjection& out, bool& has_id, bool& has_at, bool& has_actor,
+void read_member(Reader& in, std::string_view name, EventProjection& out, bool& has_id, bool& has_at, bool& has_actor,
                  bool& has_object, bool& has_version) {
   const std::pair<std::string_view, std::optional<Digest>*> digests[] = {{"attemptSha256", &out.attempt_sha256},
                                                                          {"callbackSha256", &out.callback_sha256},
@@ -221,7 +232,7 @@ void read_member(Reader& in, const std::string& name, EventProjection& out, bool
       return;
     }
   if (name == "id") {
-    const auto id = parse_uuid(in.string());
+    const auto id = parse_uuid(in.plain());
     if (id) out.id = *id;
     has_id = id.ok();
   } else if (name == "at") {
@@ -236,7 +247,7 @@ void read_member(Reader& in, const std::string& name, EventProjection& out, bool
   } else if (name == "attempt") {
     read_attempt(in, out);
   } else if (name == "detail") {
-    in.object([&](const std::string& member) { out.detail.emplace_back(member, in.value()); });
+    in.object([&](std::string_view member) { out.detail.emplace_back(std::string(member), in.value()); });
   } else if (name == "v") {
     has_version = in.integer() == 1;
   } else {
@@ -258,7 +269,7 @@ Result<EventProjection> parse_event(std::string_view canon) {
   EventProjection out;
   bool has_id = false, has_at = false, has_actor = false, has_object = false, has_version = false;
   in.object(
-      [&](const std::string& name) { read_member(in, name, out, has_id, has_at, has_actor, has_object, has_version); });
+      [&](std::string_view name) { read_member(in, name, out, has_id, has_at, has_actor, has_object, has_version); });
   if (!in.is_at_end() || !has_id || !has_at || !has_actor || !has_object || !has_version)
     return Error{ErrorCode::corrupt, "an entry of the log is no event"};
   if (out.attempt_no == 0) out.provider = out.word("provider");

@@ -92,23 +92,23 @@ std::string rfc3339_ms(WallTime time) {
 }
 
 Result<WallTime> parse_rfc3339(std::string_view text) {
-  const Error bad{ErrorCode::invalid, "not a time of RFC 3339: write 2026-11-22T00:41:26Z"};
+  const auto bad = [] { return Error{ErrorCode::invalid, "not a time of RFC 3339: write 2026-11-22T00:41:26Z"}; };
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, us = 0, offset = 0;
   const bool is_whole = take_number(text, 4, year) && take(text, '-', '-') && take_number(text, 2, month) &&
                         take(text, '-', '-') && take_number(text, 2, day) && take(text, 'T', 't') &&
                         take_number(text, 2, hour) && take(text, ':', ':') && take_number(text, 2, minute) &&
                         take(text, ':', ':') && take_number(text, 2, second) && take_fraction(text, us) &&
                         take_offset(text, offset) && text.empty();
-  if (!is_whole || hour > 23 || minute > 59 || second > 60 || year < 1970) return bad;
+  if (!is_whole || hour > 23 || minute > 59 || second > 60 || year < 1970) return bad();
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return bad;
+  if (!date.ok()) return bad();
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
   const int64_t minutes = days * 1440 + hour * 60 + minute - offset;
   // A leap second (RFC 3339 section 5.7) ends a UTC day; it becomes the first second of the next.
-  if (second == 60 && (minutes * 60 + 60) % kSecondsADay != 0) return bad;
+  if (second == 60 && (minutes * 60 + 60) % kSecondsADay != 0) return bad();
   const WallTime time{(minutes * 60 + second) * 1'000'000 + us};
-  if (time.us < 0 || time.us > kUsMax) return bad;
+  if (time.us < 0 || time.us > kUsMax) return bad();
   return time;
 }
 

@@ -42,13 +42,15 @@ Uuid Uuid::lowest_at(WallTime time) {
 }
 
 Result<Uuid> parse_uuid(std::string_view text) {
-  const Error bad{ErrorCode::invalid, "not a UUID: write 8-4-4-4-12 hexadecimal digits"};
-  if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return bad;
-  std::string digits;
-  for (char c : text)
-    if (c != '-') digits += c;
-  auto bytes = from_hex(digits);
-  if (!bytes || bytes->size() != 16) return bad;
+  const auto bad = [] { return Error{ErrorCode::invalid, "not a UUID: write 8-4-4-4-12 hexadecimal digits"}; };
+  if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return bad();
+  std::array<char, 32> digits;
+  size_t count = 0;
+  for (const char c : text)
+    if (c != '-' && count < digits.size()) digits[count++] = c;
+  if (count != digits.size()) return bad();
+  const auto bytes = from_hex({digits.data(), count});
+  if (!bytes) return bad();
   return Uuid::from_view(*bytes);
 }
 

@@ -226,32 +226,39 @@ Result<Surplus> read_surplus(PgSession& session, int64_t size, int count_max) {
   return out;
 }
 
+// Places first: the lowest and highest id of their events put the other months aside when the entries are asked for.
 Result<std::vector<LogRow>> read_log(PgSession& session, int64_t from, int count_max) {
+  auto places = session.run("select seq, leaf, event_id from audit.log where seq >= $1 order by seq limit $2",
+                            {from, static_cast<int32_t>(count_max)});
+  if (!places) return places.error();
+  std::vector<LogRow> out(static_cast<size_t>(places->size()));
+  if (out.empty()) return out;
+  std::vector<Uuid> ids;
+  for (int i = 0; i < places->size(); i++) {
+    LogRow& row = out[static_cast<size_t>(i)];
+    row.seq = places->number(i, 0);
+    row.leaf = digest_from(places->octets(i, 1));
+    row.entry.event_id = places->uuid(i, 2);
+    ids.push_back(row.entry.event_id);
+  }
+  const auto [lowest, highest] = std::minmax_element(ids.begin(), ids.end());
   auto rows = session.run(
-      "select l.seq, l.leaf, l.event_id, e.canon, e.leaf, e.object_id, e.action, e.actor_id, e.status, e.provider, "
-      "e.at from (select * from audit.log where seq >= $1 order by seq limit $2) l left join lateral (select * from "
-      "audit.entry where entry.event_id = l.event_id offset 0) e on true order by l.seq",
-      {from, static_cast<int32_t>(count_max)});
+      "select u.i, e.canon, e.leaf, e.object_id, e.action, e.actor_id, e.status, e.provider, e.at from "
+      "unnest($1::uuid[]) with ordinality u(id, i) cross join lateral (select * from audit.entry where "
+      "entry.event_id = u.id and entry.event_id between $2 and $3 offset 0) e",
+      {PgValue::uuids(ids), *lowest, *highest});
   if (!rows) return rows.error();
-  std::vector<LogRow> out;
-  out.reserve(static_cast<size_t>(rows->size()));
   for (int i = 0; i < rows->size(); i++) {
-    LogRow row;
-    row.seq = rows->number(i, 0);
-    row.leaf = digest_from(rows->octets(i, 1));
-    row.entry.event_id = rows->uuid(i, 2);
-    row.has_entry = !rows->is_null(i, 3);
-    if (row.has_entry) {
-      row.entry.canon = rows->text(i, 3);
-      row.entry.leaf = digest_from(rows->octets(i, 4));
-      if (!rows->is_null(i, 5)) row.entry.object_id = rows->uuid(i, 5);
-      row.entry.action = rows->text(i, 6);
-      if (!rows->is_null(i, 7)) row.entry.actor_id = rows->uuid(i, 7);
-      if (!rows->is_null(i, 8)) row.entry.status = static_cast<int>(rows->number(i, 8));
-      row.entry.provider = rows->text(i, 9);
-      row.entry.at = rows->time(i, 10);
-    }
-    out.push_back(std::move(row));
+    LogRow& row = out[static_cast<size_t>(rows->number(i, 0) - 1)];
+    row.has_entry = true;
+    row.entry.canon = rows->text(i, 1);
+    row.entry.leaf = digest_from(rows->octets(i, 2));
+    if (!rows->is_null(i, 3)) row.entry.object_id = rows->uuid(i, 3);
+    row.entry.action = rows->text(i, 4);
+    if (!rows->is_null(i, 5)) row.entry.actor_id = rows->uuid(i, 5);
+    if (!rows->is_null(i, 6)) row.entry.status = static_cast<int>(rows->number(i, 6));
+    row.entry.provider = rows->text(i, 7);
+    row.entry.at = rows->time(i, 8);
   }
   return out;
 }

@@ -268,7 +268,7 @@ Decided reject(Context& context, const Review& review, Prepared p) {
                   {"selfEdited", p.is_edited},
                   {"version", int64_t{p.row.version}}};
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
-  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
+  if (!review.notes.empty()) event.detail.emplace_back("hasNotes", true);
   StatusChange change;
   change.status = Status::rejected;
   change.reviewer_id = review.reviewer.id;
@@ -402,7 +402,7 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
                   {"warnings", codes_of(p.validation.warnings)}};
   if (review.reviewer.id != context.user_id()) event.detail.emplace_back("signerId", review.reviewer.id.text());
   if (review.review_ms) event.detail.emplace_back("reviewDurationMs", *review.review_ms);
-  if (!review.notes.empty()) event.detail.emplace_back("notes", true);
+  if (!review.notes.empty()) event.detail.emplace_back("hasNotes", true);
   // The row's own commitments, so that they stand in the log when the signature that holds them is erased.
   if (approval.diff_commit) event.detail.emplace_back("diffCommit", to_hex(view(*approval.diff_commit)));
   if (approval.validation_sha256)

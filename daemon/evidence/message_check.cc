@@ -272,7 +272,7 @@ class Check {
            a.custody == e.word("custody") && a.meaning == e.word("meaning") && algorithm == e.word("algorithm") &&
            hex(a.diff_commit) == e.word("diffCommit") && hex(a.validation_sha256) == e.word("validationSha256") &&
            a.review_ms == e.number("reviewDurationMs") && a.mac.has_value() == (e.word("decision") == "approved") &&
-           a.dsse.empty() == e.word("keyId").empty() && a.notes.empty() != e.is_set("notes");
+           a.dsse.empty() == e.word("keyId").empty() && a.notes.empty() != e.is_set("hasNotes");
   }
   void check_approval(const Told& told, const ApprovalRow& a) {
     const std::string row = key(a.id.text());

@@ -61,8 +61,10 @@ TEST_CASE("a message goes from draft to queue, and each step is chained") {
   Json detail = events[2]["detail"];
   CHECK(detail["keyId"].get<std::string>().size() == 16);
   detail.erase("keyId");
-  CHECK(detail == Json::parse(R"({"clinicalChanges":0,"custody":"server","decision":"approved","direct":false,
-      "flagsDismissed":0,"meaning":"approved","policyId":"signet-1","required":1,"reviewDurationMs":1500,
+  CHECK(detail["validationSha256"].get<std::string>().size() == 64);
+  detail.erase("validationSha256");
+  CHECK(detail == Json::parse(R"({"algorithm":"ed25519","clinicalChanges":0,"custody":"server","decision":"approved",
+      "direct":false,"flagsDismissed":0,"meaning":"approved","policyId":"signet-1","required":1,"reviewDurationMs":1500,
       "riskReasons":"","selfEdited":false,"signatures":1,"valuesVerified":0,"version":1,"warnings":""})"));
   CHECK(events[3]["detail"] == Json::parse(R"({"attemptNo":1,"lane":"sms"})"));
   const auto due = world.sql("select attempt_no, lane, sender, due_at, send_until, shard, priority from due");

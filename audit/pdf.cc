@@ -183,7 +183,8 @@ class HaruDocument : public PdfDocument {
     for (const auto& column : columns_) titles.push_back(column.title);
     const bool is_headless = std::all_of(titles.begin(), titles.end(), [](const auto& title) { return title.empty(); });
     head_ = is_headless ? Cells() : cells_of(bold_, titles);
-    room_for(height_of(head_) + 3 * kCellSize * kLeading);
+    // Not turn_page(), which draws the head itself.
+    if (y_ - height_of(head_) - 3 * kCellSize * kLeading < bottom() && !is_at_top()) next_page();
     draw_head();
   }
 

@@ -90,6 +90,23 @@ TEST_CASE("a table goes over pages, each with its head and number, and long word
   CHECK(has(text, "The end."));
 }
 
+TEST_CASE("a table that begins at a page's foot goes to the next one, with one head", "[pdf]") {
+  int heads = 0, pages_most = 0;
+  for (int lines = 40; lines < 90; lines++) {  // among these the paper ends right above the table
+    auto document = PdfDocument::make(style("Foot"));
+    REQUIRE(document.ok());
+    for (int i = 0; i < lines; i++) (*document)->paragraph("a line");
+    (*document)->table({{"Onlyhead", 1}});
+    (*document)->row({"cell"});
+    (*document)->end_table();
+    const std::string text = text_of(finished(**document), "foot");
+    pages_most = std::max(pages_most, has(text, "page 2 of 2") ? 2 : 1);
+    for (size_t at = text.find("Onlyhead"); at != std::string::npos; at = text.find("Onlyhead", at + 1)) heads++;
+  }
+  CHECK(pages_most == 2);
+  CHECK(heads == 50);
+}
+
 TEST_CASE("a row longer than a page is cut, not lost", "[pdf]") {
   auto document = PdfDocument::make(style("Long"));
   REQUIRE(document.ok());

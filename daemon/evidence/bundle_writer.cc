@@ -269,7 +269,7 @@ class Writing {
   }
 
   Result<void> write_keys() {
-    auto time = [](const std::optional<WallTime>& at) { return at ? Json(rfc3339(*at)) : Json(nullptr); };
+    auto time_json = [](const std::optional<WallTime>& at) { return at ? Json(rfc3339(*at)) : Json(nullptr); };
     Json out{{"v", 1}, {"log", source_.key.name.vkey()}, {"witnesses", Json::array()}, {"approvers", Json::array()}};
     for (const auto& witness : source_.witnesses) out["witnesses"].push_back(witness.vkey());
     for (const auto& [key_id, row] : keys_)
@@ -279,8 +279,8 @@ class Writing {
                                   {"publicKey", to_base64(row.public_key)},
                                   {"userId", row.user_id.text()},
                                   {"validFrom", rfc3339(row.valid_from)},
-                                  {"validTo", time(row.valid_to)},
-                                  {"revokedAt", time(row.revoked_at)}});
+                                  {"validTo", time_json(row.valid_to)},
+                                  {"revokedAt", time_json(row.revoked_at)}});
     return bundle_.add("keys.json", out.dump());  // sorted, without blanks, no numbers but 1: RFC 8785's form
   }
 

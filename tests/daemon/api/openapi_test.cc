@@ -232,6 +232,11 @@ class Fixture {
               "', 'stuck', '', 3, now(), now(), 1, now())");
     return id;
   }
+  std::string fault() {
+    const std::string id = world.ids.next().text();
+    world.sql("insert into audit.fault (id, level, what, seq, at) values ('" + id + "', 3, 'tile', 256, now())");
+    return id;
+  }
   std::string session() {
     world.set_password(user("doctor"), kPassword);
     return world.call("GET", "/api/session", world.log_in(user("doctor"), kPassword)).body["id"];
@@ -287,6 +292,7 @@ class Fixture {
              {{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}, {"deliverTo", "compliance@example.org"}});
        }},
       {uuid("e2"), [this] { return alert(); }},
+      {uuid("f2"), [this] { return fault(); }},
       {uuid("f1"), [this] { return world.task(user("auditor")); }},
       {"doctor@clinic.example",
        [this] {
@@ -362,8 +368,8 @@ void try_example(const Operation& operation, const std::string& example, const J
   Shown shown = shown_of(operation);
   const bool is_list = operation.id().starts_with("list_") || operation.id().starts_with("search_");
   if (is_list || operation.id() == "read_audit") fixture.make_some();
-  if (operation.id() == "read_evidence") fixture.world.sign_log();
   const std::string path = fixture.real(shown.path), text = body == nullptr ? "" : fixture.real(body->dump());
+  if (operation.id() == "read_evidence") fixture.world.sign_log();
   const auto answer = fixture.world.call(operation.method, path, caller, text, shown.headers);
   const auto [status, wanted] = answer_shown(operation, example);
   INFO(answer.raw.body);

@@ -1,6 +1,7 @@
 // Somebody who owns the database and has stolen the log's key rewrites history, and recomputes all that hangs on it.
 // Nothing inside shows it; what an auditor kept, a witness and a time stamp do.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "audit/event.h"
 #include "base/bytes.h"
@@ -9,6 +10,8 @@
 
 namespace signet::api {
 namespace {
+
+using BundleWorld = BasicBundleWorld<nlohmann::json>;
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

@@ -1,5 +1,6 @@
 // Evidence bundles as they are made, and what both programs that check them say of good ones.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "audit/bundle.h"
 #include "base/bytes.h"
@@ -9,6 +10,8 @@
 
 namespace signet::api {
 namespace {
+
+using BundleWorld = BasicBundleWorld<nlohmann::json>;
 
 using Json = nlohmann::json;
 
@@ -83,7 +86,8 @@ TEST_CASE("one message's bundle waits for a checkpoint over its newest event") {
 TEST_CASE("evidence is a format of the exports, from the auditor's checkpoint on") {
   BundleWorld w;
   auto& world = w.world;
-  world.tasks.add("export", export_work(world.keyring, world.clock, &world.bundles), export_ended(world.ids, world.clock));
+  world.tasks.add("export", export_work(world.keyring, world.clock, &world.bundles),
+                  export_ended(world.ids, world.clock));
   const auto auditor = w.auditor;
   const auto ask = [&](const Json& changes) {
     Json body{{"format", "evidence"}, {"purpose", "audit"}};

@@ -1,5 +1,7 @@
 #include "tests/bundle/bundle_world.h"
 
+#include <nlohmann/json.hpp>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -36,7 +38,8 @@ Json signed_by(const Json& statement, const SigningKey& key) {
 
 }  // namespace
 
-BundleWorld::BundleWorld()
+template <class Json>
+BasicBundleWorld<Json>::BasicBundleWorld()
     : witness_signer(ed25519_key()),
       witness(witness_of(witness_signer)),
       staff(world.user(Role::staff)),
@@ -57,7 +60,8 @@ BundleWorld::BundleWorld()
   cosign((*newest_checkpoint(*world.postgres.session("postgres")))->size);
 }
 
-void BundleWorld::approve_some() {
+template <class Json>
+void BasicBundleWorld<Json>::approve_some() {
   world.queued(staff, reviewer);
   // Two people, the first with a P-256 key of his own.
   two_signed = world.submitted(staff, {{"riskLevel", "high"}});
@@ -80,13 +84,15 @@ void BundleWorld::approve_some() {
   REQUIRE(world.call("GET", "/api/messages/" + letter, doctor).status == 200);
 }
 
-std::string BundleWorld::newest_note() {
+template <class Json>
+std::string BasicBundleWorld<Json>::newest_note() {
   const auto newest = newest_checkpoint(*world.postgres.session("postgres"));
   REQUIRE((newest.ok() && newest->has_value()));
   return (*newest)->note;
 }
 
-void BundleWorld::stamp(int64_t size) {
+template <class Json>
+void BasicBundleWorld<Json>::stamp(int64_t size) {
   const TestDir dir;
   const auto note = world.sql("select note from audit.checkpoint where size = " + std::to_string(size)).text(0, 0);
   dir.put("note", note);
@@ -101,7 +107,8 @@ void BundleWorld::stamp(int64_t size) {
             to_hex(reply.substr(head + 5)) + "', 'verified')");
 }
 
-void BundleWorld::cosign(int64_t size) {
+template <class Json>
+void BasicBundleWorld<Json>::cosign(int64_t size) {
   const auto note =
       parse_note(world.sql("select note from audit.checkpoint where size = " + std::to_string(size)).text(0, 0));
   REQUIRE(note.ok());
@@ -112,7 +119,8 @@ void BundleWorld::cosign(int64_t size) {
             ", 'witness', '\\x" + to_hex(line) + "', 'verified')");
 }
 
-std::string BundleWorld::make(const BundleRequest& request) {
+template <class Json>
+std::string BasicBundleWorld<Json>::make(const BundleRequest& request) {
   auto session = world.postgres.session();
   StringSink zip;
   const auto made = write_bundle(*session, world.bundles, request, zip);
@@ -121,14 +129,16 @@ std::string BundleWorld::make(const BundleRequest& request) {
   return zip.text;
 }
 
-std::string BundleWorld::whole(const std::string& previous) {
+template <class Json>
+std::string BasicBundleWorld<Json>::whole(const std::string& previous) {
   BundleRequest request;
   request.is_whole_log = true;
   request.previous_checkpoint = previous;
   return make(request);
 }
 
-std::string BundleWorld::selection() {
+template <class Json>
+std::string BasicBundleWorld<Json>::selection() {
   BundleRequest request;
   request.filter.actor_id = reviewer.id;
   request.shown = {{"actor", reviewer.id.text()}};
@@ -136,12 +146,15 @@ std::string BundleWorld::selection() {
   return make(request);
 }
 
-std::string BundleWorld::of_message(const std::string& id) {
+template <class Json>
+std::string BasicBundleWorld<Json>::of_message(const std::string& id) {
   const auto answer = world.call("GET", "/api/messages/" + id + "/evidence", auditor);
   INFO(answer.raw.body);
   REQUIRE(answer.status == 200);
   return answer.raw.body;
 }
+
+template struct BasicBundleWorld<nlohmann::json>;
 
 BundleOctets octets_of(const std::string& zip) {
   return {static_cast<int64_t>(zip.size()), [&zip](int64_t offset, size_t count) -> Result<std::string> {

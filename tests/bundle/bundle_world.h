@@ -1,8 +1,8 @@
 // Bundles of everything that there may be in one, made by the real writer over a real PostgreSQL: approvals by keys of
 // both kinds and custodies, two signatures on one message, a rejection, a witness, a time stamp, an older checkpoint.
+// Json is nlohmann::json, which stays out of headers: bundle_world.cc has the one instance.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "audit/bundle_check.h"
@@ -12,10 +12,11 @@
 
 namespace signet::api {
 
-struct BundleWorld {
-  using World = BasicApiWorld<nlohmann::json>;
+template <class Json>
+struct BasicBundleWorld {
+  using World = BasicApiWorld<Json>;
 
-  BundleWorld();  // some messages; a checkpoint, stamped: `older`; more messages; a checkpoint, cosigned
+  BasicBundleWorld();  // some messages; a checkpoint, stamped: `older`; more messages; a checkpoint, cosigned
   std::string make(const BundleRequest& request);  // the zip
   std::string whole(const std::string& previous = "");
   std::string selection();  // reviews, with consistency from `older`

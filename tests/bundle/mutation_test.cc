@@ -2,6 +2,7 @@
 // added, removed, renamed, swapped, cut; lines deleted, repeated, moved. By `signetd verify`'s check here, by the
 // script in mutate.py.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "audit/bundle.h"
@@ -11,6 +12,8 @@
 
 namespace signet::api {
 namespace {
+
+using BundleWorld = BasicBundleWorld<nlohmann::json>;
 
 using Files = std::vector<std::pair<std::string, std::string>>;  // in the order of the zip
 

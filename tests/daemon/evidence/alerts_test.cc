@@ -61,18 +61,18 @@ struct Fixture {
         "select string_agg(rule || case subject when '' then '' else ':' || subject end || '=' || count, ' ' "
         "order by rule, subject) from alert where resolved_at is null");
   }
-  std::string time(int64_t ago_ms) { return "'" + rfc3339({clock.wall().us - ago_ms * 1000}) + "'"; }
+  std::string ago(int64_t ago_ms) { return "'" + rfc3339({clock.wall().us - ago_ms * 1000}) + "'"; }
   // A message by its columns alone: what a rule looks at.
   std::string message(int status, int64_t ago_ms) {
     const std::string id = ids.next().text();
     sql("insert into message (id, kind, delivery_method, status, priority, author_id, last_editor_id, event_leaf, "
         "submitted_at, updated_at) values ('" +
-        id + "', 1, 1, " + std::to_string(status) + ", 3, gen_random_uuid(), gen_random_uuid(), '', " + time(ago_ms) +
-        ", " + time(ago_ms) + ")");
+        id + "', 1, 1, " + std::to_string(status) + ", 3, gen_random_uuid(), gen_random_uuid(), '', " + ago(ago_ms) +
+        ", " + ago(ago_ms) + ")");
     return id;
   }
   void due(const std::string& message, int64_t ago_ms) {
-    sql("insert into due values ('" + message + "', 1, 3, 'sms', 'tester', null, " + time(ago_ms) + ", null, 0)");
+    sql("insert into due values ('" + message + "', 1, 3, 'sms', 'tester', null, " + ago(ago_ms) + ", null, 0)");
   }
   void event(const char* action, int count = 1) {
     PgTransaction tx(*world.app);

@@ -144,7 +144,8 @@ TEST_CASE_METHOD(Fixture, "slices go through the log, and through it again; a fa
       [&](const IntegrityFault& fault) { alarms.push_back(fault); }, &keys);
   REQUIRE(reader.verify().ok());
   auto cursor = [&] {
-    for (const auto& level : *read_verifications(*superuser))
+    const auto levels = read_verifications(*superuser);
+    for (const auto& level : *levels)
       if (level.level == 2) return level.size;
     return int64_t{0};
   };

@@ -17,7 +17,7 @@ namespace signet {
 namespace {
 
 constexpr int64_t kEntriesAtOnce = 4096;  // 16 tiles
-constexpr int kMessagesAtOnce = 1000;
+constexpr int kMessagesAtOnce = 4000;
 constexpr size_t kListsWaitingMax = 8;  // of messages that began; more: the log waits
 constexpr size_t kFindingsMax = 10000;
 constexpr int kSurplusMax = 1000;

@@ -64,7 +64,9 @@ function checkResponse(place, line, what) {
     if (response.content) fault(`${what}: a body is described, none came`);
     return;
   }
-  if (!response.content?.[line.contentType]) return fault(`${what}: ${line.contentType} is not described`);
+  // A type without parameters stands for all of them.
+  const types = [line.contentType, line.contentType.split(';')[0]];
+  if (!types.some((type) => response.content?.[type])) return fault(`${what}: ${line.contentType} is not described`);
   if (!isJson(line.contentType)) return;
   const body = jsonOf(line.body, what);
   if (body !== undefined) check([...where, 'content', line.contentType, 'schema'], body, what);

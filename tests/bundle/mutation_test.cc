@@ -77,7 +77,7 @@ TEST_CASE("a changed octet inside a file is named with its file") {
   for (const auto& zip : {w.whole(w.older), w.selection(), w.of_message(w.two_signed)}) {
     const Files files = unpack_zip(zip);
     for (size_t i = 0; i < files.size(); i++)
-      for (const size_t at : positions(files[i].second.size(), is_text(files[i].first) ? 40 : 120, random)) {
+      for (const size_t at : positions(files[i].second.size(), is_text(files[i].first) ? 15 : 45, random)) {
         Files changed = files;
         changed[i].second[at] = static_cast<char>(changed[i].second[at] ^ (1 << random() % 8));
         tally.hold(files[i].first + " octet " + std::to_string(at), pack_zip(changed), {files[i].first});
@@ -101,7 +101,7 @@ TEST_CASE("a changed octet of the zip is named with the file that it belongs to"
     for (const auto& [name, octets] : files) {
       const size_t head = 30 + name.size() + 20, end = at + head + octets.size() + 16;
       for (size_t i = 0; i < head; i++) flip(at + i, {name});
-      for (const size_t i : positions(octets.size(), 30, random)) flip(at + head + i, {name});
+      for (const size_t i : positions(octets.size(), 10, random)) flip(at + head + i, {name});
       for (size_t i = end - 16; i < end; i++) flip(i, {name});
       at = end;
     }

@@ -1,17 +1,12 @@
 #include "audit/attempt.h"
 
-#include "base/canonical_json.h"
+#include "audit/member.h"
 
 namespace signet {
 
 Digest attempt_sha256(const AttemptRecord& r) {
   std::string out = "{\"attemptNo\":" + std::to_string(r.attempt_no);
-  auto text = [&out](std::string_view name, std::string_view value) {
-    out += ",\"";
-    out += name;
-    out += "\":";
-    append_json_string(out, value);
-  };
+  auto text = [&out](std::string_view name, std::string_view value) { append_member(out, name, value); };
   text("finishedAt", rfc3339(r.finished_at));
   text("instance", r.instance);
   text("lane", r.lane);

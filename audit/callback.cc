@@ -1,18 +1,13 @@
 #include "audit/callback.h"
 
+#include "audit/member.h"
 #include "base/bytes.h"
-#include "base/canonical_json.h"
 
 namespace signet {
 
 Digest callback_sha256(const CallbackRecord& r) {
   std::string out = "{\"attemptNo\":" + std::to_string(r.attempt_no);
-  auto text = [&out](std::string_view name, std::string_view value) {
-    out += ",\"";
-    out += name;
-    out += "\":";
-    append_json_string(out, value);
-  };
+  auto text = [&out](std::string_view name, std::string_view value) { append_member(out, name, value); };
   text("eventId", r.event_id);
   text("id", r.id.text());
   text("kind", r.kind);

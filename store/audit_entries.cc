@@ -7,8 +7,8 @@ namespace signet {
 Result<std::vector<EntryRow>> list_entries(PgTransaction& tx, const EntryFilter& filter) {
   const EntryWhere w = entry_where(filter);
   auto rows = tx.run("select " + std::string(kEntryColumns) + ", " + kMetadataColumns +
-                         " from (select e.event_id, e.canon, e.leaf, e.at, e.action, e.object_id" + kEntryFrom + w.text +
-                         " order by e.event_id desc limit " + std::to_string(filter.count_max) +
+                         " from (select e.event_id, e.canon, e.leaf, e.at, e.action, e.object_id" + kEntryFrom +
+                         w.text + " order by e.event_id desc limit " + std::to_string(filter.count_max) +
                          ") e left join audit.log l on l.event_id = e.event_id left join message m on "
                          "m.id = e.object_id " +
                          kMetadataJoins + " order by e.event_id desc",

@@ -449,8 +449,8 @@ class Archive:
             extra = self.EXTRA + (struct.pack("<HH", 1, len(extra)) + extra if extra else b"")
             low = self.MAX32 if wide else size
             entry = struct.pack("<4sHHHHIIIIHHHHHII", b"PK\1\2", 0x300 + (45 if wide else 10),
-                                45 if wide or far else 10, 8, 0, 0x210000, crc, low, low, len(name), len(extra), 0, 0, 0,
-                                0o100644 << 16, self.MAX32 if far else start) + name.encode() + extra
+                                45 if wide or far else 10, 8, 0, 0x210000, crc, low, low, len(name), len(extra), 0, 0,
+                                0, 0o100644 << 16, self.MAX32 if far else start) + name.encode() + extra
             if self.at(self.directory + len(directory), len(entry)) != entry:
                 self.report.fault(ZIP, f"its directory is not as it should be at the entry of {name}")
                 return
@@ -699,7 +699,8 @@ class Bundle:
         ids = {(key.name, key.id) for key in [*known.values(), self.log_key]}
         for signer, number, _ in self.checkpoint.signatures:
             if (signer, number) not in ids:
-                self.report.notes.append(f"the checkpoint's signature by {signer} was not checked: its key is not known")
+                self.report.notes.append(f"the checkpoint's signature by {signer} was not checked: its key is not "
+                                         "known")
 
     def read_older(self):
         path = self.arguments.older
@@ -789,8 +790,8 @@ class Bundle:
         if number != self.manifest["range"]["events"]:
             self.report.fault(name, f"has {number} events, and {self.manifest['range']['events']} in the manifest")
         if self.tree and (number != size or self.tree.root() != self.checkpoint.root):
-            self.report.fault(name, f"its {number} events do not make the checkpoint's root of {size}: one was changed, "
-                                    "added, left out or moved")
+            self.report.fault(name, f"its {number} events do not make the checkpoint's root of {size}: one was "
+                                    "changed, added, left out or moved")
         for proof in self.source.names:
             if proof.startswith("proofs/") and (self.tree or proof[7:43] not in seen):
                 self.report.fault(proof, "is a proof of no event here")
@@ -861,8 +862,8 @@ class Bundle:
                 except MALFORMED:
                     self.report.fault(name, "or its event " + MALFORMED_TEXT, event=event_id)
             elif withheld.get(event_id) == "erased":
-                self.report.notes.append(f"the signature of event {event_id} was erased with its message's content under "
-                                         "the retention policy")
+                self.report.notes.append(f"the signature of event {event_id} was erased with its message's content "
+                                         "under the retention policy")
             else:
                 self.report.fault(name, "is missing: no signature stands behind this approval", event=event_id)
         for name in self.source.names:
@@ -878,8 +879,8 @@ class Bundle:
         self.check_quorums(withheld)
         if self.statements:
             users = sorted({row["userId"] for row in self.approvers.values()})
-            self.report.trust.append(f"whose the {len(self.approvers)} approvers' keys are ({len(users)} people) is the "
-                                     "operator's word in keys.json; their enrolment stands in the whole log")
+            self.report.trust.append(f"whose the {len(self.approvers)} approvers' keys are ({len(users)} people) is "
+                                     "the operator's word in keys.json; their enrolment stands in the whole log")
 
     def read_approval(self, name, event):
         envelope = parse_canonical(read(self.source, name))
@@ -971,8 +972,8 @@ class Bundle:
             if "Hash Algorithm: sha256" not in text or imprint != hashlib.sha256(note).hexdigest():
                 raise Bad("stamps something else than its checkpoint")
             time = re.search(r"^Time stamp: (.*)$", text, re.M)
-            self.report.notes.append(f"{name}: {'' if self.arguments.tsa_ca else 'says that '}the checkpoint existed at "
-                                     f"{time.group(1) if time else 'an unknown time'}")
+            self.report.notes.append(f"{name}: {'' if self.arguments.tsa_ca else 'says that '}the checkpoint existed "
+                                     f"at {time.group(1) if time else 'an unknown time'}")
             if self.arguments.tsa_ca:  # as of the stamp's own time: it outlives its certificates
                 at = str(int(stamp_time(time.group(1) if time else "").timestamp()))
                 done = openssl("ts", "-verify", "-data", data, "-in", reply, "-CAfile", self.arguments.tsa_ca,

@@ -11,10 +11,9 @@ namespace {
 
 // design: evidence, "Immutable in PostgreSQL"
 const std::set<std::string> kInsertOnly{
-    "approval",      "attempt_start", "attempt_result", "confirmation", "decision",        "callback",
-    "audit.entry",   "audit.log",     "audit.tile",     "audit.anchor", "audit.fault",     "audit.checkpoint",
-    "audit.guarded", "edit",          "provenance",     "audit.note",   "audit.user_agent",
-    "audit.acknowledgement"};
+    "approval",      "attempt_start", "attempt_result", "confirmation", "decision",         "callback",
+    "audit.entry",   "audit.log",     "audit.tile",     "audit.anchor", "audit.fault",      "audit.checkpoint",
+    "audit.guarded", "edit",          "provenance",     "audit.note",   "audit.user_agent", "audit.acknowledgement"};
 const std::set<std::string> kMutableInAudit{"audit.cursor", "audit.verification", "audit.verification_run"};
 
 std::vector<std::string> texts(PgSession& session, const std::string& sql) {

@@ -9,7 +9,7 @@ constexpr char kColumns[] =
     "m.destination, m.tags, m.purpose, m.time_zone, m.client_reference, m.expires_at, m.scheduled_for, m.event_n, "
     "m.event_leaf, coalesce(m.provider, ''), coalesce(m.provider_reference, ''), coalesce(m.failure_reason, ''), "
     "m.submitted_at, m.approved_at, m.last_attempt_at, m.sent_at, m.confirmed_at, d.due_at, m.physician_id, "
-    "m.claimed_by, m.claimed_until";
+    "m.claimed_by, m.claimed_until, m.is_urgent";
 constexpr char kFrom[] = " from message m left join due d on d.message_id = m.id ";
 
 MessageRow row_of(const PgRows& rows, int i) {
@@ -56,6 +56,7 @@ MessageRow row_of(const PgRows& rows, int i) {
   if (!rows.is_null(i, c)) m.claimed_by = rows.uuid(i, c);
   c++;
   m.claimed_until = rows.optional_time(i, c++);
+  m.is_urgent = rows.flag(i, c++);
   m.created_at = {m.id.unix_ms() * 1000};
   return m;
 }
@@ -83,9 +84,8 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
   auto message = tx.run(
       "insert into message (id, kind, delivery_method, status, priority, risk_level, max_attempts, author_id, "
       "last_editor_id, recipient_key, destination, tags, purpose, time_zone, client_reference, expires_at, "
-      "scheduled_for, event_n, event_leaf, physician_id, submitted_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-      "$10, "
-      "$11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $20)",
+      "scheduled_for, event_n, event_leaf, physician_id, submitted_at, is_urgent) values ($1, $2, $3, $4, $5, $6, $7, "
+      "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $20, $21)",
       {m.id,
        small(m.kind),
        small(m.delivery_method),
@@ -105,7 +105,8 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
        PgValue(m.scheduled_for),
        PgValue::octets(view(entry.leaf)),
        PgValue(m.physician_id),
-       PgValue(m.submitted_at)});
+       PgValue(m.submitted_at),
+       m.is_urgent});
   if (!message) return message.error();
   auto sealed = tx.run(
       "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",
@@ -198,12 +199,13 @@ Result<void> update_draft(PgTransaction& tx, const MessageRow& m) {
   return done(
       tx.run("update message set version = $2, last_editor_id = $3, priority = $4, risk_level = $5, max_attempts = $6, "
              "recipient_key = $7, destination = $8, tags = $9, purpose = $10, time_zone = $11, expires_at = $12, "
-             "scheduled_for = $13, physician_id = $14, delivery_method = $15, submitted_at = null, approved_at = null, "
+             "scheduled_for = $13, physician_id = $14, delivery_method = $15, is_urgent = $16, submitted_at = null, "
+             "approved_at = null, "
              "claimed_by = null, claimed_until = null where id = $1",
              {m.id, small(m.version), m.last_editor_id, small(m.priority), small(m.risk_level), small(m.max_attempts),
               m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
               PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.expires_at), PgValue(m.scheduled_for),
-              PgValue(m.physician_id), small(m.delivery_method)}));
+              PgValue(m.physician_id), small(m.delivery_method), m.is_urgent}));
 }
 
 Result<void> write_claim(PgTransaction& tx, const Uuid& id, const Uuid& user_id, std::optional<WallTime> until) {
@@ -280,22 +282,25 @@ Result<void> insert_entry(PgTransaction& tx, const Entry& e) {
 }
 
 Result<void> insert_due(PgTransaction& tx, const DueRow& d) {
-  return done(tx.run("insert into due values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                     {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
-                      d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
-                      small(shard_of(d.message_id))}));
+  return done(
+      tx.run("insert into due (message_id, attempt_no, priority, lane, sender, provider, due_at, send_until, "
+             "shard, avoid) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
+              d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
+              small(shard_of(d.message_id)), d.avoid.empty() ? PgValue::null() : PgValue(d.avoid)}));
 }
 
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id) {
   auto rows = tx.run(
-      "select attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until from due "
+      "select attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until, coalesce(avoid, '') from "
+      "due "
       "where message_id = $1",
       {id});
   if (!rows) return rows.error();
   if (rows->size() == 0) return std::optional<DueRow>();
   return std::optional(DueRow{id, static_cast<int>(rows->number(0, 0)), static_cast<Priority>(rows->number(0, 1)),
                               rows->text(0, 2), rows->text(0, 3), rows->text(0, 4), rows->time(0, 5),
-                              rows->optional_time(0, 6)});
+                              rows->optional_time(0, 6), rows->text(0, 7)});
 }
 
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at) {

@@ -21,7 +21,7 @@ struct MessageRow {
   Priority priority = Priority::normal;
   RiskLevel risk_level = RiskLevel::normal;
   int version = 1, requeues = 0, attempts = 0, max_attempts = 0;
-  bool is_proven = true, is_cancel_requested = false;
+  bool is_proven = true, is_cancel_requested = false, is_urgent = false;
   Uuid author_id, last_editor_id;
   std::optional<Uuid> reviewer_id, physician_id, claimed_by;
   std::string recipient_key;  // 32 octets, or empty
@@ -50,6 +50,7 @@ struct DueRow {
   std::string lane, sender, provider;
   WallTime due_at;
   std::optional<WallTime> send_until;
+  std::string avoid = {};  // the provider that has just failed, where the route has another
 };
 
 // What else changes with the status; what is not set stays.

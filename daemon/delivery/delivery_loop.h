@@ -59,6 +59,7 @@ class DeliveryLoop : public QueueDoor {
   Result<int64_t> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
   Result<void> clear(int shard) override;
+  void look(std::vector<Uuid> ids) override;
 
  private:
   void run();

@@ -90,6 +90,7 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<Pace> pace_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -129,9 +130,9 @@ class App {
   std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
-  std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, purge_worker_, rewrap_worker_, watchdog_,
-      sweeper_;
+  std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_,
+      sequencer_worker_, verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, purge_worker_,
+      rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -278,6 +279,7 @@ bool App::try_start() {
 
 void App::start_delivery() {
   const int loops = loop_count(config_);
+  pace_ = make_pace(config_, providers_, clock_.tick());
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
   std::vector<Uuid> epochs;
@@ -293,8 +295,8 @@ void App::start_delivery() {
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
-                                                    std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *pace_}, std::move(options)));
   }
   start_care(std::move(epochs));
   start_evidence();

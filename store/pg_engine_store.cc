@@ -139,9 +139,15 @@ constexpr char kDueColumns[] =
     "message_id, attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until, coalesce(avoid, '')";
 
 DueRow due_of(const PgRows& rows, int i) {
-  return {rows.uuid(i, 0),          static_cast<int>(rows.number(i, 1)), static_cast<Priority>(rows.number(i, 2)),
-          rows.text(i, 3),          rows.text(i, 4),                     rows.text(i, 5),
-          rows.time(i, 6),          rows.optional_time(i, 7),            rows.text(i, 8)};
+  return {rows.uuid(i, 0),
+          static_cast<int>(rows.number(i, 1)),
+          static_cast<Priority>(rows.number(i, 2)),
+          rows.text(i, 3),
+          rows.text(i, 4),
+          rows.text(i, 5),
+          rows.time(i, 6),
+          rows.optional_time(i, 7),
+          rows.text(i, 8)};
 }
 
 Result<std::vector<DueRow>> PgEngineStore::scan_due(const DueLane& lane, int64_t ahead_ms,

@@ -46,9 +46,9 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
         SuppressionRow{ids.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider};
   const Status status = status_after(view, attempt_no, callback);
   const bool takes_effect = status != message.status;
-  change.confirmation = ConfirmationRow{ids.next(),    message.id,  attempt_no, callback.kind,
-                                        callback.id,   callback.provider, callback.provider_code, takes_effect,
-                                        view.now};
+  change.confirmation = ConfirmationRow{
+      ids.next(),   message.id, attempt_no, callback.kind, callback.id, callback.provider, callback.provider_code,
+      takes_effect, view.now};
   if (!takes_effect) return change;
 
   Event event;
@@ -61,9 +61,9 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
   event.callback_sha256 =
-      callback_sha256({callback.id, callback.message_id.value_or(Uuid{}), callback.provider, callback.event_id, callback.provider_reference,
-                       name(callback.kind), callback.provider_code, callback.attempt_no, callback.is_partial,
-                       callback.sealed_by, callback.sealed, callback.received_at});
+      callback_sha256({callback.id, callback.message_id.value_or(Uuid{}), callback.provider, callback.event_id,
+                       callback.provider_reference, name(callback.kind), callback.provider_code, callback.attempt_no,
+                       callback.is_partial, callback.sealed_by, callback.sealed, callback.received_at});
   event.detail = {{"attempt", static_cast<int64_t>(attempt_no)}, {"provider", callback.provider}};
   if (status == Status::failed) {
     event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";

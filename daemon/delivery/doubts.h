@@ -37,7 +37,7 @@ using PlanDue = std::function<std::optional<DueRow>(const MessageRow&, int attem
 
 struct DoubtSettings {
   std::string instance;
-  int attempts_max = 8;     // a message in doubt is resent no more often than others are tried
+  int attempts_max = 8;      // a message in doubt is resent no more often than others are tried
   int64_t lasts_ms = 40000;  // from a permit until its request has certainly reached the provider or not
 };
 

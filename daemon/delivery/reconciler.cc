@@ -7,8 +7,8 @@ namespace {
 
 constexpr int kOverdueMax = 1000;
 constexpr int kDoubtsMax = 256;
-constexpr int kSlice = 5000;          // messages looked at in a pass
-constexpr int kCountEvery = 15;       // passes: counting reads every message
+constexpr int kSlice = 5000;     // messages looked at in a pass
+constexpr int kCountEvery = 15;  // passes: counting reads every message
 constexpr int kUnconfirmedEvery = 150;
 constexpr int64_t kLookUpsUs = 4'000'000;  // in a pass, all together: the place is lost after 10 s
 constexpr int64_t kPersonMs = 600'000;     // before a doubt that a person decides is looked at again
@@ -23,8 +23,8 @@ DoubtSettings doubt_settings(const ReconcilerSettings& settings) {
 }  // namespace
 
 Reconciler::Reconciler(EngineStore& store, ReconcilerSettings settings, std::map<std::string, DoubtProvider> providers,
-                       PlanDue plan, const Keyring& keys, const Clock& clock, IdSource& ids, Log& log,
-                       Metrics& metrics, Hooks hooks)
+                       PlanDue plan, const Keyring& keys, const Clock& clock, IdSource& ids, Log& log, Metrics& metrics,
+                       Hooks hooks)
     : store_(store),
       settings_(std::move(settings)),
       providers_(std::move(providers)),
@@ -154,8 +154,7 @@ void Reconciler::count() {
   for (const auto& [name, one] : providers_)
     if (one.provider->has_receipts()) limits.push_back({name, one.provider->receipt_wait_ms()});
   if (auto waiting = store_.unconfirmed(limits))
-    for (const auto& one : *waiting)
-      metrics_.set("signet_unconfirmed", "provider=\"" + one.provider + "\"", one.count);
+    for (const auto& one : *waiting) metrics_.set("signet_unconfirmed", "provider=\"" + one.provider + "\"", one.count);
 }
 
 }  // namespace signet

@@ -37,7 +37,7 @@ class QueueDoor {
 
 struct RelaySettings {
   std::string instance;
-  int64_t round_ms = 20000;  // design: within 60 s, so that one lost hint comes back
+  int64_t round_ms = 20000;   // design: within 60 s, so that one lost hint comes back
   int64_t ahead_ms = 120000;  // what is due within this time is offered
   int page = 512;             // rows read and offered at once
   int rows_max = 65536;       // of normal and bulk in a pass: a refill leaves room for what sends meanwhile
@@ -83,10 +83,10 @@ class Relay {  // one thread
   std::atomic<bool> is_all_wanted_ = true;
   bool is_leading_ = false;
   Tick round_began_{};
-  Stamps stamps_{};                                          // the highest seen: a lower one means that the shard was lost
-  std::array<int64_t, kShards> waiting_{};                   // hints in a shard's lists, as last inspected
-  std::map<DueLane, std::optional<DueCursor>> wanted_;       // what is still to be offered, from where
-  std::map<DueLane, int64_t> full_;                          // and what waits for the shard to fall to this many hints
+  Stamps stamps_{};                                     // the highest seen: a lower one means that the shard was lost
+  std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
+  std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where
+  std::map<DueLane, int64_t> full_;                     // and what waits for the shard to fall to this many hints
   Uuid stale_after_;
 };
 

@@ -87,10 +87,10 @@ struct Fixture {
     settings.callback_base = "http://hooks/webhooks/";
     settings.retry.base_ms = 1000;
     settings.retry.max_attempts = 3;
-    delivery = std::make_unique<Delivery>(DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys},
-                                          settings,
-                                          Admit({routes, *queue, clock, random, *pace}, {{"twilio-main", in_flight}}),
-                                          Dispatcher(0, 1), std::move(providers));
+    delivery = std::make_unique<Delivery>(
+        DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys}, settings,
+        Admit({routes, *queue, clock, random, *pace, log, metrics}, {{"twilio-main", in_flight}}), Dispatcher(0, 1),
+        std::move(providers));
   }
   ~Fixture() { delivery.reset(); }
 

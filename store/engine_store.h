@@ -93,8 +93,8 @@ class EngineStore {
   virtual Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) = 0;
 
   // For the reconciler. Permits older than `age_ms` without a result: of a run that is gone; of one that lives, past
-  // twice that. None while the server has only just started: what waits for it comes first.
-  virtual Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) = 0;
+  // twice that. None within `grace_ms` of the server's start: what waited for it comes first.
+  virtual Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int64_t grace_ms, int count_max) = 0;
   // Messages in doubt whose wait, `wait_ms` from when they were first noticed or what postpone_doubts() said, is over.
   virtual Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) = 0;
   virtual Result<void> postpone_doubts(const std::vector<Postponed>& messages) = 0;

@@ -31,7 +31,7 @@ class PgEngineStore : public EngineStore {
   Result<Stamps> stamps() override;
   Result<void> record_stamps(const Stamps& stamps) override;
   Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) override;
-  Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) override;
+  Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int64_t grace_ms, int count_max) override;
   Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) override;
   Result<void> postpone_doubts(const std::vector<Postponed>& messages) override;
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;
@@ -203,7 +203,7 @@ Result<StaleDue> PgEngineStore::stale_due(const Uuid& after, int count_max, cons
   return out;
 }
 
-Result<std::vector<OverduePermit>> PgEngineStore::overdue_permits(int64_t age_ms, int count_max) {
+Result<std::vector<OverduePermit>> PgEngineStore::overdue_permits(int64_t age_ms, int64_t grace_ms, int count_max) {
   // Looked for through due: a row exists there exactly while an attempt has no result.
   auto rows = run(
       std::string("select s.message_id, s.attempt_no::int from due d cross join lateral (select * from attempt_start a "
@@ -211,9 +211,9 @@ Result<std::vector<OverduePermit>> PgEngineStore::overdue_permits(int64_t age_ms
                   "s.permitted_at < now() - $1 * interval '1 millisecond' and (s.permitted_at < now() - $1 * interval "
                   "'2 milliseconds' or not exists (select from daemon where daemon.epoch = s.epoch and ") +
           kIsAlive +
-          ")) and d.due_at < now() - $1 * interval '1 millisecond' and pg_postmaster_start_time() < now() - interval "
-          "'15 s' order by s.message_id limit $2",
-      {age_ms, small(count_max)});
+          ")) and d.due_at < now() - $1 * interval '1 millisecond' and pg_postmaster_start_time() < now() - $3 * interval "
+          "'1 millisecond' order by s.message_id limit $2",
+      {age_ms, small(count_max), grace_ms});
   if (!rows) return rows.error();
   std::vector<OverduePermit> out;
   for (int i = 0; i < rows->size(); i++) out.push_back({rows->uuid(i, 0), static_cast<int>(rows->number(i, 1))});

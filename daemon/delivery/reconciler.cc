@@ -53,7 +53,7 @@ bool Reconciler::leads() {
 }
 
 void Reconciler::settle_overdue() {
-  auto overdue = store_.overdue_permits(settings_.overdue_ms, kOverdueMax);
+  auto overdue = store_.overdue_permits(settings_.overdue_ms, settings_.grace_ms, kOverdueMax);
   if (!overdue || overdue->empty()) return;
   std::vector<Uuid> ids;
   for (const auto& permit : *overdue) ids.push_back(permit.message_id);

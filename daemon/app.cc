@@ -86,6 +86,7 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<Pace> pace_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -272,6 +273,7 @@ bool App::try_start() {
 
 void App::start_delivery() {
   const int loops = loop_count(config_);
+  pace_ = make_pace(config_, providers_, clock_.tick());
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
   for (int i = 0; i < loops; i++) {
@@ -281,12 +283,12 @@ void App::start_delivery() {
     options.redis = redis_;
     options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
     options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
-    options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
+    options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
-                                                    std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *pace_}, std::move(options)));
   }
   relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
   reconciler_ = std::make_unique<Reconciler>(

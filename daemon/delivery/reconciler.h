@@ -63,7 +63,7 @@ class Reconciler {
   Metrics& metrics_;
   const Hooks hooks_;
   int64_t passes_ = 0;
-  Uuid looked_at_;                    // the messages up to here, in this round
+  Uuid overdue_after_, looked_at_;    // the due rows, and the messages, up to here in this round
   std::set<Uuid> lost_, duplicates_;  // counted already
 };
 

@@ -18,7 +18,10 @@ bool Relay::pass() {
   if (!leads()) return false;
   if (look_for_losses() && begin_round()) (void)offer_wanted();
   SIGNET_CRASH_POINT(stamps_unrecorded);
-  if (!store_.record_stamps(stamps_)) return false;
+  if (stamps_ != recorded_) {
+    if (!store_.record_stamps(stamps_).ok()) return false;
+    recorded_ = stamps_;
+  }
   look_at_stale();
   return false;
 }
@@ -34,7 +37,7 @@ bool Relay::leads() {
   if (is_leading_) return true;
   auto recorded = store_.stamps();
   if (!recorded) return false;
-  stamps_ = *recorded;
+  stamps_ = recorded_ = *recorded;
   wanted_.clear();
   full_.clear();
   is_all_wanted_ = true;

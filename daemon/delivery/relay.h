@@ -83,6 +83,7 @@ class Relay {  // one thread
   std::atomic<bool> is_all_wanted_ = true;
   bool is_leading_ = false;
   Tick round_began_{};
+  Stamps recorded_{};
   Stamps stamps_{};                                     // the highest seen: a lower one means that the shard was lost
   std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
   std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where

@@ -139,8 +139,12 @@ TEMPLATE_TEST_CASE("a permit without a result is overdue when its run is gone, o
   world.end(answered, 1, OutcomeKind::accepted, Status::sent);
   auto overdue = [&](int64_t age_ms, int64_t grace_ms) {
     std::vector<Uuid> out;
-    for (const auto& permit : must(world.store().overdue_permits(age_ms, grace_ms, 100)))
-      out.push_back(permit.message_id);
+    Uuid after;
+    do {
+      const auto slice = must(world.store().overdue_permits(after, 2, age_ms, grace_ms));
+      out.insert(out.end(), slice.messages.begin(), slice.messages.end());
+      after = slice.last;
+    } while (!after.is_nil());
     return out;
   };
   CHECK(overdue(50000, 0).empty());  // too young

@@ -336,7 +336,8 @@ void App::start_care(std::vector<Uuid> epochs) {
       Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
                         [this] { callbacks_worker_->wake(); }, http_call});
   callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
-  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs), [](int) {});
+  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs),
+                                           [this](int daemons) { pace_->tokens().set_live_daemons(daemons); });
   callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
   heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
   heartbeat_worker_->wake();

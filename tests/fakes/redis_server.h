@@ -17,6 +17,8 @@ class RedisServer {
   RedisServer& operator=(const RedisServer&) = delete;
 
   void start();   // answers PING when this returns; on the same port as before, empty. Throws if it does not start
+  void start_from(const std::string& dump_file);  // likewise, but with what dump() kept there
+  void dump(const std::string& file) const;       // what it holds now; blocks it meanwhile
   void stop();    // SIGTERM
   void kill9();   // SIGKILL
   void freeze();  // SIGSTOP: connections stay, nothing answers
@@ -29,6 +31,7 @@ class RedisServer {
   std::string command(const std::vector<std::string>& arguments) const;
 
  private:
+  void launch();
   void end(int signal);
   std::vector<std::string> more_arguments_;
   std::string directory_;

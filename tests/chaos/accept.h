@@ -6,6 +6,7 @@
 
 namespace signet::chaos {
 
-int run_accept(int number, uint64_t seed);  // exit status
+// `bulk`: how many of run 3. The exit status; throws when a server does not start.
+int run_accept(int number, uint64_t seed, int64_t bulk);
 
 }  // namespace signet::chaos

@@ -1,6 +1,6 @@
 // ./dev chaos: three daemons, real servers, a judge and a nemesis.
 //   chaos [--seconds S] [--seed N] [--rounds R]    load under the nemesis; S/15 per act and round
-//   chaos --accept 2|3|4|5 [--seed N]              one of the accept runs of the engine
+//   chaos --accept 2|3|4|5 [--seed N] [--bulk M]   one of the accept runs of the engine
 // Exit status 0: nothing lost, nothing twice, no contract broken. 1: something was. 2: usage.
 #include <cstdio>
 #include <cstdlib>
@@ -22,7 +22,7 @@ constexpr int kRateCountsFromS = 300;  // shorter runs are for the suite, on mac
 constexpr int kDrainS = 120;
 
 int usage() {
-  std::fprintf(stderr, "usage: chaos [--seconds S] [--seed N] [--rounds R] | --accept 2|3|4|5 [--seed N]\n");
+  std::fprintf(stderr, "usage: chaos [--seconds S] [--seed N] [--rounds R] | --accept 2|3|4|5 [--seed N] [--bulk M]\n");
   return 2;
 }
 
@@ -61,7 +61,7 @@ int run_nemesis(uint64_t seed, int seconds, int rounds, bool has_loss) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, long> words{{"--seconds", 600}, {"--seed", 1}, {"--rounds", 2}, {"--accept", 0}};
+  std::map<std::string, long> words{{"--seconds", 600}, {"--seed", 1}, {"--rounds", 2}, {"--accept", 0}, {"--bulk", 1'000'000}};
   for (int i = 1; i < argc; i += 2) {
     const auto word = words.find(argv[i]);
     if (word == words.end() || i + 1 == argc) return usage();
@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     std::printf("chaos: INCOMPLETE: no packets are lost, since there is no root or no iptables (./dev chaos has it)\n");
   const auto seed = static_cast<uint64_t>(words["--seed"]);
   try {
-    if (words["--accept"] != 0) return run_accept(static_cast<int>(words["--accept"]), seed);
+    if (words["--accept"] != 0) return run_accept(static_cast<int>(words["--accept"]), seed, words["--bulk"]);
     return run_nemesis(seed, static_cast<int>(words["--seconds"]), static_cast<int>(words["--rounds"]), has_loss);
   } catch (const std::exception& fault) {
     std::printf("chaos: broke off: %s\n", fault.what());

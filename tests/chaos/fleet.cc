@@ -40,6 +40,7 @@ Fleet::Fleet(FleetSettings chosen)
     : settings(std::move(chosen)),
       folder(scratch()),
       sms_lanes{{"sms", "twilio-main", "AU", EffectRule::resolved}},
+      sink_lane{"sms-" + std::to_string(sms_lanes.size() + 1), "sink", "US", EffectRule::resolved},
       keys(test_keys(random)) {
   for (int d = 0; d < kDaemons; d++) {
     const auto i = static_cast<size_t>(d);
@@ -50,6 +51,7 @@ Fleet::Fleet(FleetSettings chosen)
   }
   judge_port_ = free_tcp_port();
   smtp_port_ = free_tcp_port();
+  sink_port_ = free_tcp_port();
   proxy_thread_ = std::thread([this] { proxy_loop_.run(); });
   std::filesystem::create_directory(folder + "/keys");
   write_file(folder + "/keys/kek", to_base64(std::string(32, 'k')));
@@ -58,6 +60,7 @@ Fleet::Fleet(FleetSettings chosen)
   write_file(folder + "/keys/twilio", kToken);
   for (int d = 0; d < kDaemons; d++) write_config(d);
   run({"keygen"});
+  if (settings.has_sink) start_sink();
   const nlohmann::json judge{{"httpPort", judge_port_},
                              {"smtpPort", smtp_port_},
                              {"journal", folder + "/seen.jsonl"},
@@ -79,6 +82,7 @@ Fleet::Fleet(FleetSettings chosen)
 Fleet::~Fleet() {
   for (auto& daemon : daemons_) daemon.reset();
   judge_.reset();
+  sink_.reset();
   proxy_loop_.post([this] {
     for (size_t i = 0; i < kDaemons; i++) {
       redis_proxies_[i].reset();
@@ -88,6 +92,23 @@ Fleet::~Fleet() {
   });
   proxy_thread_.join();
   if (std::getenv("CHAOS_KEEP") == nullptr) std::filesystem::remove_all(folder);
+}
+
+void Fleet::start_sink() {
+  const std::string files = folder + "/nginx";
+  std::filesystem::create_directory(files);
+  // As tests/bench/services has it: answers like an SMS API's create-message call.
+  write_file(files + "/conf", "daemon off; master_process off; pid " + files + "/pid; error_log " + files +
+                                  "/log warn;\nevents { worker_connections 4096; }\nhttp {\n  access_log off; "
+                                  "keepalive_requests 1000000; keepalive_timeout 120s; default_type application/json;\n"
+                                  "  client_body_buffer_size 64k; client_body_temp_path " + files +
+                                  "/b; proxy_temp_path " + files + "/p; fastcgi_temp_path " + files +
+                                  "/f;\n  uwsgi_temp_path " + files + "/u; scgi_temp_path " + files +
+                                  "/s;\n  server { listen 127.0.0.1:" + std::to_string(sink_port_) +
+                                  " backlog=4096;\n    location / { return 201 "
+                                  "'{\"sid\":\"SM$request_id\",\"status\":\"queued\",\"error_code\":null}'; }\n  }\n}\n");
+  sink_ = std::make_unique<Process>(std::vector<std::string>{"nginx", "-c", files + "/conf"}, files + "/out");
+  wait_until("nginx answers", [this] { return http_call("GET", sink_port_, "/").status == 201; });
 }
 
 void Fleet::write_config(int daemon) {
@@ -114,9 +135,15 @@ void Fleet::write_config(int daemon) {
        << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", rate_per_s: " << settings.rate_per_s;
   if (settings.burst > 0) text << ", burst: " << settings.burst;
   text << ", in_flight: " << settings.in_flight << " }\n  - { name: relay, adapter: smtp, url: \"smtp://127.0.0.1:"
-       << smtp_port_ << "\", starttls: opportunistic,\n      from: \"Clinic <clinic@example.org>\", in_flight: 20 }\n"
-       << "routes:\n";
-  for (const auto& lane : sms_lanes)
+       << smtp_port_ << "\", starttls: opportunistic,\n      from: \"Clinic <clinic@example.org>\", in_flight: 20 }\n";
+  if (settings.has_sink)
+    text << "  - { name: sink, adapter: twilio, base_url: \"http://127.0.0.1:" << sink_port_ << "\", account_sid: "
+         << kSid << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", rate_per_s: "
+         << settings.sink_rate_per_s << ", in_flight: " << settings.in_flight << " }\n";
+  text << "routes:\n";
+  auto lanes = sms_lanes;
+  if (settings.has_sink) lanes.push_back(sink_lane);
+  for (const auto& lane : lanes)
     text << "  - { kind: sms, match: { country: [" << lane.country << "] }, providers: [ { name: " << lane.provider
          << ", weight: 100 } ] }\n";
   text << "  - { kind: email, match: {}, providers: [ { name: relay, weight: 100 } ] }\nlog: { level: info }\n";

@@ -34,6 +34,8 @@ struct FleetSettings {
   int lease_ms = 2000;
   std::string sms_in_doubt = "resend";
   bool has_proxies = true;
+  bool has_sink = false;  // nginx as one more provider, which takes everything and remembers nothing
+  double sink_rate_per_s = 0;
 };
 
 struct Lane {  // a class of providers that a message can be sent to
@@ -79,6 +81,7 @@ class Fleet {
   const FleetSettings settings;
   const std::string folder;
   const std::vector<Lane> sms_lanes;
+  const Lane sink_lane;  // with has_sink
   SystemClock clock;
   SystemRandom random;
   const Keyring keys;
@@ -87,12 +90,13 @@ class Fleet {
 
  private:
   void write_config(int daemon);
-  int judge_port_ = 0, smtp_port_ = 0;
+  void start_sink();
+  int judge_port_ = 0, smtp_port_ = 0, sink_port_ = 0;
   std::array<int, kDaemons> admin_ports_{}, webhook_ports_{};
   std::array<std::unique_ptr<Process>, kDaemons> daemons_;
   std::array<std::atomic<bool>, kDaemons> is_up_{};
   std::array<bool, kDaemons> is_started_{};
-  std::unique_ptr<Process> judge_;
+  std::unique_ptr<Process> judge_, sink_;
   Loop proxy_loop_;
   std::array<std::unique_ptr<Proxy>, kDaemons> redis_proxies_, postgres_proxies_;
   std::thread proxy_thread_;

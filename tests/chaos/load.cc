@@ -36,7 +36,7 @@ Load::Load(Fleet& fleet, LoadSettings settings, std::string token, uint64_t seed
   if (settings_.direct_per_s > 0) threads_.emplace_back([this] { insert_directly(); });
   if (settings_.api_per_s > 0)
     for (int i = 0; i < kApiThreads; i++) threads_.emplace_back([this, i] { use_api(i); });
-  if (settings_.has_criticals) threads_.emplace_back([this] { be_critical(); });
+  if (settings_.criticals_per_s > 0) threads_.emplace_back([this] { be_critical(); });
   if (settings_.cancels_per_s > 0) threads_.emplace_back([this] { cancel(); });
 }
 
@@ -48,7 +48,6 @@ void Load::stop() {
   threads_.clear();
 }
 
-// The load keeps its own beat: what a stall put off comes at once after it, as applications do that wait.
 bool Load::wait_until_due(WallTime start, int64_t n, double per_s) {
   const auto due_us = start.us + static_cast<int64_t>(static_cast<double>(n) * 1e6 / per_s);
   while (!is_stopping_) {
@@ -82,6 +81,7 @@ void Load::insert_directly() {
   const double per_step = settings_.direct_per_s * kStepMs / 1000;
   uint64_t recipient = 0;
   for (int64_t step = 0; wait_until_due(start, step, 1000.0 / kStepMs); step++) {
+    if (!settings_.catches_up) step = std::max(step, (fleet_.clock.wall().us - start.us) / (kStepMs * 1000));
     const auto count = static_cast<int>(std::floor(static_cast<double>(step + 1) * per_step) -
                                         std::floor(static_cast<double>(step) * per_step));
     std::vector<ApprovedOptions> some;
@@ -164,7 +164,7 @@ void Load::use_api(int thread) {
 
 void Load::be_critical() {
   const WallTime start = fleet_.clock.wall();
-  for (int64_t n = 0; wait_until_due(start, n, 1); n++) {
+  for (int64_t n = 0; wait_until_due(start, n, settings_.criticals_per_s); n++) {
     const nlohmann::json draft{{"kind", "sms"},
                                {"recipientPhone", number_in("AU", static_cast<uint64_t>(n))},
                                {"contentDraft", "Please come in today."},

@@ -52,7 +52,6 @@ Fleet::Fleet(FleetSettings chosen)
   judge_port_ = free_tcp_port();
   smtp_port_ = free_tcp_port();
   sink_port_ = free_tcp_port();
-  proxy_thread_ = std::thread([this] { proxy_loop_.run(); });
   std::filesystem::create_directory(folder + "/keys");
   write_file(folder + "/keys/kek", to_base64(std::string(32, 'k')));
   write_file(folder + "/keys/mac", to_base64(std::string(32, 'm')));
@@ -77,6 +76,7 @@ Fleet::Fleet(FleetSettings chosen)
     if (!judge_->is_running()) throw std::runtime_error("the judge ended: " + read_file(folder + "/judge.log"));
     return this->judge("GET", "/judge/summary").status == 200;
   });
+  proxy_thread_ = std::thread([this] { proxy_loop_.run(); });
 }
 
 Fleet::~Fleet() {

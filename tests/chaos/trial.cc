@@ -57,20 +57,15 @@ void Trial::fault(const std::string& text) {
 }
 
 void Trial::drain(int seconds) {
-  int64_t left = -1;
-  try {
-    wait_until(
-        "rest",
-        [&] {
-          if (const auto gone = fleet_.unexpected_end(); !gone.empty()) fault(gone);
-          left = fleet_.number(kUnsettledSql);
-          ::usleep(300'000);
-          return left == 0;
-        },
-        seconds / 16 + 1);  // its questions come each 20 ms, ours take some 320
-  } catch (const std::exception&) {
-    fault("drain: after " + std::to_string(seconds) + " s still unsettled: " + std::to_string(left));
-  }
+  const WallTime start = fleet_.clock.wall();
+  int64_t left = 0;
+  do {
+    if (const auto gone = fleet_.unexpected_end(); !gone.empty()) fault(gone);
+    left = fleet_.number(kUnsettledSql);
+    if (left == 0) return;
+    ::usleep(300'000);
+  } while (fleet_.clock.wall().us < start.us + seconds * int64_t{1'000'000});
+  fault("drain: after " + std::to_string(seconds) + " s still unsettled: " + std::to_string(left));
 }
 
 void Trial::conclude(const Load& load, const std::string& admin_token) {

@@ -87,10 +87,11 @@ int redis_dies(uint64_t seed, bool comes_back_old) {
     back_s = s;
     break;
   }
-  std::printf("accept 2: %.0f messages/s accepted; after the kill the longest gap was %.2f s, %lld/s flowed again "
-              "%.2f s after it; before it %.0f/s arrived\n",
-              rate, static_cast<double>(gap_us) / 1e6, static_cast<long long>(kBack), back_s,
-              static_cast<double>(count_in(at, killed.us - 10 * kSecondUs, killed.us)) / 10);
+  std::printf(
+      "accept 2: %.0f messages/s accepted; after the kill the longest gap was %.2f s, %lld/s flowed again "
+      "%.2f s after it; before it %.0f/s arrived\n",
+      rate, static_cast<double>(gap_us) / 1e6, static_cast<long long>(kBack), back_s,
+      static_cast<double>(count_in(at, killed.us - 10 * kSecondUs, killed.us)) / 10);
   if (rate < 0.95 * kRate) trial.fault("less than 2,000 messages/s were put in");
   if (static_cast<double>(gap_us) / 1e6 > kWithinS || back_s > kWithinS)
     trial.fault("sending did not go on within 10 s");
@@ -117,7 +118,11 @@ int critical_beside_bulk(uint64_t seed, int64_t bulk) {
     rate = static_cast<double>(results() - before) * 1e6 / static_cast<double>(fleet.clock.wall().us - start.us);
   }
   std::printf("accept 3: alone, bulk flows at %.0f/s\n", rate);
-  Fleet fleet({.seed = seed, .mix = "calm", .in_flight = 512, .has_proxies = false, .has_sink = true,
+  Fleet fleet({.seed = seed,
+               .mix = "calm",
+               .in_flight = 512,
+               .has_proxies = false,
+               .has_sink = true,
                .sink_rate_per_s = rate / 2});
   Trial trial(fleet, "accept 3");
   fill(fleet, bulk, fleet.sink_lane, Priority::bulk);
@@ -181,8 +186,9 @@ int postgres_away(uint64_t seed) {
   // Become due while it is away.
   fill(fleet, 10000, fleet.sms_lanes[0], Priority::normal);
   {
-    auto put_off = fleet.postgres.session("postgres")->run(
-        "update due set due_at = now() + interval '35 seconds' + random() * interval '45 seconds'");
+    auto put_off =
+        fleet.postgres.session("postgres")
+            ->run("update due set due_at = now() + interval '35 seconds' + random() * interval '45 seconds'");
     if (!put_off) throw std::runtime_error(put_off.error().text);
   }
   const Tokens tokens = start_all(fleet);
@@ -198,8 +204,7 @@ int postgres_away(uint64_t seed) {
   for (int s = 1; s <= kAwayS; s++) {
     sleep_until(fleet, stopped, s);
     for (int d = 0; d < kDaemons; d++) memory_kb = std::max(memory_kb, fleet.memory_kb(d));
-    if (s == 10)
-      api_status = http_call("POST", fleet.admin_port(0), "/api/messages", "{}", tokens.reviewer).status;
+    if (s == 10) api_status = http_call("POST", fleet.admin_port(0), "/api/messages", "{}", tokens.reviewer).status;
   }
   nemesis.start_postgres();
   const WallTime back = nemesis.outages().back().second;
@@ -208,7 +213,8 @@ int postgres_away(uint64_t seed) {
     sleep_until(fleet, back, 0.25 * i);
     const int64_t behind = fleet.number(
         "select (select count(*) from due where due_at < now() - interval '5 seconds') + (select count(*) from "
-        "attempt_start p where p.kind = 1 and p.permitted_at < now() - interval '5 seconds' and not exists (select from "
+        "attempt_start p where p.kind = 1 and p.permitted_at < now() - interval '5 seconds' and not exists (select "
+        "from "
         "attempt_result r where r.message_id = p.message_id and r.attempt_no = p.attempt_no))");
     if (behind == 0) caught_up_s = static_cast<double>(fleet.clock.wall().us - back.us) / 1e6;
   }
@@ -222,10 +228,11 @@ int postgres_away(uint64_t seed) {
   const int64_t late_from = stopped.us + (fleet.settings.permit_start_ms + kToleranceMs) * 1000;
   const int64_t late = count_in(at, late_from, back.us);
   const int64_t doubted = fleet.number("select count(*) from attempt_result where outcome = 4");
-  std::printf("accept 5: %lld arrivals while PostgreSQL was away, beyond a permit's time; the API answered %d; resident "
-              "memory at most %lld MB; caught up after %.1f s; %lld in doubt\n",
-              static_cast<long long>(late), api_status, static_cast<long long>(memory_kb / 1024), caught_up_s,
-              static_cast<long long>(doubted));
+  std::printf(
+      "accept 5: %lld arrivals while PostgreSQL was away, beyond a permit's time; the API answered %d; resident "
+      "memory at most %lld MB; caught up after %.1f s; %lld in doubt\n",
+      static_cast<long long>(late), api_status, static_cast<long long>(memory_kb / 1024), caught_up_s,
+      static_cast<long long>(doubted));
   if (late > 0) trial.fault("something was sent while PostgreSQL was away");
   if (api_status != 503) trial.fault("the API did not answer 503");
   if (memory_kb > kMemoryMaxKb) trial.fault("a daemon took more than 150 MB");

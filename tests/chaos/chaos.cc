@@ -61,7 +61,8 @@ int run_nemesis(uint64_t seed, int seconds, int rounds, bool has_loss) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, long> words{{"--seconds", 600}, {"--seed", 1}, {"--rounds", 2}, {"--accept", 0}, {"--bulk", 1'000'000}};
+  std::map<std::string, long> words{
+      {"--seconds", 600}, {"--seed", 1}, {"--rounds", 2}, {"--accept", 0}, {"--bulk", 1'000'000}};
   for (int i = 1; i < argc; i += 2) {
     const auto word = words.find(argv[i]);
     if (word == words.end() || i + 1 == argc) return usage();

@@ -11,11 +11,16 @@ struct Share {
   double usual, storm;
 };
 constexpr Share kShares[] = {
-    {Conduct::accept_slowly, 0.010, 0.030},    {Conduct::accept_and_leave, 0.010, 0.030},
-    {Conduct::accept_and_reset, 0.003, 0.040}, {Conduct::accept_and_hang, 0.002, 0.020},
-    {Conduct::accept_and_cut, 0.003, 0.020},   {Conduct::accept_and_rave, 0.003, 0.020},
-    {Conduct::reset, 0.003, 0.040},            {Conduct::hang, 0.002, 0.010},
-    {Conduct::rave, 0.003, 0.020},             {Conduct::fail, 0.005, 0.060},
+    {Conduct::accept_slowly, 0.010, 0.030},
+    {Conduct::accept_and_leave, 0.010, 0.030},
+    {Conduct::accept_and_reset, 0.003, 0.040},
+    {Conduct::accept_and_hang, 0.002, 0.020},
+    {Conduct::accept_and_cut, 0.003, 0.020},
+    {Conduct::accept_and_rave, 0.003, 0.020},
+    {Conduct::reset, 0.003, 0.040},
+    {Conduct::hang, 0.002, 0.010},
+    {Conduct::rave, 0.003, 0.020},
+    {Conduct::fail, 0.005, 0.060},
     // Each pauses a lane for a second: more would be a test of nothing else.
     {Conduct::throttle, 0.0002, 0.002},
 };
@@ -26,8 +31,7 @@ Mix mix_of(std::string_view word) {
   Mix mix;
   if (word == "calm") return mix;
   if (word != "usual" && word != "storm") throw std::runtime_error("no such mix: " + std::string(word));
-  for (const auto& row : kShares)
-    mix.share[static_cast<size_t>(row.conduct)] = word == "usual" ? row.usual : row.storm;
+  for (const auto& row : kShares) mix.share[static_cast<size_t>(row.conduct)] = word == "usual" ? row.usual : row.storm;
   return mix;
 }
 

@@ -21,6 +21,7 @@ namespace {
 
 constexpr char kSid[] = "AC00000000000000000000000000000000";
 constexpr char kToken[] = "chaos-token";
+constexpr char kWebhookKey[] = "chaos-webhook-key-of-32-octets..";
 constexpr char kPublicUrl[] = "http://127.0.0.1:9";  // what providers sign; each daemon listens elsewhere
 
 std::string scratch() {
@@ -39,8 +40,11 @@ std::string last_lines(const std::string& file, size_t bytes) {
 Fleet::Fleet(FleetSettings chosen)
     : settings(std::move(chosen)),
       folder(scratch()),
-      sms_lanes{{"sms", "twilio-main", "AU", EffectRule::resolved}},
-      sink_lane{"sms-" + std::to_string(sms_lanes.size() + 1), "sink", "US", EffectRule::resolved},
+      sms_lanes{{"sms", "gw-idempotent", "AU", EffectRule::once},
+                {"sms-2", "gw-queryable", "NZ", EffectRule::once},
+                {"sms-3", "twilio-main", "US", EffectRule::resolved},
+                {"sms-4", "gw-blind", "GB", EffectRule::resolved}},
+      sink_lane{"sms-" + std::to_string(sms_lanes.size() + 1), "sink", "IE", EffectRule::resolved},
       keys(test_keys(random)) {
   for (int d = 0; d < kDaemons; d++) {
     const auto i = static_cast<size_t>(d);
@@ -57,17 +61,24 @@ Fleet::Fleet(FleetSettings chosen)
   write_file(folder + "/keys/mac", to_base64(std::string(32, 'm')));
   write_file(folder + "/keys/index", to_base64(std::string(32, 'i')));
   write_file(folder + "/keys/twilio", kToken);
+  write_file(folder + "/keys/webhook", to_base64(kWebhookKey));
   for (int d = 0; d < kDaemons; d++) write_config(d);
   run({"keygen"});
   if (settings.has_sink) start_sink();
-  const nlohmann::json judge{{"httpPort", judge_port_},
-                             {"smtpPort", smtp_port_},
-                             {"journal", folder + "/seen.jsonl"},
-                             {"smtpJournal", folder + "/seen-mail.jsonl"},
-                             {"mix", settings.mix},
-                             {"accountSid", kSid},
-                             {"authToken", kToken},
-                             {"webhookPorts", webhook_ports_}};
+  const nlohmann::json judge{
+      {"httpPort", judge_port_},
+      {"smtpPort", smtp_port_},
+      {"journal", folder + "/seen.jsonl"},
+      {"smtpJournal", folder + "/seen-mail.jsonl"},
+      {"mix", settings.mix},
+      {"accountSid", kSid},
+      {"authToken", kToken},
+      {"webhookPorts", webhook_ports_},
+      {"webhookKey", kWebhookKey},
+      {"gateways",
+       {{{"name", "gw-idempotent"}, {"knowsKeys", true}},
+        {{"name", "gw-queryable"}, {"answersLookUps", true}},
+        {{"name", "gw-blind"}, {"callbackUrl", std::string(kPublicUrl) + "/webhooks/gw-blind"}}}}};
   write_file(folder + "/judge.json", judge.dump());
   judge_ = std::make_unique<Process>(
       std::vector<std::string>{JUDGE_BINARY, folder + "/judge.json", std::to_string(settings.seed)},
@@ -98,15 +109,16 @@ void Fleet::start_sink() {
   const std::string files = folder + "/nginx";
   std::filesystem::create_directory(files);
   // As tests/bench/services has it: answers like an SMS API's create-message call.
-  write_file(files + "/conf", "daemon off; master_process off; pid " + files + "/pid; error_log " + files +
-                                  "/log warn;\nevents { worker_connections 4096; }\nhttp {\n  access_log off; "
-                                  "keepalive_requests 1000000; keepalive_timeout 120s; default_type application/json;\n"
-                                  "  client_body_buffer_size 64k; client_body_temp_path " + files +
-                                  "/b; proxy_temp_path " + files + "/p; fastcgi_temp_path " + files +
-                                  "/f;\n  uwsgi_temp_path " + files + "/u; scgi_temp_path " + files +
-                                  "/s;\n  server { listen 127.0.0.1:" + std::to_string(sink_port_) +
-                                  " backlog=4096;\n    location / { return 201 "
-                                  "'{\"sid\":\"SM$request_id\",\"status\":\"queued\",\"error_code\":null}'; }\n  }\n}\n");
+  write_file(files + "/conf",
+             "daemon off; master_process off; pid " + files + "/pid; error_log " + files +
+                 "/log warn;\nevents { worker_connections 4096; }\nhttp {\n  access_log off; "
+                 "keepalive_requests 1000000; keepalive_timeout 120s; default_type application/json;\n"
+                 "  client_body_buffer_size 64k; client_body_temp_path " +
+                 files + "/b; proxy_temp_path " + files + "/p; fastcgi_temp_path " + files + "/f;\n  uwsgi_temp_path " +
+                 files + "/u; scgi_temp_path " + files +
+                 "/s;\n  server { listen 127.0.0.1:" + std::to_string(sink_port_) +
+                 " backlog=4096;\n    location / { return 201 "
+                 "'{\"sid\":\"SM$request_id\",\"status\":\"queued\",\"error_code\":null}'; }\n  }\n}\n");
   sink_ = std::make_unique<Process>(std::vector<std::string>{"nginx", "-c", files + "/conf"}, files + "/out");
   wait_until("nginx answers", [this] { return http_call("GET", sink_port_, "/").status == 201; });
 }
@@ -130,16 +142,26 @@ void Fleet::write_config(int daemon) {
        << "\n  request_timeout_ms: " << settings.request_timeout_ms << "\n  lease_ms: " << settings.lease_ms
        << "\n  spool_dir: spool\n  retry: { base_ms: 200, factor: 2.0, cap_ms: 5000, max_attempts: 20 }\n"
        << "  in_doubt: { sms: " << settings.sms_in_doubt << ", email: operator, wait_s: 3 }\n"
-       << "  quiet_hours: { applies_to: [] }\nproviders:\n  - { name: twilio-main, adapter: twilio, base_url: "
-       << "\"http://127.0.0.1:" << judge_port_ << "\", account_sid: " << kSid
-       << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", rate_per_s: " << settings.rate_per_s;
-  if (settings.burst > 0) text << ", burst: " << settings.burst;
-  text << ", in_flight: " << settings.in_flight << " }\n  - { name: relay, adapter: smtp, url: \"smtp://127.0.0.1:"
-       << smtp_port_ << "\", starttls: opportunistic,\n      from: \"Clinic <clinic@example.org>\", in_flight: 20 }\n";
+       << "  quiet_hours: { applies_to: [] }\nproviders:\n";
+  for (const char* provider_class : {"idempotent", "queryable", "blind"}) {
+    const std::string name = std::string("gw-") + provider_class;
+    const std::string url = "http://127.0.0.1:" + std::to_string(judge_port_) + "/gateway/" + name;
+    text << "  - { name: " << name << ", adapter: generic_http, in_doubt: " << provider_class << ", url: \"" << url
+         << "\",\n      look_up_url: \"" << url << "/look-up\", webhook_secret_file: ../keys/webhook, key_life_s: 86400"
+         << (name == "gw-blind" ? ", echo: false" : "") << ",\n      rate_per_s: " << settings.rate_per_s
+         << (settings.burst > 0 ? ", burst: " + std::to_string(settings.burst) : "")
+         << ", in_flight: " << settings.in_flight << " }\n";
+  }
+  text << "  - { name: twilio-main, adapter: twilio, base_url: \"http://127.0.0.1:" << judge_port_
+       << "\", account_sid: " << kSid
+       << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", in_flight: " << settings.in_flight
+       << " }\n  - { name: relay, adapter: smtp, url: \"smtp://127.0.0.1:" << smtp_port_
+       << "\", starttls: opportunistic,\n      from: \"Clinic <clinic@example.org>\", in_flight: 20 }\n";
   if (settings.has_sink)
-    text << "  - { name: sink, adapter: twilio, base_url: \"http://127.0.0.1:" << sink_port_ << "\", account_sid: "
-         << kSid << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", rate_per_s: "
-         << settings.sink_rate_per_s << ", in_flight: " << settings.in_flight << " }\n";
+    text << "  - { name: sink, adapter: twilio, base_url: \"http://127.0.0.1:" << sink_port_
+         << "\", account_sid: " << kSid
+         << ", auth_token_file: ../keys/twilio,\n      from: \"+15005550006\", rate_per_s: " << settings.sink_rate_per_s
+         << ", in_flight: " << settings.in_flight << " }\n";
   text << "routes:\n";
   auto lanes = sms_lanes;
   if (settings.has_sink) lanes.push_back(sink_lane);
@@ -154,10 +176,9 @@ void Fleet::write_config(int daemon) {
 void Fleet::start(int daemon) {
   const auto i = static_cast<size_t>(daemon);
   const std::string data = folder + "/" + std::to_string(daemon + 1);
-  daemons_[i] = std::make_unique<Process>(
-      std::vector<std::string>{SIGNET_BINARY, "--config", data + "/signetd.yaml", "--clock-offset", data + "/clock",
-                               "run"},
-      data + "/signetd.log");
+  daemons_[i] = std::make_unique<Process>(std::vector<std::string>{SIGNET_BINARY, "--config", data + "/signetd.yaml",
+                                                                   "--clock-offset", data + "/clock", "run"},
+                                          data + "/signetd.log");
   is_up_[i] = true;
   is_started_[i] = true;
 }
@@ -219,7 +240,8 @@ int64_t Fleet::memory_kb(int daemon) const {
 
 void Fleet::step_clock(int daemon, int64_t by_us) {
   // In place: the daemon has the file mapped.
-  std::fstream file(folder + "/" + std::to_string(daemon + 1) + "/clock", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(folder + "/" + std::to_string(daemon + 1) + "/clock",
+                    std::ios::in | std::ios::out | std::ios::binary);
   file.write(reinterpret_cast<const char*>(&by_us), sizeof by_us);
 }
 

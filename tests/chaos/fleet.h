@@ -27,7 +27,7 @@ struct FleetSettings {
   uint64_t seed = 1;
   std::string mix = "usual";  // of the judge (tests/chaos/conduct.h)
   int in_flight = 64;
-  double rate_per_s = 0;  // of the first provider of SMS
+  double rate_per_s = 0;  // of each gateway
   int burst = 0;
   int permit_start_ms = 1000;
   int request_timeout_ms = 3000;
@@ -61,8 +61,8 @@ class Fleet {
   bool is_up(int daemon) const { return is_up_[static_cast<size_t>(daemon)]; }  // any thread: started, not paused
   pid_t pid(int daemon) const { return daemons_[static_cast<size_t>(daemon)]->pid(); }
   int admin_port(int daemon) const { return admin_ports_[static_cast<size_t>(daemon)]; }
-  int64_t memory_kb(int daemon) const;  // resident, now
-  void step_clock(int daemon, int64_t by_us);  // its wall clock against ours, from now on; 0: back
+  int64_t memory_kb(int daemon) const;              // resident, now
+  void step_clock(int daemon, int64_t by_us);       // its wall clock against ours, from now on; 0: back
   void limit_file_size(int daemon, int64_t bytes);  // RLIMIT_FSIZE of the running process; -1: none
 
   Proxy* redis_proxy(int daemon) { return redis_proxies_[static_cast<size_t>(daemon)].get(); }

@@ -24,6 +24,10 @@ int run(const std::string& file, uint64_t seed) {
   settings.account_sid = json.at("accountSid");
   settings.auth_token = json.at("authToken");
   settings.webhook_ports = json.at("webhookPorts").get<std::vector<int>>();
+  for (const auto& one : json.value("gateways", nlohmann::json::array()))
+    settings.gateways.push_back({one.at("name"), one.value("knowsKeys", false), one.value("answersLookUps", false),
+                                 one.value("callbackUrl", "")});
+  settings.webhook_key = json.value("webhookKey", "");
   Loop loop;
   const Signals signals([&loop](int) { loop.stop(); });
   const SystemClock clock;

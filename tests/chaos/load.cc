@@ -22,6 +22,8 @@ std::string number_in(const std::string& country, uint64_t n) {
   char text[24];
   if (country == "NZ")
     std::snprintf(text, sizeof text, "+6421%07llu", static_cast<unsigned long long>(2000000 + n % 1000000));
+  else if (country == "GB")
+    std::snprintf(text, sizeof text, "+447400%06llu", static_cast<unsigned long long>(n % 1000000));
   else if (country == "US")
     std::snprintf(text, sizeof text, "+1415555%04llu", static_cast<unsigned long long>(n % 10000));
   else
@@ -89,9 +91,9 @@ void Load::insert_directly() {
       ApprovedOptions one;
       recipient++;
       if (!settings_.is_even && chance.unit() < settings_.mail_share) {
-        one.envelope = mail("patient" + std::string(kMailEndings[chance.below(std::size(kMailEndings))]) +
-                                "@mail.example",
-                            "Your letter", "It is ready.");
+        one.envelope =
+            mail("patient" + std::string(kMailEndings[chance.below(std::size(kMailEndings))]) + "@mail.example",
+                 "Your letter", "It is ready.");
         one.lane = "email";
         one.destination = "mail.example";
       } else {
@@ -127,8 +129,8 @@ std::optional<Uuid> Load::hand_over(const std::string& draft, Critical* times) {
     HttpAnswer answer;
     do {
       if (times != nullptr && suffix == "-s") times->asked_at = fleet_.clock.wall();
-      answer = http_call("POST", fleet_.admin_port(a_daemon()), path, body, token_,
-                         {{"Idempotency-Key", key + suffix}}, 5);
+      answer =
+          http_call("POST", fleet_.admin_port(a_daemon()), path, body, token_, {{"Idempotency-Key", key + suffix}}, 5);
       if (answer.status >= 200 && answer.status < 300) return answer;
       refusals_++;
       // No answer, or a server away: the same again, by the same key, at another daemon.

@@ -21,10 +21,10 @@ struct LoadSettings {
   double api_per_s = 30;
   double criticals_per_s = 1;
   double cancels_per_s = 2;
-  double mail_share = 0.05;   // of the direct ones
+  double mail_share = 0.05;              // of the direct ones
   Priority priority = Priority::normal;  // of most direct ones; an eighth is high
-  bool is_even = false;       // all of one priority, SMS only, on the first lane: a measurement's load
-  bool catches_up = true;     // what a stall put off comes at once after it; else it is not there at all
+  bool is_even = false;                  // all of one priority, SMS only, on the first lane: a measurement's load
+  bool catches_up = true;                // what a stall put off comes at once after it; else it is not there at all
 };
 
 struct Critical {

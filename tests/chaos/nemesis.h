@@ -23,8 +23,8 @@ class Nemesis {
   Nemesis(Fleet& fleet, NemesisSettings settings);
   // Takes `seconds`; says on standard output what it does. All daemons run and all servers are well when it returns.
   void run();
-  const std::map<std::string, int>& done() const { return done_; }         // kind -> times
-  const std::vector<std::string>& faults() const { return faults_; }       // daemons that ended by themselves, ...
+  const std::map<std::string, int>& done() const { return done_; }    // kind -> times
+  const std::vector<std::string>& faults() const { return faults_; }  // daemons that ended by themselves, ...
   const std::vector<std::pair<WallTime, WallTime>>& outages() const { return outages_; }  // of PostgreSQL
   // For the accept runs.
   void stop_postgres();

@@ -183,12 +183,14 @@ void put_seen(PgSession& session, const Evidence& evidence, Judgement& out) {
                 seen.verdict, seen.answer, seen.has_effect ? "t" : "f", is_once ? "t" : "f",
                 is_definite(seen.answer) ? "t" : "f"});
     }
-    must(session.run("insert into seen select at::timestamptz, provider, id::uuid, attempt::smallint, verdict, answer, "
-                     "effect::boolean, once::boolean, definite::boolean from " +
-                         rows.unnest("at, provider, id, attempt, verdict, answer, effect, once, definite"),
-                     rows.values()));
+    must(
+        session.run("insert into seen select at::timestamptz, provider, id::uuid, attempt::smallint, verdict, answer, "
+                    "effect::boolean, once::boolean, definite::boolean from " +
+                        rows.unnest("at, provider, id, attempt, verdict, answer, effect, once, definite"),
+                    rows.values()));
   }
-  if (unknown_count > 0) out.faults.push_back({"nameless: a request that names no attempt", "I2", unknown_count, unknown});
+  if (unknown_count > 0)
+    out.faults.push_back({"nameless: a request that names no attempt", "I2", unknown_count, unknown});
 }
 
 void put_told(PgSession& session, const Evidence& evidence) {
@@ -233,7 +235,8 @@ std::vector<SeenRequest> read_seen(const std::string& journal_file) {
 std::string Judgement::text() const {
   std::string out;
   for (const auto& fault : faults)
-    out += "FAULT " + fault.contract + ' ' + fault.rule + ": " + std::to_string(fault.count) + ":" + fault.examples + '\n';
+    out +=
+        "FAULT " + fault.contract + ' ' + fault.rule + ": " + std::to_string(fault.count) + ":" + fault.examples + '\n';
   nlohmann::ordered_json json;
   for (const auto& [name, count] : counts) json[name] = count;
   return out + json.dump() + '\n';

@@ -15,10 +15,10 @@ namespace signet {
 // One request as a provider saw it: a line of the judge's journal, or of the sandbox's (daemon/sandbox/journal.h).
 struct SeenRequest {
   WallTime at;
-  std::string provider;  // its name; of the sandbox's lines the channel: "sms", "email"
-  std::string echo;      // messageId.attempt; messages without it cannot be judged and are a fault
-  std::string verdict;   // "accepted" (the provider has it), or any word else: it has not
-  std::string answer;    // the code that was answered; any word else ("none", "reset", "garbage"): no definite reply
+  std::string provider;     // its name; of the sandbox's lines the channel: "sms", "email"
+  std::string echo;         // messageId.attempt; messages without it cannot be judged and are a fault
+  std::string verdict;      // "accepted" (the provider has it), or any word else: it has not
+  std::string answer;       // the code that was answered; any word else ("none", "reset", "garbage"): no definite reply
   bool has_effect = false;  // accepted, and not the repeat of a key that it knows
 };
 // Throws on a line that is none; a torn last line is left out.
@@ -31,8 +31,8 @@ enum class EffectRule {
 
 struct Evidence {
   std::vector<SeenRequest> seen;
-  std::map<std::string, EffectRule> rules{};        // of providers; `resolved` where none is named
-  std::vector<Uuid> acknowledged{};                 // a caller was told that they are accepted
+  std::map<std::string, EffectRule> rules{};           // of providers; `resolved` where none is named
+  std::vector<Uuid> acknowledged{};                    // a caller was told that they are accepted
   std::vector<std::pair<Uuid, WallTime>> cancelled{};  // a caller was told so, and when
   int64_t permit_start_ms = 5000;
   // How much later than its bound a request may be read by the provider: time in sockets and of a busy machine.
@@ -47,8 +47,9 @@ struct Finding {
 };
 
 struct Judgement {
-  std::vector<Finding> faults;            // each breaks a contract
-  std::map<std::string, int64_t> counts;  // what there was: messages, requests, effects, in_doubt, pending, resends, ...
+  std::vector<Finding> faults;  // each breaks a contract
+  std::map<std::string, int64_t>
+      counts;  // what there was: messages, requests, effects, in_doubt, pending, resends, ...
   bool is_clean() const { return faults.empty(); }
   std::string text() const;  // a line a fault, then one JSON line of counts
 };

@@ -1,9 +1,9 @@
 // The oracle must see what it is there for: each rule finds a fault that is planted, and a sound run is clean.
 #include "tests/chaos/oracle.h"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <unistd.h>
 
 #include "tests/fakes/approved_messages.h"
 #include "tests/fakes/postgres_server.h"
@@ -43,7 +43,8 @@ struct Made {
   std::string id(size_t i) const { return "'" + ids[i].text() + "'"; }
   void start(size_t i, int attempt, const std::string& provider, int seconds, int kind = 1) {
     sql("insert into attempt_start (message_id, attempt_no, kind, instance, provider, permitted_at) values (" + id(i) +
-        ", " + std::to_string(attempt) + ", " + std::to_string(kind) + ", 'd', '" + provider + "', " + at(seconds) + ")");
+        ", " + std::to_string(attempt) + ", " + std::to_string(kind) + ", 'd', '" + provider + "', " + at(seconds) +
+        ")");
   }
   void result(size_t i, int attempt, int outcome) {
     sql("insert into attempt_result (message_id, attempt_no, outcome, finished_at) values (" + id(i) + ", " +
@@ -58,6 +59,14 @@ struct Made {
     sql("insert into decision values (gen_random_uuid(), " + id(i) + ", " + std::to_string(attempt) + ", '" + word +
         "', 'd', 'r', now())");
   }
+  // An insert-only row, changed past its guards.
+  void tamper(const std::string& table, const std::string& text) {
+    auto done =
+        session->script("begin; alter event trigger signet_ddl disable; alter table " + table +
+                        " disable trigger insert_only; " + text + "; alter table " + table +
+                        " enable always trigger insert_only; alter event trigger signet_ddl enable always; commit");
+    if (!done) throw std::runtime_error(done.error().text);
+  }
   // What the lifecycle does not allow is planted behind its back.
   void force_status(size_t i, int status) {
     sql("alter table message disable trigger message_status");
@@ -66,13 +75,18 @@ struct Made {
   }
   void see(size_t i, int attempt, const std::string& provider, const std::string& verdict, const std::string& answer,
            int seconds) {
-    evidence.seen.push_back({{now.us + seconds * kSecondUs}, provider, ids[i].text() + "." + std::to_string(attempt),
-                             verdict, answer, verdict == "accepted"});
+    evidence.seen.push_back({{now.us + seconds * kSecondUs},
+                             provider,
+                             ids[i].text() + "." + std::to_string(attempt),
+                             verdict,
+                             answer,
+                             verdict == "accepted"});
   }
   std::string faults() {
     std::string out;
     for (const auto& fault : judge(*session, evidence).faults)
-      out += fault.contract + ' ' + fault.rule.substr(0, fault.rule.find(':')) + ' ' + std::to_string(fault.count) + ';';
+      out +=
+          fault.contract + ' ' + fault.rule.substr(0, fault.rule.find(':')) + ' ' + std::to_string(fault.count) + ';';
     return out;
   }
 
@@ -166,15 +180,14 @@ TEST_CASE("an attempt that a provider saw twice is found, though it took it once
 TEST_CASE("a further attempt must rest on a retryable or unsent result, a void and an approval, or a decision") {
   Made made;
   made.evidence.seen.erase(made.evidence.seen.begin());
-  made.sql("alter table attempt_result disable trigger user");
-  made.sql("update attempt_result set outcome = 3 where message_id = " + made.id(0));
+  made.tamper("attempt_result", "update attempt_result set outcome = 3 where message_id = " + made.id(0));
   made.start(0, 2, "idem", -5);
   made.result(0, 2, 1);
   made.see(0, 2, "idem", "accepted", "201", -4);
   CHECK(made.faults() == "I4 ungrounded 1;");
-  made.sql("update attempt_result set outcome = 2 where attempt_no = 1 and message_id = " + made.id(0));
+  made.tamper("attempt_result",
+              "update attempt_result set outcome = 2 where attempt_no = 1 and message_id = " + made.id(0));
   CHECK(made.faults() == "");
-  made.sql("alter table attempt_result enable always trigger insert_only");
 }
 
 TEST_CASE("a success or failure without evidence, and a doubt that is denied or hidden, are found") {
@@ -196,9 +209,7 @@ TEST_CASE("a success or failure without evidence, and a doubt that is denied or 
   }
   SECTION("in doubt, and the message says delivered without a receipt") {
     made.evidence.seen[0].answer = "none";
-    made.sql("alter table attempt_result disable trigger user");
-    made.sql("update attempt_result set outcome = 4 where message_id = " + made.id(0));
-    made.sql("alter table attempt_result enable always trigger insert_only");
+    made.tamper("attempt_result", "update attempt_result set outcome = 4 where message_id = " + made.id(0));
     CHECK(made.faults() == "I1 doubt_hidden 1;");
     made.force_status(0, 10);
     CHECK(made.faults() == "");
@@ -221,17 +232,17 @@ TEST_CASE("gaps, permits and results without each other, and broken evidence are
     CHECK(made.faults() == "I7 unbegun 1;");
   }
   SECTION("an entry that was changed, and one that is gone") {
-    made.sql("alter table audit.entry disable trigger user");
     SECTION("changed") {
-      made.sql("update audit.entry set canon = canon || '\\x20'::bytea where action = 'queued' and object_id = " +
-               made.id(0));
+      made.tamper("audit.entry",
+                  "update audit.entry set canon = canon || '\\x20'::bytea where action = 'queued' and "
+                  "object_id = " +
+                      made.id(0));
       CHECK(made.faults() == "I7 leaf 1;");
     }
     SECTION("gone") {
-      made.sql("delete from audit.entry where action = 'queued' and object_id = " + made.id(0));
+      made.tamper("audit.entry", "delete from audit.entry where action = 'queued' and object_id = " + made.id(0));
       CHECK(made.faults() == "I7 chain 1;");
     }
-    made.sql("alter table audit.entry enable always trigger insert_only");
   }
 }
 
@@ -254,12 +265,13 @@ TEST_CASE("what comes too late after its permit, its expiry or its cancel is fou
 TEST_CASE("a journal is read with its torn last line left out; the sandbox's lines are lines too") {
   char name[] = "/tmp/signet-oracle.XXXXXX";
   ::close(::mkstemp(name));
-  write_file(name,
-             R"({"n":1,"at":"2026-11-22T00:41:26.000000Z","channel":"sms","recipient":"+61","echo":"a.1","verdict":"accepted","answer":"201"})"
-             "\n"
-             R"({"n":2,"at":"2026-11-22T00:41:27.000000Z","provider":"idem","echo":"b.1","verdict":"accepted","answer":"reset","effect":false})"
-             "\n"
-             R"({"n":3,"at":"2026-)");
+  write_file(
+      name,
+      R"({"n":1,"at":"2026-11-22T00:41:26.000000Z","channel":"sms","recipient":"+61","echo":"a.1","verdict":"accepted","answer":"201"})"
+      "\n"
+      R"({"n":2,"at":"2026-11-22T00:41:27.000000Z","provider":"idem","echo":"b.1","verdict":"accepted","answer":"reset","effect":false})"
+      "\n"
+      R"({"n":3,"at":"2026-)");
   const auto seen = read_seen(name);
   REQUIRE(seen.size() == 2);
   CHECK(seen[0].provider == "sms");

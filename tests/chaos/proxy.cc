@@ -51,7 +51,10 @@ struct Proxy::Link {
   };
 
   Link(Proxy& of, std::unique_ptr<Stream> from)
-      : proxy(of), client(std::move(from)), up(of.loop_, *this, client, server), down(of.loop_, *this, server, client) {}
+      : proxy(of),
+        client(std::move(from)),
+        up(of.loop_, *this, client, server),
+        down(of.loop_, *this, server, client) {}
 
   void start() {
     Stream::Handlers to_client;
@@ -82,9 +85,8 @@ struct Proxy::Link {
   void end() {
     if (std::exchange(is_ended, true)) return;
     // Not here: a handler of a stream of this link is still on the stack.
-    proxy.loop_.post([at = this, &of = proxy] {
-      of.links_.remove_if([at](const auto& link) { return link.get() == at; });
-    });
+    proxy.loop_.post(
+        [at = this, &of = proxy] { of.links_.remove_if([at](const auto& link) { return link.get() == at; }); });
   }
 
   Proxy& proxy;

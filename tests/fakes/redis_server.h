@@ -16,12 +16,12 @@ class RedisServer {
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
 
-  void start();   // answers PING when this returns; on the same port as before, empty. Throws if it does not start
+  void start();  // answers PING when this returns; on the same port as before, empty. Throws if it does not start
   void start_from(const std::string& dump_file);  // likewise, but with what dump() kept there
   void dump(const std::string& file) const;       // what it holds now; blocks it meanwhile
-  void stop();    // SIGTERM
-  void kill9();   // SIGKILL
-  void freeze();  // SIGSTOP: connections stay, nothing answers
+  void stop();                                    // SIGTERM
+  void kill9();                                   // SIGKILL
+  void freeze();                                  // SIGSTOP: connections stay, nothing answers
   void thaw();
   bool is_running() const { return pid_ > 0; }
   int port() const { return port_; }

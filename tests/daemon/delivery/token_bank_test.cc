@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 
@@ -118,7 +119,8 @@ TEST_CASE("I11 in any second at most rate + burst + daemons x chunk leave, whate
     CAPTURE(seed, rate, burst);
     CHECK(static_cast<double>(most_in_a_second(sent_us)) <= rate + burst + 3 * chunk);
     CHECK(static_cast<double>(sent_us.size()) <= rate * kSeconds + burst + 3 * chunk);
-    if (!has_stalls && seed % 5 != 0) CHECK(static_cast<double>(sent_us.size()) >= 0.95 * rate * kSeconds);
+    // A bucket of one token is full as soon as nobody takes it, and then loses what comes.
+    if (!has_stalls && seed % 5 != 0 && burst > 1) CHECK(static_cast<double>(sent_us.size()) >= 0.95 * rate * kSeconds);
   }
 }
 

@@ -21,11 +21,12 @@ using namespace signet;
 namespace {
 
 const std::string kProvider = "gateway";
+using Rates = std::map<std::string, ProviderRate>;
 
 // Of one daemon, which sends whenever it may.
 struct Daemon {
   Daemon(const Clock& clock, Queue& queue, double rate_per_s, double burst)
-      : clock(clock), queue(queue), bank({{kProvider, {rate_per_s, burst}}}) {}
+      : clock(clock), queue(queue), bank(Rates{{kProvider, {rate_per_s, burst}}}) {}
 
   void draw() {
     const auto wish = bank.wanted(kProvider, clock.tick());
@@ -194,7 +195,7 @@ TEST_CASE("I11 over a real Redis with three daemons") {
 
 TEST_CASE("what is not spent within 100 ms is void") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {100, 10}}});
+  TokenBank bank(Rates{{kProvider, {100, 10}}});
   REQUIRE_FALSE(bank.spend(kProvider, clock.tick()));
   bank.leased(kProvider, {2, 0}, clock.tick());
   CHECK(bank.spend(kProvider, clock.tick()));
@@ -207,7 +208,7 @@ TEST_CASE("what is not spent within 100 ms is void") {
 
 TEST_CASE("no more are asked for than wait, and never more than a chunk is held") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {200, 10}}});
+  TokenBank bank(Rates{{kProvider, {200, 10}}});
   CHECK(bank.wanted(kProvider, clock.tick())->want == 1);
   CHECK_FALSE(bank.wanted(kProvider, clock.tick()).has_value());  // asked already
   bank.leased(kProvider, {1, 0}, clock.tick());
@@ -222,7 +223,7 @@ TEST_CASE("no more are asked for than wait, and never more than a chunk is held"
 
 TEST_CASE("a slow provider's message is not admitted before its token is there, a fast one's a little ahead of it") {
   ManualClock clock;
-  TokenBank bank({{"slow", {1, 1}}, {"fast", {1000, 1}}});
+  TokenBank bank(Rates{{"slow", {1, 1}}, {"fast", {1000, 1}}});
   bank.set_live_daemons(2);
   CHECK_FALSE(bank.reserve("slow", true, clock.tick()));
   bank.leased("slow", {1, 900000}, clock.tick());
@@ -240,7 +241,7 @@ TEST_CASE("a slow provider's message is not admitted before its token is there, 
 
 TEST_CASE("an empty bucket is asked again when it says that there is more") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {10, 1}}});
+  TokenBank bank(Rates{{kProvider, {10, 1}}});
   REQUIRE(bank.wanted(kProvider, clock.tick()).has_value());
   CHECK(bank.again_at(kProvider, clock.tick()) > clock.tick());
   bank.leased(kProvider, {0, 70000}, clock.tick());

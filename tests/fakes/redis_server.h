@@ -4,10 +4,13 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace signet::test {
+
+int free_port();  // of 127.0.0.1, at this moment
 
 class RedisServer {
  public:
@@ -29,6 +32,8 @@ class RedisServer {
   // One command over a connection of its own. Texts, integers and status as text; arrays a line an element; an error
   // reply throws.
   std::string command(const std::vector<std::string>& arguments) const;
+  // Every command that the server runs while `work` does, those of scripts too: MONITOR's lines.
+  std::vector<std::string> commands_during(const std::function<void()>& work) const;
 
  private:
   void launch();

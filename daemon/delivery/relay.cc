@@ -16,7 +16,7 @@ bool is_urgent(Priority priority) { return priority == Priority::critical || pri
 
 bool Relay::pass() {
   if (!leads()) return false;
-  if (look_for_losses() && begin_round()) (void)offer_wanted();
+  if (look_for_losses() && begin_round()) (void)(offer_wanted() && see_stamps());
   SIGNET_CRASH_POINT(stamps_unrecorded);
   if (stamps_ != recorded_) {
     if (!store_.record_stamps(stamps_).ok()) return false;
@@ -71,6 +71,17 @@ bool Relay::look_for_losses() {
   return true;
 }
 
+// What was offered in this pass has raised stamps: a loss of it is seen only by who knows how far they were.
+bool Relay::see_stamps() {
+  for (const int shard : std::exchange(touched_, {})) {
+    auto report = door_.inspect(shard);
+    if (!report) return false;
+    auto& highest = stamps_[static_cast<size_t>(shard)];
+    highest = std::max(highest, report->stamp);  // a lower one is for look_for_losses()
+  }
+  return true;
+}
+
 bool Relay::begin_round() {
   const Tick now = clock_.tick();
   if (is_all_wanted_ || now.us - round_began_.us >= settings_.round_ms * 1000) {
@@ -113,7 +124,10 @@ bool Relay::offer_lane(const DueLane& lane, int& rows_left) {
     auto rows = store_.scan_due(lane, settings_.ahead_ms, cursor, settings_.page);
     if (!rows) return false;
     std::vector<Hint> hints;
-    for (const auto& row : *rows) hints.push_back({row.message_id, row.priority, row.lane, row.sender, row.due_at});
+    for (const auto& row : *rows) {
+      hints.push_back({row.message_id, row.priority, row.lane, row.sender, row.due_at});
+      touched_.insert(shard_of(row.message_id));
+    }
     if (!rows->empty()) cursor = DueCursor{rows->back().due_at, rows->back().message_id};
     if (!is_urgent(lane.priority)) rows_left -= static_cast<int>(rows->size());
     bool is_full = false;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ class Relay {  // one thread
   bool look_for_losses();
   bool begin_round();
   bool offer_wanted();
+  bool see_stamps();
   // Rows of one lane until it is full or its due rows end. False: a server is away.
   bool offer_lane(const DueLane& lane, int& rows_left);
   void look_at_stale();
@@ -88,6 +90,7 @@ class Relay {  // one thread
   std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
   std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where
   std::map<DueLane, int64_t> full_;                     // and what waits for the shard to fall to this many hints
+  std::set<int> touched_;                               // shards that were offered to in this pass
   Uuid stale_after_;
 };
 

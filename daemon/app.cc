@@ -280,7 +280,7 @@ void App::start_delivery() {
     options.redis = redis_;
     options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
     options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
-    options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
+    options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);

@@ -124,14 +124,19 @@ void Delivery::claim_without_redis() {
   if (claims_under_way_ > 0 || !parts_.journal.has_room() || !dispatcher_.next()) return;
   if (flights_.size() + static_cast<size_t>(settings_.batch) > static_cast<size_t>(settings_.window)) return;
   claims_under_way_++;
-  parts_.journal.claim_due(settings_.batch, closed_lanes(),
-                           [this, alive = std::weak_ptr(alive_)](Result<std::vector<PermitRequest>> due) {
-                             if (alive.expired()) return;
-                             claims_under_way_--;
-                             if (!due) return;
-                             for (auto& row : *due) take_claimed(std::move(row.lane), row.id);
-                             if (static_cast<int>(due->size()) == settings_.batch) dispatcher_.wake(0);
-                           });
+  DueQuery query;
+  for (int shard = 0; shard < kShards; shard++) query.shards.push_back(shard);
+  const auto closed = closed_lanes();
+  for (auto& lane : parts_.routes.lanes())
+    if (std::find(closed.begin(), closed.end(), lane) == closed.end()) query.lanes.push_back(std::move(lane));
+  query.count_max = settings_.batch;
+  parts_.journal.claim_due(std::move(query), [this, alive = std::weak_ptr(alive_)](Result<std::vector<DueClaim>> due) {
+    if (alive.expired()) return;
+    claims_under_way_--;
+    if (!due) return;
+    for (auto& row : *due) take_claimed(std::move(row.lane), row.id);
+    if (static_cast<int>(due->size()) == settings_.batch) dispatcher_.wake(0);
+  });
 }
 
 void Delivery::take_claimed(std::string lane, const Uuid& id) {
@@ -216,6 +221,8 @@ void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {
   std::vector<Uuid> stale = std::move(reply->stale);
   std::sort(stale.begin(), stale.end());
   auto is_stale = [&stale](const Uuid& id) { return std::binary_search(stale.begin(), stale.end(), id); };
+  for (const auto& [id, due_at] : reply->next_due)
+    if (Flight* flight = find(id)) flight->next_due = due_at;
   for (const auto& row : batch.results) {
     if (is_stale(row.id))
       stale_.emplace_back(row.id, row.attempt_no);
@@ -387,11 +394,11 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
-  if (row.status == Status::queued) row.next_due = decision.next_due;
+  if (row.status == Status::queued) row.next_delay_ms = decision.next_delay_ms;
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
-  flight.next_due = row.next_due;
+  if (row.next_delay_ms) flight.next_due = WallTime{parts_.clock.wall().us + *row.next_delay_ms * 1000};
   results_.push_back(std::move(row));
 }
 

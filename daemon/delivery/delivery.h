@@ -58,6 +58,7 @@ struct DeliveryParts {  // all outlive the Delivery
   Queue& queue;
   Journal& journal;
   const Keyring& keys;
+  const Routes& routes;
 };
 
 class Delivery {  // loop thread only

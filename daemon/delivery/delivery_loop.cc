@@ -43,10 +43,11 @@ void DeliveryLoop::run() {
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
-  delivery_ = std::make_unique<Delivery>(DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log,
-                                                       shared_.metrics, *queue_, *journal_, shared_.keys},
-                                         std::move(settings), Admit(shared_.routes, limits, shared_.random),
-                                         Dispatcher(options_.number, options_.loops), std::move(providers));
+  delivery_ =
+      std::make_unique<Delivery>(DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log,
+                                               shared_.metrics, *queue_, *journal_, shared_.keys, shared_.routes},
+                                 std::move(settings), Admit(shared_.routes, limits, shared_.random),
+                                 Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] {
     if (redis_up_) redis_up_();
   });

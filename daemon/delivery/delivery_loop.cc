@@ -71,7 +71,7 @@ void DeliveryLoop::hurry() {
 
 void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
   loop_.post([this, hints = std::move(hints)]() mutable {
-    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<int64_t>) {});
+    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<OfferReply>) {});
   });
 }
 
@@ -99,8 +99,8 @@ Result<T> DeliveryLoop::ask(std::function<void(Queue&, std::function<void(Result
   return future.get();
 }
 
-Result<int64_t> DeliveryLoop::offer(std::vector<Hint> hints) {
-  return ask<int64_t>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
+Result<OfferReply> DeliveryLoop::offer(std::vector<Hint> hints) {
+  return ask<OfferReply>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
 }
 Result<ShardReport> DeliveryLoop::inspect(int shard) {
   return ask<ShardReport>([shard](Queue& queue, auto done) { queue.inspect(shard, std::move(done)); });

@@ -56,7 +56,7 @@ class DeliveryLoop : public QueueDoor {
   void without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then);
   int64_t beats() const { return beats_; }  // any thread; grows while the loop turns
   // For the relay's thread: waits for the answer.
-  Result<int64_t> offer(std::vector<Hint> hints) override;
+  Result<OfferReply> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
   Result<void> clear(int shard) override;
 

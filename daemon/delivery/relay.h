@@ -22,7 +22,7 @@ namespace signet {
 class QueueDoor {
  public:
   virtual ~QueueDoor() = default;
-  virtual Result<int64_t> offer(std::vector<Hint> hints) = 0;
+  virtual Result<OfferReply> offer(std::vector<Hint> hints) = 0;
   virtual Result<ShardReport> inspect(int shard) = 0;
   virtual Result<void> clear(int shard) = 0;
 };

@@ -206,12 +206,13 @@ Result<std::vector<Doubt>> MemoryEngineStore::doubts(int64_t wait_ms, int count_
   return out;
 }
 
-Result<void> MemoryEngineStore::postpone_doubt(const Uuid& message_id, int64_t delay_ms) {
+Result<void> MemoryEngineStore::postpone_doubts(const std::vector<Postponed>& messages) {
   if (auto error = fault()) return *error;
-  if (const auto noted = store_.doubts.find(message_id); noted != store_.doubts.end()) {
-    noted->second.looks++;
-    noted->second.due_at = later(store_.now(), delay_ms);
-  }
+  for (const auto& one : messages)
+    if (const auto noted = store_.doubts.find(one.id); noted != store_.doubts.end()) {
+      noted->second.looks++;
+      noted->second.due_at = later(store_.now(), one.delay_ms);
+    }
   return {};
 }
 
@@ -300,10 +301,11 @@ Result<std::vector<CallbackRow>> MemoryEngineStore::take_callbacks(int count_max
   return out;
 }
 
-Result<void> MemoryEngineStore::postpone_callback(const Uuid& id, int64_t delay_ms) {
+Result<void> MemoryEngineStore::postpone_callbacks(const std::vector<Postponed>& callbacks) {
   if (auto error = fault()) return *error;
-  if (const auto found = store_.due_callbacks.find(id); found != store_.due_callbacks.end())
-    found->second = {later(store_.now(), delay_ms), found->second.tries + 1};
+  for (const auto& one : callbacks)
+    if (const auto due = store_.due_callbacks.find(one.id); due != store_.due_callbacks.end())
+      due->second = {later(store_.now(), one.delay_ms), due->second.tries + 1};
   return {};
 }
 
@@ -356,8 +358,7 @@ Changed MemoryEngineStore::apply(MemoryStore::Message& m, const MessageChange& c
   if (change.ends_callback && store_.due_callbacks.erase(*change.ends_callback) == 0) return Changed::left;
   if (change.status) change_status(m, *change.status, store_.now());
   for (const auto& entry : change.entries) m.entries.push_back(entry);
-  if (const auto& row = change.decision)
-    m.decisions.push_back({row->attempt_no, row->decision, row->actor, row->at});
+  if (const auto& row = change.decision) m.decisions.push_back({row->attempt_no, row->decision, row->actor, row->at});
   if (change.confirmation) m.confirmations.push_back(*change.confirmation);
   if (change.suppression) store_.suppressed.insert(change.suppression->recipient_key);
   if (change.ends_due || change.due) m.due.reset();

@@ -32,14 +32,14 @@ class MemoryEngineStore : public EngineStore {
   Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) override;
   Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) override;
   Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) override;
-  Result<void> postpone_doubt(const Uuid& message_id, int64_t delay_ms) override;
+  Result<void> postpone_doubts(const std::vector<Postponed>& messages) override;
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;
   Result<bool> keep_callback(const CallbackRow& row) override;
   Result<Slice> look_at_messages(const Uuid& after, int count_max) override;
   Result<std::vector<Unconfirmed>> unconfirmed(const std::vector<ReceiptLimit>& limits) override;
   Result<Totals> totals() override;
   Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) override;
-  Result<void> postpone_callback(const Uuid& id, int64_t delay_ms) override;
+  Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) override;
   Result<void> end_callback(const Uuid& id) override;
   Result<std::optional<std::pair<Uuid, int>>> find_reference(const std::string& provider,
                                                              const std::string& reference) override;

@@ -93,6 +93,14 @@ class MemoryStore {
   std::map<Uuid, Message> messages;
   std::set<std::string> suppressed;  // recipient keys
   Pauses pauses;
+  std::map<Uuid, Beat> beats;             // by epoch
+  std::array<int64_t, kShards> stamps{};  // of each shard's queue
+  std::map<Uuid, CallbackRow> callbacks;  // the ledger
+  std::map<Uuid, DueCallback> due_callbacks;
+  std::map<Uuid, NotedDoubt> doubts;
+  std::map<std::pair<std::string, std::string>, std::pair<Uuid, int>> references;  // (provider, its name): an attempt
+  std::map<Elected, Held> places;
+  WallTime started_at;
   std::set<Uuid> refused;                                 // a batch with a row of these is bad data
   std::function<Fate(bool is_write)> fate;                // of the next exchange; none: at once, answered
   std::function<bool()> survives = [] { return false; };  // of a batch under way when the server stops

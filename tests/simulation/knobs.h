@@ -13,7 +13,8 @@
 namespace signet::test {
 
 // Short, so that a world of a few seconds sees them all pass.
-inline constexpr int64_t kPermitStartMs = 500, kRequestMs = 1000, kLeaseMs = 2000, kOverdueMs = 2500, kDoubtWaitMs = 1000;
+inline constexpr int64_t kPermitStartMs = 500, kRequestMs = 1000, kLeaseMs = 2000, kOverdueMs = 2500,
+                         kDoubtWaitMs = 1000;
 
 struct Knobs {
   int daemons = 1, loops = 1, messages = 8, window = 64, batch = 16;

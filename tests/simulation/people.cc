@@ -75,8 +75,8 @@ void People::resolve(const Uuid& id) {
     change.status->is_proven = false;
     change.decision = DecisionRow{ids_.next(), attempt_no, kDecisions[draw], "anna", "operator", view.now};
     if (draw == 0)
-      change.due = DueRow{id, attempt_no + 1, view.message.priority, "sms", "ward", "", view.now,
-                          view.message.expires_at};
+      change.due =
+          DueRow{id, attempt_no + 1, view.message.priority, "sms", "ward", "", view.now, view.message.expires_at};
     return change;
   });
 }
@@ -88,8 +88,8 @@ void People::requeue(const Uuid& id) {
     MessageChange change;
     change.status = change_of(view.message, Status::queued, "requeue");
     change.decision = DecisionRow{ids_.next(), view.newest_attempt_no(), "requeue", "anna", "operator", view.now};
-    change.due = DueRow{id, view.newest_attempt_no() + 1, view.message.priority, "sms", "ward", "", view.now,
-                        view.message.expires_at};
+    change.due = DueRow{id,       view.newest_attempt_no() + 1, view.message.priority, "sms", "ward", "",
+                        view.now, view.message.expires_at};
     return change;
   });
   if (!changed || changed->front() != Changed::done) return;

@@ -13,6 +13,7 @@
 #include "tests/fakes/random.h"
 #include "tests/simulation/knobs.h"
 #include "tests/simulation/sim_provider.h"
+#include "tests/simulation/sim_queue.h"
 #include "tests/simulation/sim_time.h"
 #include "tests/simulation/trace.h"
 
@@ -59,7 +60,10 @@ class SimDaemon {
  private:
   struct Loop;
   struct Run;
+  static constexpr int64_t kLimitUs = 1'000'000;  // of a journal's exchange on a network that swallows all
+  SimQueue::Fate queue_fate();
   void care();
+  void pass();  // of the background work
 
   const Surroundings around_;
   const int number_;

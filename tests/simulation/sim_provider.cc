@@ -158,7 +158,9 @@ void SimTransport::send(const Outbound& message, Tick deadline, Done done) {
   later(connect_us, [this, message, deadline, shared, timeout_us] {
     if (clock_.tick() >= deadline && !ignores_deadline)
       return end(0, outcome(OutcomeKind::unsent, "permit_lapsed"), shared);
-    const SimProvider::Reply reply = provider_.take(message);
+    Outbound sent = message;
+    if (has_key_of_attempt) sent.idempotency_key += "." + std::to_string(message.attempt_no);
+    const SimProvider::Reply reply = provider_.take(sent);
     if (reply.after_us < timeout_us)
       end(reply.after_us, reply.outcome, shared);
     else

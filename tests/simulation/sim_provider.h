@@ -132,7 +132,7 @@ class SimTransport : public Transport {
   bool has_room() const override { return in_flight_ < in_flight_max_; }
   void send(const Outbound& message, Tick deadline, Done done) override;
 
-  bool ignores_deadline = false;  // planted
+  bool ignores_deadline = false, has_key_of_attempt = false;  // planted
 
  private:
   void end(int64_t after_us, Outcome outcome, std::shared_ptr<Done> done);

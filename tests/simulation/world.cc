@@ -71,8 +71,8 @@ class World {
     else
       store_.fate = [this](bool) { return usual_store_fate(); };
     store_.survives = [this] { return chance_.below(2) == 0; };
-    const Surroundings around{time_,      trace_,     server_clock_, net_chance_, store_,  redis_,
-                              judge_,     providers_, routes_,       pool_.keys(), knobs_, options_.plant};
+    const Surroundings around{time_,  trace_,     server_clock_, net_chance_,  store_, redis_,
+                              judge_, providers_, routes_,       pool_.keys(), knobs_, options_.plant};
     for (int i = 0; i < knobs_.daemons; i++) {
       daemons_.push_back(std::make_unique<SimDaemon>(around, i));
       daemons_.back()->start();
@@ -81,9 +81,10 @@ class World {
 
   void plant() {
     auto& broken = store_.broken;
-    for (const auto& [name, flag] : {std::pair("no-head-gate", &broken.head_gate), std::pair("permit-twice", &broken.permit_key),
-                                     std::pair("not-only-mine", &broken.own_epoch), std::pair("lost-due", &broken.next_due),
-                                     std::pair("not-durable", &broken.durability)})
+    for (const auto& [name, flag] :
+         {std::pair("no-head-gate", &broken.head_gate), std::pair("permit-twice", &broken.permit_key),
+          std::pair("not-only-mine", &broken.own_epoch), std::pair("lost-due", &broken.next_due),
+          std::pair("not-durable", &broken.durability)})
       if (options_.plant == name) *flag = true;
   }
 
@@ -117,7 +118,8 @@ class World {
     std::vector<size_t> order(pool.size());
     for (size_t i = 0; i < order.size(); i++) order[i] = i;
     for (int i = 0; i < knobs_.messages; i++) {
-      std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(i) + chance_.below(order.size() - static_cast<size_t>(i))]);
+      std::swap(order[static_cast<size_t>(i)],
+                order[static_cast<size_t>(i) + chance_.below(order.size() - static_cast<size_t>(i))]);
       const auto& message = pool[order[static_cast<size_t>(i)]];
       const auto at_us = static_cast<int64_t>(chance_.below(static_cast<uint64_t>(knobs_.trouble_us * 3 / 4)));
       time_.after(at_us, [this, &message] { approve(message); });
@@ -132,7 +134,8 @@ class World {
       accepted.row.expires_at = WallTime{store_.now().us + static_cast<int64_t>(chance_.below(6'000'000))};
     const bool is_later = chance_.below(6) == 0;
     const WallTime due_at{store_.now().us + (is_later ? static_cast<int64_t>(chance_.below(3'000'000)) : 0)};
-    accepted.due = DueRow{accepted.row.id, 1, accepted.row.priority, "sms", "ward", "", due_at, accepted.row.expires_at};
+    accepted.due =
+        DueRow{accepted.row.id, 1, accepted.row.priority, "sms", "ward", "", due_at, accepted.row.expires_at};
     people_.accept(accepted);
     SimDaemon& daemon = *daemons_[chance_.below(daemons_.size())];
     if (daemon.is_at_work() && chance_.below(5) > 0) daemon.offer(accepted);
@@ -362,9 +365,9 @@ Ended simulate(uint64_t seed, const MessagePool& pool, const SimOptions& options
 }
 
 const std::vector<std::string>& all_plants() {
-  static const std::vector<std::string> plants{"shared-epoch", "no-head-gate", "permit-twice",  "not-only-mine",
-                                               "lost-due",     "not-durable",  "forgotten-keys", "no-deadline",
-                                               "key-of-attempt"};
+  static const std::vector<std::string> plants{"shared-epoch",   "no-head-gate", "permit-twice",
+                                               "not-only-mine",  "lost-due",     "not-durable",
+                                               "forgotten-keys", "no-deadline",  "key-of-attempt"};
   return plants;
 }
 

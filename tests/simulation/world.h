@@ -21,7 +21,7 @@ struct Ended {
 
 struct SimOptions {
   std::FILE* trace = nullptr;
-  std::string plant;               // a bug put in on purpose
+  std::string plant;                // a bug put in on purpose
   void (*limit)(Knobs&) = nullptr;  // what may happen, of what the seed drew
 };
 

@@ -50,7 +50,8 @@ constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60
 
 class App {
  public:
-  App(const Config& config, Log& log) : config_(config), log_(log), ids_(clock_, random_) {}
+  App(const Config& config, Log& log, const Clock& clock)
+      : config_(config), log_(log), clock_(clock), ids_(clock_, random_) {}
 
   Result<void> prepare();
   int run();
@@ -77,7 +78,7 @@ class App {
 
   const Config& config_;
   Log& log_;
-  SystemClock clock_;
+  const Clock& clock_;
   SystemRandom random_;
   IdSource ids_;
   Metrics metrics_;
@@ -85,6 +86,7 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<Pace> pace_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -271,6 +273,7 @@ bool App::try_start() {
 
 void App::start_delivery() {
   const int loops = loop_count(config_);
+  pace_ = make_pace(config_, providers_, clock_.tick());
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
   for (int i = 0; i < loops; i++) {
@@ -284,8 +287,8 @@ void App::start_delivery() {
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
-                                                    std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *pace_}, std::move(options)));
   }
   relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
   reconciler_ = std::make_unique<Reconciler>(
@@ -542,14 +545,14 @@ int App::run() {
 
 }  // namespace
 
-int run_daemon(const Config& config) {
+int run_daemon(const Config& config, const Clock& clock) {
   const auto log = make_log(config.log.level, config.log.format);
   auto failed = [](const std::string& text) {
     std::fprintf(stderr, "signetd: %s\n", text.c_str());
     return kExitConfiguration;
   };
   for (const auto& fault : check_providers(config)) return failed(describe(fault));
-  App app(config, *log);
+  App app(config, *log, clock);
   Signals signals([&app](int signal) { app.signalled(signal); });  // before the first thread
   if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
   return app.run();

@@ -13,18 +13,6 @@ bool is_about_provider(const Outcome& outcome) {
 
 }  // namespace
 
-std::string_view name(BreakerState state) {
-  switch (state) {
-    case BreakerState::closed:
-      return "closed";
-    case BreakerState::open:
-      return "open";
-    case BreakerState::half_open:
-      return "half_open";
-  }
-  return "unknown";
-}
-
 bool Breaker::is_passable(Tick now) const {
   std::lock_guard guard(lock_);
   return state_ == BreakerState::closed || now >= next_probe_;

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "base/clock.h"
 #include "message/outcome.h"
+#include "store/provider_health.h"
 
 namespace signet {
 
@@ -21,19 +21,16 @@ struct BreakerSettings {
   int64_t open_ms = 15000;    // until the first probe, and between probes
 };
 
-enum class BreakerState { closed, open, half_open };
-std::string_view name(BreakerState state);
-
 struct BreakerReport {
   BreakerState state = BreakerState::closed;
-  std::string reason;  // the last error's that opened it: snake_case, of docs/states.md
-  Tick since;          // of the state; 0: from the begin
+  std::string reason;                // of the error that opened it: snake_case, of docs/states.md; empty while closed
+  Tick since;                        // that it is as it is
   int64_t attempts = 0, errors = 0;  // within the window
 };
 
 class Breaker {  // of one provider, one a daemon; any thread
  public:
-  explicit Breaker(const BreakerSettings& settings) : settings_(settings) {}
+  Breaker(const BreakerSettings& settings, Tick now) : settings_(settings), since_(now) {}
   // Whether a message may go: closed, or a probe is due. Changes nothing.
   bool is_passable(Tick now) const;
   // The message goes: if it is open, this is the probe. False: another thread took the probe.
@@ -56,7 +53,7 @@ class Breaker {  // of one provider, one a daemon; any thread
   const BreakerSettings settings_;
   mutable std::mutex lock_;
   BreakerState state_ = BreakerState::closed;
-  Tick since_{}, next_probe_{};
+  Tick since_, next_probe_{};
   std::string reason_;
   std::array<Slice, kSlices> slices_{};
 };

@@ -19,7 +19,7 @@ namespace signet {
 struct LoopProvider {
   std::shared_ptr<const Provider> provider;
   ProviderSettings settings;
-  ProviderLimits limits;  // this loop's share
+  ProviderLimits limits;  // this loop's share of the slots; the rate is the daemons' together
 };
 
 struct DeliveryLoopOptions {
@@ -39,6 +39,7 @@ struct Shared {  // any thread; outlives the loops
   Metrics& metrics;
   const Keyring& keys;
   const Routes& routes;
+  Pace& pace;
 };
 
 // Made, started and stopped by one thread; what is marked may be called from any.

@@ -438,9 +438,9 @@ QUEUE_TEST("a lane that could not be a list's name is refused") {
               .error()
               .code == ErrorCode::invalid);
   CHECK(ask<OfferReply>(world.loop,
-                     [&](auto done) {
-                       world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
-                     })
+                        [&](auto done) {
+                          world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
+                        })
             .error()
             .code == ErrorCode::invalid);
 }

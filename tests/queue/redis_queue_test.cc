@@ -108,10 +108,10 @@ TEST_CASE("a full server takes no offers, but lets go of what it has", "[redis]"
   RedisWorld world;
   world.offer(world.hints(0, 5, Priority::normal));
   world.server.command({"CONFIG", "SET", "maxmemory", "1"});
-  CHECK(
-      ask<OfferReply>(world.loop, [&](auto done) { world.queue("one").offer(world.hints(10, 5, Priority::normal), done); })
-          .error()
-          .code == ErrorCode::limit);
+  CHECK(ask<OfferReply>(world.loop,
+                        [&](auto done) { world.queue("one").offer(world.hints(10, 5, Priority::normal), done); })
+            .error()
+            .code == ErrorCode::limit);
   const auto claimed = world.claim();
   CHECK(claimed.size() == 5);
   CHECK(world.ack(ids_of(claimed)) == 5);

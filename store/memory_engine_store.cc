@@ -150,7 +150,7 @@ Result<StaleDue> MemoryEngineStore::stale_due(const Uuid& after, int count_max, 
     if (!at->second.due) continue;
     const DueRow& due = *at->second.due;
     const bool is_known = std::find(lanes.begin(), lanes.end(), due.lane) != lanes.end();
-    if (!is_known || (due.send_until && *due.send_until <= store_.now())) out.ids.push_back(at->first);
+    if (!is_known || (due.send_until && *due.send_until <= store_.now())) out.rows.push_back(due);
     if (++seen == count_max) out.last = at->first;
   }
   return out;

@@ -15,6 +15,13 @@ struct NullLog : Log {
   void write(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
 };
 
+std::map<std::string, ProviderLimits> limits_of(const Surroundings& around) {
+  std::map<std::string, ProviderLimits> out;
+  for (const auto& [name, provider] : around.providers)
+    out[name] = {around.knobs.rate_per_s, around.knobs.burst, kInFlight};
+  return out;
+}
+
 }  // namespace
 
 struct SimDaemon::Loop {
@@ -36,6 +43,7 @@ struct SimDaemon::Run {
   NullLog log;
   Metrics metrics;
   MemoryEngineStore store;
+  Pace pace;
   std::vector<std::unique_ptr<SimDaemon::Loop>> loops;
   std::shared_ptr<int> alive = std::make_shared<int>();
 };
@@ -53,10 +61,10 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
           [&daemon] { return daemon.queue_fate(); }),
       journal(loop, daemon.clock_, daemon.around_.store, {{}, 2, epoch, daemon.instance_}) {
   const Surroundings& around = daemon.around_;
-  std::map<std::string, ProviderLimits> limits;
+  std::map<std::string, int> slots;
   std::map<std::string, DeliveryProvider> providers;
   for (const auto& [name, provider] : around.providers) {
-    limits[name] = {around.knobs.rate_per_s, around.knobs.burst, kInFlight};
+    slots[name] = kInFlight;
     auto transport = std::make_unique<SimTransport>(around.time, loop, daemon.clock_, *provider, around.judge,
                                                     kInFlight, kRequestMs);
     transport->ignores_deadline = around.plant == "no-deadline";
@@ -75,12 +83,15 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log,
                                                       run.metrics, queue, journal, around.keys, around.routes},
-                                        settings, Admit(around.routes, limits, daemon.random_),
+                                        settings, Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace}, slots),
                                         Dispatcher(number, around.knobs.loops), std::move(providers));
 }
 
 SimDaemon::Run::Run(SimDaemon& of)
-    : daemon(of), ids(of.clock_, of.random_), store(of.around_.store, [&of] { return of.is_store_reachable_; }) {
+    : daemon(of),
+      ids(of.clock_, of.random_),
+      store(of.around_.store, [&of] { return of.is_store_reachable_; }),
+      pace(limits_of(of.around_), {}, of.clock_.tick()) {
   const Uuid first = ids.next();
   for (int i = 0; i < daemon.around_.knobs.loops; i++) {
     const Uuid epoch = i == 0 || daemon.around_.plant == "shared-epoch" ? first : ids.next();

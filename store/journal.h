@@ -30,6 +30,7 @@ struct PermitRequest {  // of an admitted message
   // for none.
   std::string lane, provider, route_reason;
   bool has_choice = false;  // the lane has another provider that may be used now
+  Priority priority = Priority::normal;  // as far as the asker knows; for its own order
 };
 
 enum class PermitVerdict : int16_t {

@@ -45,7 +45,7 @@ void DeliveryLoop::run() {
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
   delivery_ = std::make_unique<Delivery>(
       DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
-                    shared_.keys},
+                    shared_.keys, shared_.routes},
       std::move(settings), Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace}, slots),
       Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] {

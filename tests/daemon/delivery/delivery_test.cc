@@ -87,10 +87,10 @@ struct Fixture {
     settings.callback_base = "http://hooks/webhooks/";
     settings.retry.base_ms = 1000;
     settings.retry.max_attempts = 3;
-    delivery = std::make_unique<Delivery>(DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys, routes},
-                                          settings,
-                                          Admit({routes, *queue, clock, random, *pace}, {{"twilio-main", in_flight}}),
-                                          Dispatcher(0, 1), std::move(providers));
+    delivery = std::make_unique<Delivery>(
+        DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys, routes}, settings,
+        Admit({routes, *queue, clock, random, *pace}, {{"twilio-main", in_flight}}), Dispatcher(0, 1),
+        std::move(providers));
   }
   ~Fixture() { delivery.reset(); }
 
@@ -161,8 +161,8 @@ TEST_CASE_METHOD(Fixture, "a retryable attempt is followed by the next one, unti
   offer(id);
   until([&] { return at(id).status == Status::failed; });
   REQUIRE(at(id).results.size() == 3);
-  CHECK(at(id).results[0].next_due.has_value());
-  CHECK_FALSE(at(id).results[2].next_due.has_value());
+  CHECK(at(id).results[0].next_delay_ms.has_value());
+  CHECK_FALSE(at(id).results[2].next_delay_ms.has_value());
   CHECK(at(id).results[2].failure_reason == "attempts_used_up");
   CHECK_FALSE(at(id).results[2].is_proven);
   CHECK(transport->sent.size() == 3);

@@ -60,6 +60,7 @@ class DeliveryLoop : public QueueDoor {
   Result<OfferReply> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
   Result<void> clear(int shard) override;
+  void look(std::vector<Uuid>) override {}
 
  private:
   void run();

@@ -1,13 +1,17 @@
 #include "tests/simulation/sim_daemon.h"
 
+#include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/delivery.h"
+#include "daemon/delivery/heartbeat.h"
+#include "daemon/delivery/reconciler.h"
+#include "daemon/delivery/relay.h"
 #include "store/memory_engine_store.h"
 #include "tests/simulation/sim_queue.h"
 
 namespace signet::test {
 namespace {
 
-constexpr int64_t kPassUs = 250'000;
+constexpr int64_t kCallbacksUs = 200'000, kCareUs = 500'000, kBeatUs = 1'000'000;
 constexpr int64_t kStopMs = 1500;
 constexpr int kInFlight = 16;
 
@@ -20,6 +24,36 @@ std::map<std::string, ProviderLimits> limits_of(const Surroundings& around) {
   for (const auto& [name, provider] : around.providers)
     out[name] = {around.knobs.rate_per_s, around.knobs.burst, kInFlight};
   return out;
+}
+
+RelaySettings relay_settings(const std::string& instance) {
+  RelaySettings out;
+  out.instance = instance;
+  out.round_ms = 2000;
+  out.ahead_ms = 2000;
+  return out;
+}
+
+ReconcilerSettings reconciler_settings(const std::string& instance, const Knobs& knobs) {
+  static constexpr DoubtPolicy kPolicies[]{DoubtPolicy::wait, DoubtPolicy::resend, DoubtPolicy::fail};
+  ReconcilerSettings out;
+  out.overdue_ms = kOverdueMs;
+  out.doubt_wait_ms = kDoubtWaitMs;
+  out.attempts_max = 6;
+  out.policy.fill(kPolicies[knobs.doubt_policy]);
+  out.instance = instance;
+  return out;
+}
+
+std::map<std::string, DoubtProvider> doubt_providers(const Surroundings& around) {
+  std::map<std::string, DoubtProvider> out;
+  for (const auto& [name, provider] : around.providers)
+    out[name] = {provider, {provider->traits().doubt_class, provider->traits().key_life_ms}, ""};
+  return out;
+}
+
+std::optional<DueRow> plan_due(const MessageRow& message, int attempt_no, WallTime earliest) {
+  return DueRow{message.id, attempt_no, message.priority, "sms", "ward", "", earliest, message.expires_at};
 }
 
 }  // namespace
@@ -35,16 +69,49 @@ struct SimDaemon::Loop {
   std::unique_ptr<Delivery> delivery;
 };
 
+// The relay's way to the queue of the daemon's first loop.
+class SimDoor : public QueueDoor {
+ public:
+  explicit SimDoor(std::function<MemoryQueue*()> queue) : queue_(std::move(queue)) {}
+  Result<OfferReply> offer(std::vector<Hint> hints) override {
+    return ask<OfferReply>([&](MemoryQueue& queue, auto done) { queue.offer(std::move(hints), done); });
+  }
+  Result<ShardReport> inspect(int shard) override {
+    return ask<ShardReport>([&](MemoryQueue& queue, auto done) { queue.inspect(shard, done); });
+  }
+  Result<void> clear(int shard) override {
+    return ask<void>([&](MemoryQueue& queue, auto done) { queue.clear(shard, done); });
+  }
+  void look(std::vector<Uuid>) override {}
+
+ private:
+  template <class T, class Question>
+  Result<T> ask(Question question) {
+    Result<T> out = Error{ErrorCode::unavailable, "Redis is away"};
+    if (MemoryQueue* queue = queue_()) question(*queue, [&out](Result<T> answer) { out = std::move(answer); });
+    return out;
+  }
+  const std::function<MemoryQueue*()> queue_;
+};
+
 struct SimDaemon::Run {
   explicit Run(SimDaemon& daemon);
+  std::vector<Uuid> make_epochs();
+  void settle_overdue(std::vector<Uuid> ids);
 
   SimDaemon& daemon;
   IdSource ids;
   NullLog log;
   Metrics metrics;
-  MemoryEngineStore store;
   Pace pace;
+  std::vector<Uuid> epochs;
   std::vector<std::unique_ptr<SimDaemon::Loop>> loops;
+  SimDoor door;
+  MemoryEngineStore relay_store, reconciler_store, callbacks_store, beat_store;
+  Relay relay;
+  Reconciler reconciler;
+  Callbacks callbacks;
+  Heartbeat heartbeat;
   std::shared_ptr<int> alive = std::make_shared<int>();
 };
 
@@ -83,20 +150,45 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log,
                                                       run.metrics, queue, journal, around.keys, around.routes},
-                                        settings, Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace}, slots),
+                                        settings,
+                                        Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace}, slots),
                                         Dispatcher(number, around.knobs.loops), std::move(providers));
 }
 
 SimDaemon::Run::Run(SimDaemon& of)
     : daemon(of),
       ids(of.clock_, of.random_),
-      store(of.around_.store, [&of] { return of.is_store_reachable_; }),
-      pace(limits_of(of.around_), {}, of.clock_.tick()) {
-  const Uuid first = ids.next();
-  for (int i = 0; i < daemon.around_.knobs.loops; i++) {
-    const Uuid epoch = i == 0 || daemon.around_.plant == "shared-epoch" ? first : ids.next();
-    loops.push_back(std::make_unique<SimDaemon::Loop>(daemon, *this, i, epoch));
-  }
+      pace(limits_of(of.around_), {}, of.clock_.tick()),
+      door([this] { return loops.front()->queue.at_once(); }),
+      relay_store(of.around_.store, of.reaches_store()),
+      reconciler_store(of.around_.store, of.reaches_store()),
+      callbacks_store(of.around_.store, of.reaches_store()),
+      beat_store(of.around_.store, of.reaches_store()),
+      relay(relay_store, door, relay_settings(of.instance_), of.around_.routes.lanes(), of.clock_, ids, log, metrics),
+      reconciler(reconciler_store, reconciler_settings(of.instance_, of.around_.knobs), doubt_providers(of.around_),
+                 plan_due, of.around_.keys, of.clock_, ids, log, metrics,
+                 {[this](std::vector<Uuid> overdue) { settle_overdue(std::move(overdue)); }, [] {},
+                  [&of](const HttpCall& call) { return of.look_up(call.url); }}),
+      callbacks(callbacks_store, ids, log, metrics, of.instance_),
+      heartbeat(beat_store, of.instance_, make_epochs(),
+                [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
+  for (int i = 0; i < of.around_.knobs.loops; i++)
+    loops.push_back(std::make_unique<SimDaemon::Loop>(of, *this, i, epochs[static_cast<size_t>(i)]));
+}
+
+std::vector<Uuid> SimDaemon::Run::make_epochs() {
+  epochs = {ids.next()};
+  while (static_cast<int>(epochs.size()) < daemon.around_.knobs.loops)
+    epochs.push_back(daemon.around_.plant == "shared-epoch" ? epochs.front() : ids.next());
+  return epochs;
+}
+
+// To the last loop, without what this daemon has under way itself (App::settle_overdue).
+void SimDaemon::Run::settle_overdue(std::vector<Uuid> overdue) {
+  for (const auto& loop : loops) std::erase_if(overdue, [&](const Uuid& id) { return loop->delivery->is_holding(id); });
+  SimDaemon::Loop& last = *loops.back();
+  if (!overdue.empty())
+    last.loop.post([&last, overdue = std::move(overdue)] { last.delivery->settle_overdue(overdue); });
 }
 
 SimDaemon::SimDaemon(const Surroundings& around, int number)
@@ -188,7 +280,7 @@ bool SimDaemon::receive(const SimReceipt& receipt) {
   row.attempt_no = receipt.attempt_no;
   row.kind = receipt.kind;
   row.received_at = clock_.wall();
-  return run_->store.keep_callback(row).ok();
+  return run_->callbacks_store.keep_callback(row).ok();
 }
 
 size_t SimDaemon::in_flight() const {
@@ -198,30 +290,34 @@ size_t SimDaemon::in_flight() const {
   return out;
 }
 
-void SimDaemon::care() {
-  around_.time.after(kPassUs, [this, alive = std::weak_ptr(run_->alive)] {
+std::function<bool()> SimDaemon::reaches_store() {
+  return [this] { return is_store_reachable_; };
+}
+
+Result<HttpReply> SimDaemon::look_up(const std::string& url) {
+  if (!is_calm_ && around_.chance.below(10) == 0) return Error{ErrorCode::timeout, "no reply came in time"};
+  const size_t slash = url.find('/');
+  return around_.providers.at(url.substr(0, slash))->answer(url.substr(slash + 1));
+}
+
+void SimDaemon::repeat(int64_t every_us, void (*pass)(Run&)) {
+  around_.time.after(every_us, [this, every_us, pass, alive = std::weak_ptr(run_->alive)] {
     if (alive.expired()) return;
-    if (!is_paused_) pass();
-    care();
+    if (!is_paused_) pass(*run_);
+    repeat(every_us, pass);
   });
 }
 
-void SimDaemon::pass() {
-  EngineStore& store = run_->store;
-  SimQueue& queue = run_->loops.front()->queue;
-  if (auto lanes = store.due_lanes(1000))
-    for (const auto& lane : *lanes) {
-      auto rows = store.scan_due(lane, 1000, {}, 100);
-      if (!rows) return;
-      std::vector<Hint> hints;
-      for (const auto& row : *rows) hints.push_back({row.message_id, row.priority, row.lane, row.sender, row.due_at});
-      if (queue.is_up()) queue.offer(std::move(hints), [](Result<OfferReply>) {});
-    }
-  if (auto overdue = store.overdue_permits(kOverdueMs, 100)) {
-    std::vector<Uuid> ids;
-    for (const auto& permit : *overdue) ids.push_back(permit.message_id);
-    if (!ids.empty()) run_->loops.front()->delivery->settle_overdue(std::move(ids));
-  }
+void SimDaemon::care() {
+  repeat(kCallbacksUs, [](Run& run) {
+    while (run.callbacks.apply()) continue;
+  });
+  repeat(kCareUs, [](Run& run) {
+    while (run.relay.pass()) continue;
+    while (run.reconciler.pass()) continue;
+  });
+  repeat(kBeatUs, [](Run& run) { run.heartbeat.pass(); });
+  run_->heartbeat.pass();
 }
 
 }  // namespace signet::test

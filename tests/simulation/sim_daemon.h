@@ -62,8 +62,10 @@ class SimDaemon {
   struct Run;
   static constexpr int64_t kLimitUs = 1'000'000;  // of a journal's exchange on a network that swallows all
   SimQueue::Fate queue_fate();
-  void care();
-  void pass();  // of the background work
+  std::function<bool()> reaches_store();
+  Result<HttpReply> look_up(const std::string& url);
+  void care();  // the background work, as long as this run lives
+  void repeat(int64_t every_us, void (*pass)(Run&));
 
   const Surroundings around_;
   const int number_;

@@ -77,13 +77,27 @@ int64_t SimProvider::connect_us() {
   return static_cast<int64_t>(chance_.below(3'000));
 }
 
+HttpRequest SimProvider::build_look_up(const Sent& sent) const {
+  HttpRequest request;
+  request.url = traits_.name + "/" + sent.echo();
+  return request;
+}
+
+HttpReply SimProvider::answer(const std::string& echo) const {
+  return {200, {}, taken_.contains(echo) && !denies ? "accepted" : "nothing"};
+}
+
+LookUp SimProvider::parse_look_up(const HttpReply& reply) const {
+  return {reply.body == "accepted" ? Found::accepted : Found::nothing, "", ""};
+}
+
 void SimProvider::act(const Outbound& message, int64_t after_us) {
   if (traits_.doubt_class == DoubtClass::idempotent && !forgets_keys) {
     const auto [first, is_new] = keys_.emplace(message.idempotency_key, time_.now_us());
     if (!is_new && time_.now_us() - first->second < traits_.key_life_ms * 1000) return;  // it has this one already
     first->second = time_.now_us();
   }
-  taken_[message.message_id]++;
+  taken_.insert(message.echo());
   judge_.effect(message.message_id, traits_.name);
   if (traits_.has_receipts) plan_receipts(message, after_us);
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,17 +92,22 @@ class SimProvider : public Provider {
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return traits_.doubt_class; }
   bool has_echo() const override { return traits_.has_echo; }
   bool has_receipts() const override { return traits_.has_receipts; }
+  bool has_key() const override { return traits_.doubt_class == DoubtClass::idempotent; }
+  int64_t key_life_ms() const override { return traits_.key_life_ms; }
+  bool has_look_up() const override { return traits_.doubt_class == DoubtClass::queryable; }
+  HttpRequest build_look_up(const Sent& sent) const override;
+  LookUp parse_look_up(const HttpReply& reply) const override;
 
-  int64_t connect_us();                 // until the first byte; negative: it cannot be reached
-  Reply take(const Outbound& message);  // the first byte leaves now
-  bool has_taken(const Uuid& id) const { return taken_.contains(id); }
+  int64_t connect_us();                             // until the first byte; negative: it cannot be reached
+  Reply take(const Outbound& message);              // the first byte leaves now
+  HttpReply answer(const std::string& echo) const;  // to a look-up
+  const Traits& traits() const { return traits_; }
   const std::string& name() const { return traits_.name; }
 
   Manners manners;
-  bool forgets_keys = false;  // planted: an idempotent provider that is not
+  bool forgets_keys = false, denies = false;  // planted: an idempotent provider that is not; look-ups that lie
 
  private:
   bool is_chosen(int& draw, int chance) const;
@@ -114,7 +120,7 @@ class SimProvider : public Provider {
   const Traits traits_;
   const std::function<void(SimReceipt)> tell_;
   std::map<std::string, int64_t> keys_;  // first use of an idempotency key
-  std::map<Uuid, int> taken_;
+  std::set<std::string> taken_;          // echoes of what it has
   int64_t receipts_ = 0;
 };
 

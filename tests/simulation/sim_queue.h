@@ -28,6 +28,8 @@ class SimQueue : public Queue {
 
   void move_to(MemoryQueueServer& server);  // what is under way at the one before is lost
   void set_link(bool is_up);                // what is under way fails
+  // For who waits for the answer: acts and answers at once. None: the server is not reached.
+  MemoryQueue* at_once() { return is_up_ && server_->is_up() ? queue_on(*server_).get() : nullptr; }
 
   void offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) override;
   void claim(const ClaimRequest& request, std::function<void(Result<std::vector<Claimed>>)> done) override;

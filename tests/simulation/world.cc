@@ -64,6 +64,7 @@ class World {
                                                     [this](const SimReceipt& receipt) { deliver(receipt); });
       provider->manners = knobs_.manners;
       provider->forgets_keys = options_.plant == "forgotten-keys";
+      provider->denies = options_.plant == "lying-look-up";
       providers_[traits.name] = std::move(provider);
     }
     if (knobs_.has_failing_store)
@@ -196,7 +197,8 @@ class World {
     if (!daemon.is_at_work()) return;
     trace_.note("pause", number_of(daemon));
     daemon.pause();
-    time_.after(below_us(6'000'000), [this, &daemon] {
+    const int64_t lasts_us = chance_.below(4) == 0 ? 14'000'000 : 4'000'000;  // of those, some lose what they lead
+    time_.after(below_us(lasts_us), [this, &daemon] {
       trace_.note("resume", number_of(daemon));
       daemon.resume();
     });
@@ -365,9 +367,9 @@ Ended simulate(uint64_t seed, const MessagePool& pool, const SimOptions& options
 }
 
 const std::vector<std::string>& all_plants() {
-  static const std::vector<std::string> plants{"shared-epoch",   "no-head-gate", "permit-twice",
-                                               "not-only-mine",  "lost-due",     "not-durable",
-                                               "forgotten-keys", "no-deadline",  "key-of-attempt"};
+  static const std::vector<std::string> plants{"shared-epoch",   "no-head-gate", "permit-twice",   "not-only-mine",
+                                               "lost-due",       "not-durable",  "forgotten-keys", "no-deadline",
+                                               "key-of-attempt", "lying-look-up"};
   return plants;
 }
 

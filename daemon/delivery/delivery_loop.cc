@@ -46,7 +46,9 @@ void DeliveryLoop::run() {
   delivery_ = std::make_unique<Delivery>(
       DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
                     shared_.keys, shared_.routes},
-      std::move(settings), Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace}, slots),
+      std::move(settings),
+      Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace, shared_.log, shared_.metrics},
+            slots),
       Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] {
     if (redis_up_) redis_up_();

@@ -192,6 +192,7 @@ bool MemoryStore::apply(const ResultRow& row) {
   else
     m.row.failure_reason = row.failure_reason.empty() ? row.outcome.reason : row.failure_reason;
   m.results.emplace(row.attempt_no, row);
+  tell(name(kind), row.id, row.attempt_no);
   if (m.due && row.next_delay_ms && !broken.next_due) {
     m.due->attempt_no = row.attempt_no + 1;
     m.due->due_at = {now().us + *row.next_delay_ms * 1000};
@@ -208,6 +209,7 @@ void MemoryStore::apply(const MoveRow& row) {
   if (found == messages.end() || !found->second.due) return;
   DueRow& due = *found->second.due;
   if (due.attempt_no != row.attempt_no || found->second.starts.contains(row.attempt_no)) return;
+  tell("move", row.id, row.attempt_no);
   due.lane = row.lane;
   due.due_at = row.due_at;
   due.send_until = row.send_until;
@@ -218,6 +220,7 @@ bool MemoryStore::apply(const EndRow& row, const std::string& instance) {
   if (found == messages.end()) return false;
   Message& m = found->second;
   if (m.row.head.leaf != row.head.leaf || m.starts.contains(row.attempt_no)) return false;
+  tell("void", row.id, row.attempt_no);
   m.starts[row.attempt_no] = {true, {}, instance, "", "", "", row.entry.at};
   m.row.status = row.status;
   m.row.head = {m.row.head.n + 1, row.entry.leaf};
@@ -251,6 +254,8 @@ BatchReply MemoryStore::apply(const Batch& batch, std::vector<Permit> judged, co
         taken.id = permit.id;
         taken.verdict = PermitVerdict::taken;
         permit = std::move(taken);
+      } else {
+        tell("permit", permit.id, permit.attempt_no);
       }
     }
     reply.permits.push_back(std::move(permit));

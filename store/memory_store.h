@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -101,8 +102,10 @@ class MemoryStore {
   std::map<std::pair<std::string, std::string>, std::pair<Uuid, int>> references;  // (provider, its name): an attempt
   std::map<Elected, Held> places;
   WallTime started_at;
-  std::set<Uuid> refused;                                 // a batch with a row of these is bad data
-  std::function<Fate(bool is_write)> fate;                // of the next exchange; none: at once, answered
+  std::set<Uuid> refused;                   // a batch with a row of these is bad data
+  std::function<Fate(bool is_write)> fate;  // of the next exchange; none: at once, answered
+  // Told of each change of an attempt: "permit", "void", "move", or a result's outcome.
+  std::function<void(std::string_view what, const Uuid& id, int attempt_no)> watch;
   std::function<bool()> survives = [] { return false; };  // of a batch under way when the server stops
 
   WallTime now() const { return clock_.wall(); }
@@ -129,6 +132,9 @@ class MemoryStore {
   void commit(Exchange& exchange);
   Permit judge(const PermitRequest& request) const;
   bool is_in_order(const Message& message, int attempt_no) const;
+  void tell(std::string_view what, const Uuid& id, int attempt_no) const {
+    if (watch) watch(what, id, attempt_no);
+  }
   bool apply(const ResultRow& row);
   void apply(const MoveRow& row);
   bool apply(const EndRow& row, const std::string& instance);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "message/lifecycle.h"
+#include "tests/simulation/people.h"
 
 namespace signet::test {
 namespace {
@@ -37,23 +38,30 @@ class EndCheck {
   void has_effects_by_class() {
     int effects = 0, leave = 1;
     for (const auto& [provider, count] : seen_.effects) effects += count;
-    for (const auto& decided : m_.decisions) {
-      if (decided.decision == "requeue") leave++;
-      if (decided.decision != "resend") continue;
-      const auto start = m_.starts.find(decided.attempt_no);
-      if (start == m_.starts.end()) continue;
-      for (const auto& traits : knobs_.providers)
-        if (traits.name == start->second.provider && is_blind(traits, decided)) leave++;
-    }
+    for (const auto& decided : m_.decisions)
+      if (decided.decision == "requeue" || (decided.decision == "resend" && takes_risk(decided))) leave++;
     if (effects > leave)
       fail("I5", "it took effect " + std::to_string(effects) + " times, with leave for " + std::to_string(leave));
   }
-  // A key that the provider may have forgotten is none, and a person's decision stands for itself.
-  bool is_blind(const SimProvider::Traits& traits, const MemoryStore::Decided& decided) const {
-    if (traits.doubt_class == DoubtClass::blind || decided.actor == "anna") return true;
-    if (traits.doubt_class != DoubtClass::idempotent) return false;
-    const auto& start = m_.starts.at(decided.attempt_no);
-    return decided.at.us - start.permitted_at.us >= traits.key_life_ms * 1000 / 2;
+  // A person's decision, or one of the policy: at a blind provider, or where the key may be forgotten.
+  bool takes_risk(const MemoryStore::Decided& decided) const {
+    if (decided.actor == kPerson) return true;
+    auto start = m_.starts.upper_bound(decided.attempt_no);
+    do {
+      if (start == m_.starts.begin()) return true;
+      --start;
+    } while (start->second.is_void);
+    const std::string& provider = start->second.provider;
+    for (const auto& traits : knobs_.providers) {
+      if (traits.name != provider) continue;
+      if (traits.doubt_class != DoubtClass::idempotent) return traits.doubt_class == DoubtClass::blind;
+      WallTime first = start->second.permitted_at;
+      for (const auto& [n, result] : m_.results)
+        if (result.outcome.kind == OutcomeKind::in_doubt && m_.starts.at(n).provider == provider)
+          first = std::min(first, m_.starts.at(n).permitted_at);
+      return decided.at.us - first.us >= (traits.key_life_ms - kOverdueMs) * 1000;
+    }
+    return true;
   }
 
   void is_proven_by_evidence() {

@@ -49,9 +49,8 @@ Knobs draw_knobs(SeededRandom& chance) {
     SimProvider::Traits traits;
     traits.name = "provider-" + std::to_string(i);
     traits.doubt_class = kClasses[chance.below(3)];
-    traits.has_echo = coin();
     traits.has_receipts = coin();
-    if (coin()) traits.key_life_ms = 2000;
+    if (coin()) traits.key_life_ms = 6000;
     k.providers.push_back(traits);
   }
   k.manners = draw_manners(chance);

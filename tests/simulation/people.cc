@@ -30,7 +30,7 @@ StatusChange People::change_of(const MessageRow& row, Status status, const char*
   Event event;
   event.id = ids_.next();
   event.at = store_.now();
-  event.actor = {"anna", "reviewer", "", "", ""};
+  event.actor = {kPerson, "reviewer", "", "", ""};
   event.action = action;
   event.object = {"message", row.id.text(), row.head.n + 1, row.head.leaf};
   event.status = name(status);
@@ -47,7 +47,7 @@ void People::cancel(const Uuid& id) {
   auto changed = engine_.change({id}, [&](const MessageView& view) -> std::optional<MessageChange> {
     if (!view.due) return std::nullopt;
     MessageChange change;
-    change.void_attempt = VoidRow{view.due->attempt_no, "anna", view.now};
+    change.void_attempt = VoidRow{view.due->attempt_no, kPerson, view.now};
     change.status = change_of(view.message, Status::cancelled, "cancelled");
     change.ends_due = true;
     return change;
@@ -73,7 +73,7 @@ void People::resolve(const Uuid& id) {
     MessageChange change;
     change.status = change_of(view.message, kStatuses[draw], "resolve");
     change.status->is_proven = false;
-    change.decision = DecisionRow{ids_.next(), attempt_no, kDecisions[draw], "anna", "operator", view.now};
+    change.decision = DecisionRow{ids_.next(), attempt_no, kDecisions[draw], kPerson, "operator", view.now};
     if (draw == 0)
       change.due =
           DueRow{id, attempt_no + 1, view.message.priority, "sms", "ward", "", view.now, view.message.expires_at};
@@ -87,7 +87,7 @@ void People::requeue(const Uuid& id) {
     if (view.message.expires_at && *view.message.expires_at <= view.now) return std::nullopt;
     MessageChange change;
     change.status = change_of(view.message, Status::queued, "requeue");
-    change.decision = DecisionRow{ids_.next(), view.newest_attempt_no(), "requeue", "anna", "operator", view.now};
+    change.decision = DecisionRow{ids_.next(), view.newest_attempt_no(), "requeue", kPerson, "operator", view.now};
     change.due = DueRow{id,       view.newest_attempt_no() + 1, view.message.priority, "sms", "ward", "",
                         view.now, view.message.expires_at};
     return change;

@@ -12,6 +12,8 @@
 
 namespace signet::test {
 
+inline constexpr const char* kPerson = "anna";  // who acts
+
 class People {
  public:
   People(const SimTime& time, MemoryStore& store, Judge& judge, Trace& trace, SeededRandom& chance)

@@ -148,11 +148,11 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.poll_ms = 1000;
   settings.retry = {50, 2.0, 1000, 6};
   settings.instance = daemon.instance_;
-  delivery = std::make_unique<Delivery>(DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log,
-                                                      run.metrics, queue, journal, around.keys, around.routes},
-                                        settings,
-                                        Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace}, slots),
-                                        Dispatcher(number, around.knobs.loops), std::move(providers));
+  delivery = std::make_unique<Delivery>(
+      DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log, run.metrics, queue, journal, around.keys,
+                    around.routes},
+      settings, Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace, run.log, run.metrics}, slots),
+      Dispatcher(number, around.knobs.loops), std::move(providers));
 }
 
 SimDaemon::Run::Run(SimDaemon& of)

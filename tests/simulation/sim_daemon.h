@@ -49,8 +49,8 @@ class SimDaemon {
   void step_clock_us(int64_t offset_us) { clock_.set_offset_us(offset_us); }
   void reach_store(bool is_reachable);
   void reach_redis(bool is_reachable);
-  void follow_redis();  // connects to the server that is the first now
-  void set_calm();      // nothing is lost on the network any more
+  void follow_redis();                  // connects to the server that is the first now
+  void set_calm() { is_calm_ = true; }  // nothing is lost on the network any more
 
   void offer(const MemoryStore::Message& message);  // as the API does after an approval
   bool receive(const SimReceipt& receipt);          // a webhook; false: not stored, the provider tries again

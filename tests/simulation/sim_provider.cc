@@ -91,12 +91,15 @@ LookUp SimProvider::parse_look_up(const HttpReply& reply) const {
   return {reply.body == "accepted" ? Found::accepted : Found::nothing, "", ""};
 }
 
+bool SimProvider::knows(const Outbound& message) const {
+  if (traits_.doubt_class != DoubtClass::idempotent || forgets_keys) return false;
+  const auto first = keys_.find(message.idempotency_key);
+  return first != keys_.end() && time_.now_us() - first->second < traits_.key_life_ms * 1000;
+}
+
 void SimProvider::act(const Outbound& message, int64_t after_us) {
-  if (traits_.doubt_class == DoubtClass::idempotent && !forgets_keys) {
-    const auto [first, is_new] = keys_.emplace(message.idempotency_key, time_.now_us());
-    if (!is_new && time_.now_us() - first->second < traits_.key_life_ms * 1000) return;  // it has this one already
-    first->second = time_.now_us();
-  }
+  if (knows(message)) return;
+  keys_[message.idempotency_key] = time_.now_us();
   taken_.insert(message.echo());
   judge_.effect(message.message_id, traits_.name);
   if (traits_.has_receipts) plan_receipts(message, after_us);
@@ -128,7 +131,7 @@ SimProvider::Reply SimProvider::take(const Outbound& message) {
     return {throttled, after_us};
   }
   if (is_chosen(draw, manners.fail)) return {outcome(OutcomeKind::retryable, "server_error", 503), after_us};
-  if (is_chosen(draw, manners.refuse)) {
+  if (is_chosen(draw, manners.refuse) && !knows(message)) {
     judge_.of(message.message_id).refused[message.attempt_no] = true;
     return {outcome(OutcomeKind::permanent, "unknown_recipient", 400), after_us};
   }

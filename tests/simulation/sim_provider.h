@@ -111,6 +111,7 @@ class SimProvider : public Provider {
 
  private:
   bool is_chosen(int& draw, int chance) const;
+  bool knows(const Outbound& message) const;  // it acted on this key already
   void act(const Outbound& message, int64_t after_us);
   void plan_receipts(const Outbound& message, int64_t after_us);
 

@@ -9,8 +9,9 @@
 namespace signet::test {
 namespace {
 
-constexpr int64_t kSettleUs = 60'000'000;  // after all is well: until everything has ended
-constexpr int64_t kTailUs = 4'000'000;     // after that: what is still to come, comes late
+// After all is well: until everything has ended. A doubt whose row was refused is left alone for ten minutes.
+constexpr int64_t kSettleUs = 60'000'000, kSettleRefusedUs = 660'000'000;
+constexpr int64_t kTailUs = 4'000'000;  // after that: what is still to come, comes late
 constexpr int64_t kLookUs = 100'000;
 
 class World {
@@ -33,7 +34,7 @@ class World {
     plan_trouble();
     time_.run_until(knobs_.trouble_us);
     heal();
-    const int64_t end_us = time_.now_us() + kSettleUs;
+    const int64_t end_us = time_.now_us() + (knobs_.bad_rows ? kSettleRefusedUs : kSettleUs);
     while (time_.now_us() < end_us && !is_settled()) time_.run_until(time_.now_us() + kLookUs);
     const bool has_settled = is_settled();
     time_.run_until(time_.now_us() + kTailUs);
@@ -71,6 +72,13 @@ class World {
       store_.fate = [this](bool is_write) { return store_fate(is_write); };
     else
       store_.fate = [this](bool) { return usual_store_fate(); };
+    store_.watch = [this](std::string_view what, const Uuid& id, int attempt_no) {
+      trace_.note(what, judge_.index_of(id), attempt_no);
+    };
+    trace_.note("daemons and loops", knobs_.daemons, knobs_.loops);
+    trace_.note("rate and policy", static_cast<int64_t>(knobs_.rate_per_s), knobs_.doubt_policy);
+    for (const auto& traits : knobs_.providers)
+      trace_.note(traits.name + " of class", static_cast<int64_t>(traits.doubt_class), traits.key_life_ms);
     store_.survives = [this] { return chance_.below(2) == 0; };
     const Surroundings around{time_,  trace_,     server_clock_, net_chance_,  store_, redis_,
                               judge_, providers_, routes_,       pool_.keys(), knobs_, options_.plant};
@@ -329,11 +337,17 @@ class World {
   bool is_settled() const {
     for (const auto& [id, m] : store_.messages) {
       if (m.due) return false;
-      if (m.row.status == Status::in_doubt && knobs_.doubt_policy != 0) return false;
+      if (m.row.status == Status::in_doubt && !waits_for_person(m)) return false;
       for (const auto& [n, start] : m.starts)
         if (!start.is_void && !m.results.contains(n)) return false;
     }
     return static_cast<int>(people_.accepted().size()) == knobs_.messages;
+  }
+
+  // The reconciler has looked at it, and left it.
+  bool waits_for_person(const MemoryStore::Message& m) const {
+    const auto noted = store_.doubts.find(m.row.id);
+    return knobs_.doubt_policy == 0 && noted != store_.doubts.end() && noted->second.looks > 0;
   }
 
   const SimOptions& options_;

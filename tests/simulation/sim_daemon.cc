@@ -145,7 +145,7 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.permit_start_ms = kPermitStartMs;
   settings.request_timeout_ms = kRequestMs;
   settings.lease_ms = kLeaseMs;
-  settings.poll_ms = 1000;
+  settings.poll_ms = 3000;
   settings.retry = {50, 2.0, 1000, 6};
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(
@@ -158,7 +158,7 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
 SimDaemon::Run::Run(SimDaemon& of)
     : daemon(of),
       ids(of.clock_, of.random_),
-      pace(limits_of(of.around_), {}, of.clock_.tick()),
+      pace(limits_of(of.around_), {3000, 0.5, 8, 1000}, of.clock_.tick()),
       door([this] { return loops.front()->queue.at_once(); }),
       relay_store(of.around_.store, of.reaches_store()),
       reconciler_store(of.around_.store, of.reaches_store()),

@@ -1,6 +1,6 @@
-// simulate [--seeds A..B] [--seed N [--trace]] [--plant NAME] [--processes N]: runs worlds by their seeds. Ends with 1
-// at the first seed that breaks an invariant, and says how to see it again. With --plant a bug is put in, and the run
-// must find it: 0 if it did.
+// simulate [--seeds A..B] [--seed N [--trace]] [--go-on] [--plant NAME] [--processes N]: runs worlds by their seeds.
+// Ends with 1 at the first seed that breaks an invariant (--go-on: after the last), and says how to see it again. With
+// --plant a bug is put in, and the run must find it: 0 if it did.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,12 +19,13 @@ namespace {
 struct Asked {
   uint64_t first = 1, last = 1000;
   bool is_traced = false;
+  bool goes_on = false;  // past a seed that failed
   int processes = 1;
   std::string plant;
 };
 
 int usage() {
-  std::fputs("usage: simulate [--seeds A..B] [--seed N] [--trace] [--plant NAME] [--processes N]\n", stderr);
+  std::fputs("usage: simulate [--seeds A..B] [--seed N] [--trace] [--go-on] [--plant NAME] [--processes N]\n", stderr);
   return 2;
 }
 
@@ -39,7 +40,7 @@ int run(const Asked& asked, uint64_t first, uint64_t step) {
   const SystemClock clock;
   const Tick began = clock.tick();
   int64_t events = 0, requests = 0;
-  uint64_t count = 0;
+  uint64_t count = 0, failed = 0;
   for (uint64_t seed = first; seed <= asked.last; seed += step) {
     SimOptions options;
     options.plant = asked.plant;
@@ -52,7 +53,10 @@ int run(const Asked& asked, uint64_t first, uint64_t step) {
       tell(seed, ended);
       std::printf("again, with what happened: simulate --seed %" PRIu64 " --trace%s%s\n", seed,
                   asked.plant.empty() ? "" : " --plant ", asked.plant.c_str());
-      return 1;
+      std::fflush(stdout);
+      failed++;
+      if (!asked.goes_on) return 1;
+      continue;
     }
     const bool is_repeated = count % 100 == 0;
     if (is_repeated && simulate(seed, pool, options).hash != ended.hash) {
@@ -62,9 +66,10 @@ int run(const Asked& asked, uint64_t first, uint64_t step) {
     if (asked.is_traced) std::printf("hash %016" PRIx64 "\n", ended.hash);
   }
   const double seconds = static_cast<double>(clock.tick().us - began.us) / 1e6;
-  std::printf("simulate: %" PRIu64 " seeds, %" PRId64 " events, %" PRId64 " requests, %.1f s, no invariant broken\n",
-              count, events, requests, seconds);
-  return 0;
+  std::printf("simulate: %" PRIu64 " seeds, %" PRId64 " events, %" PRId64 " requests, %.1f s, %" PRIu64
+              " seeds broke an invariant\n",
+              count, events, requests, seconds, failed);
+  return failed == 0 ? 0 : 1;
 }
 
 int run_all(const Asked& asked) {
@@ -87,6 +92,10 @@ int main(int argc, char** argv) {
     const std::string name = argv[i];
     if (name == "--trace") {
       asked.is_traced = true;
+      continue;
+    }
+    if (name == "--go-on") {
+      asked.goes_on = true;
       continue;
     }
     if (++i == argc) return usage();

@@ -148,6 +148,7 @@ Uuid MemoryEngineWorld::insert(const Planted& planted) {
   m.row.status = Status::queued;
   m.row.priority = planted.priority;
   m.row.head.n = 2;
+  m.row.head.leaf.fill(7);
   m.content.kek_id = keys_.kek_id();
   m.content.wrapped_key = keys_.make_data_key(id.text()).wrapped;
   m.due = DueRow{id, 1, planted.priority, planted.lane, "tester", planted.provider, {now.us + planted.due_in_ms * 1000},

@@ -338,7 +338,7 @@ void App::start_care(std::vector<Uuid> epochs) {
   relay.instance = config_.instance;
   relay_ = std::make_unique<Relay>(*relay_store_, *loops_[0], relay, routes_->lanes(), clock_, ids_, log_, metrics_);
   reconciler_ = std::make_unique<Reconciler>(
-      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan_due(*routes_), *keys_,
+      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan_due(*due_plan_), *keys_,
       clock_, ids_, log_, metrics_,
       Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
                         [this] { callbacks_worker_->wake(); }, http_call});

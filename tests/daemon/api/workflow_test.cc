@@ -303,8 +303,7 @@ TEST_CASE("an edit may call a message urgent, and take it back") {
   const auto staff = world.user(Role::staff);
   const auto id = world.draft(staff);
   auto edit = [&](const std::string& body) {
-    const auto version = world.call("GET", "/api/messages/" + id, staff).header("ETag");
-    return world.call("PATCH", "/api/messages/" + id, staff, body, {{"If-Match", version}});
+    return world.call("PATCH", "/api/messages/" + id, staff, body, world.if_match(id));
   };
   CHECK(edit(R"({"urgentReason":"appointment"})").body["urgent"] == true);
   CHECK(edit(R"({"contentDraft":"other"})").body["urgent"] == true);

@@ -164,12 +164,6 @@ std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string,
   return out;
 }
 
-PlanDue plan_due(const DuePlan& plan) {
-  return [&plan](const MessageRow& message, int attempt_no, WallTime earliest) {
-    return plan.row(due_facts(message), attempt_no, earliest);
-  };
-}
-
 SequencerSettings make_sequencer_settings(const Config& config) {
   SequencerSettings out;
   out.checkpoint_every_ms = config.audit.checkpoint_every_s * int64_t{1000};

@@ -134,6 +134,21 @@ RedisServer::~RedisServer() {
 }
 
 void RedisServer::start() {
+  std::filesystem::remove(directory_ + "/dump.rdb");
+  launch();
+}
+
+void RedisServer::start_from(const std::string& dump_file) {
+  std::filesystem::copy_file(dump_file, directory_ + "/dump.rdb", std::filesystem::copy_options::overwrite_existing);
+  launch();
+}
+
+void RedisServer::dump(const std::string& file) const {
+  command({"SAVE"});
+  std::filesystem::copy_file(directory_ + "/dump.rdb", file, std::filesystem::copy_options::overwrite_existing);
+}
+
+void RedisServer::launch() {
   std::vector<std::string> arguments{
       "redis-server", "--port",  std::to_string(port_), "--bind", "127.0.0.1", "--appendonly", "no", "--save", "",
       "--dir",        directory_};

@@ -19,10 +19,12 @@ class RedisServer {
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
 
-  void start();   // answers PING when this returns; on the same port as before, empty. Throws if it does not start
-  void stop();    // SIGTERM
-  void kill9();   // SIGKILL
-  void freeze();  // SIGSTOP: connections stay, nothing answers
+  void start();  // answers PING when this returns; on the same port as before, empty. Throws if it does not start
+  void start_from(const std::string& dump_file);  // likewise, but with what dump() kept there
+  void dump(const std::string& file) const;       // what it holds now; blocks it meanwhile
+  void stop();                                    // SIGTERM
+  void kill9();                                   // SIGKILL
+  void freeze();                                  // SIGSTOP: connections stay, nothing answers
   void thaw();
   bool is_running() const { return pid_ > 0; }
   int port() const { return port_; }
@@ -34,6 +36,7 @@ class RedisServer {
   std::vector<std::string> commands_during(const std::function<void()>& work) const;
 
  private:
+  void launch();
   void end(int signal);
   std::vector<std::string> more_arguments_;
   std::string directory_;

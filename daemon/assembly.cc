@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/file.h"
 #include "daemon/commands/commands.h"
 #include "message/phone.h"
 #include "providers/standard_webhook.h"
@@ -119,17 +120,42 @@ Routes make_routes(const Config& config) {
   return Routes(std::move(out));
 }
 
+Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config) {
+  const auto& quiet = config.delivery.quiet_hours;
+  QuietSettings out{quiet.from_min, quiet.to_min, quiet.default_zones, {}};
+  for (const auto& word : quiet.applies_to)
+    if (const auto priority = parse_priority(word)) out.applies_to[static_cast<size_t>(*priority) - 1] = true;
+  auto made = QuietHours::make(std::move(out));
+  if (!made) return Error{made.error().code, "delivery.quiet_hours.default_zones: " + made.error().text};
+  return made;
+}
+
 DeliverySettings make_delivery_settings(const Config& config) {
   DeliverySettings out;
   out.window = config.delivery.window;
   out.batch = std::min(out.batch, std::max(1, out.window / 8));
   out.permit_start_ms = config.delivery.permit_start_ms;
   out.request_timeout_ms = config.delivery.request_timeout_ms;
+  out.lease_ms = config.delivery.lease_ms;
   const auto& retry = config.delivery.retry;
   out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
   out.callback_base = config.http.webhooks.public_url + "/webhooks/";
   out.instance = config.instance;
   return out;
+}
+
+Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log) {
+  const std::string path = config.delivery.spool_dir + "/results/" + file_name_of(config.instance);
+  auto file = open_spool_file(path);
+  if (!file) return Error{file.error().code, "delivery.spool_dir: " + file.error().text};
+  auto spool = Spool::open(std::move(*file), size_t{static_cast<uint32_t>(config.delivery.spool_mb_max)} << 20);
+  if (!spool) return Error{spool.error().code, "delivery.spool_dir: " + spool.error().text};
+  if ((*spool)->waiting() > 0)
+    log.info("results of the last run wait in the spool", {{"rows", std::to_string((*spool)->waiting())}});
+  if ((*spool)->torn_octets() > 0)
+    log.warn("the spool of results ended in a torn record: a message or more will stand in doubt",
+             {{"octets", std::to_string((*spool)->torn_octets())}});
+  return spool;
 }
 
 ReconcilerSettings make_reconciler_settings(const Config& config) {
@@ -141,6 +167,26 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
                 policy_of(config.delivery.in_doubt.letter)};
   out.instance = config.instance;
   return out;
+}
+
+std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers) {
+  std::map<std::string, DoubtProvider> out;
+  for (const auto& [name, one] : providers) {
+    const auto rules = doubt_rules(*one.provider, one.settings);  // make_provider() has checked them
+    const auto ca_file = one.settings.values.find("ca_file");
+    out[name] = {one.provider, rules ? *rules : DoubtRules{},
+                 ca_file == one.settings.values.end() ? "" : ca_file->second};
+  }
+  return out;
+}
+
+PlanDue plan_due(const Routes& routes) {
+  return [&routes](const MessageRow& message, int attempt_no, WallTime earliest) -> std::optional<DueRow> {
+    const auto lane = routes.lane(message.kind, message.destination, message.tags);
+    if (!lane) return std::nullopt;
+    return DueRow{message.id, attempt_no, message.priority,  *lane, message.author_id.text().substr(24),
+                  "",         earliest,   message.expires_at};
+  };
 }
 
 SequencerSettings make_sequencer_settings(const Config& config) {

@@ -177,8 +177,8 @@ with h as materialized (
   select id from unnest($4::uuid[]) h(id)
 ), c as materialized (
   select priority, shard, lane
-  from unnest($1::int2[]) s(shard), unnest($2::text[]) l(lane), unnest($3::int2[]) p(priority)
-  order by priority, shard, lane
+  from unnest($1::int2[]) with ordinality s(shard, n), unnest($2::text[]) l(lane), unnest($3::int2[]) p(priority)
+  order by priority, n, lane
 )
 select d.message_id, d.priority, d.lane, coalesce(d.provider, ''), coalesce(d.avoid, '')
 from c cross join lateral (

@@ -18,6 +18,8 @@ bool has_head_start(Priority priority) { return priority == Priority::critical |
 
 int reserved(int slots) { return slots < kReservedFrom ? 0 : std::max(1, slots / kReservedPart); }
 
+std::string label(const std::string& provider) { return "provider=\"" + provider + '"'; }
+
 Admission refused(Admission::Answer answer, Tick again_at, std::string reason = {}) {
   Admission out;
   out.answer = answer;
@@ -141,13 +143,13 @@ void Admit::draw_tokens(const std::string& provider, Tick now) {
   const auto wish = tokens.wanted(provider, now);
   if (!wish) return;
   if (!parts_.queue.is_up()) return tokens.refused(provider, now);
-  parts_.queue.lease_tokens(provider, wish->rate.rate_per_s, wish->rate.burst, wish->want,
-                            [&tokens, &clock = parts_.clock, provider](const Result<TokenLease>& lease) {
-                              if (lease)
-                                tokens.leased(provider, *lease, clock.tick());
-                              else
-                                tokens.refused(provider, clock.tick());
-                            });
+  parts_.queue.lease_tokens(
+      provider, wish->rate.rate_per_s, wish->rate.burst, wish->want,
+      [&tokens, &clock = parts_.clock, &metrics = parts_.metrics, provider](const Result<TokenLease>& lease) {
+        if (!lease) return tokens.refused(provider, clock.tick());
+        metrics.add("signet_tokens_leased_total", label(provider), lease->count);
+        tokens.leased(provider, *lease, clock.tick());
+      });
 }
 
 void Admit::release(const std::string& provider, bool has_started) {
@@ -160,7 +162,15 @@ void Admit::release(const std::string& provider, bool has_started) {
 void Admit::learn(const std::string& lane, const std::string& provider, const Outcome& outcome, Tick now) {
   const auto found = gates_.find(provider);
   if (found == gates_.end()) return;
-  parts_.pace.breaker(provider).learn(outcome, now);
+  if (const auto state = parts_.pace.breaker(provider).learn(outcome, now)) {
+    const bool is_open = *state != BreakerState::closed;
+    parts_.metrics.set("signet_breaker_open", label(provider), is_open);
+    if (is_open)
+      parts_.log.warn("a provider fails too often: nothing is sent there but probes, others of its lanes take over",
+                      {{"provider", provider}, {"reason", outcome.reason}});
+    else
+      parts_.log.info("a provider works again", {{"provider", provider}});
+  }
   if (!outcome.is_throttled) return;
   const int64_t pause_ms = std::clamp(outcome.retry_after_ms.value_or(kThrottleMs), int64_t{1}, kThrottleMsMax);
   auto& until = found->second.throttled_until[lane];

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "daemon/delivery/pace.h"
+#include "daemon/metrics.h"
 #include "message/message.h"
 #include "message/outcome.h"
 #include "message/pauses.h"
@@ -52,6 +54,8 @@ class Admit {  // loop thread only
     const Clock& clock;
     Random& random;
     Pace& pace;
+    Log& log;
+    Metrics& metrics;
   };
   // `slots`: of each provider, this loop's share. An eighth of them is kept for critical and high.
   Admit(Parts parts, const std::map<std::string, int>& slots);

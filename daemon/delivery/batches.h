@@ -19,7 +19,7 @@ class Batches {
   size_t size() const;  // rows
   // A batch waits for `hold` rows while sends are under way: their results come soon.
   bool is_worth_writing(size_t hold, bool is_sending) const;
-  Batch take(size_t rows_max);        // of each kind
+  Batch take(size_t rows_max);                // of each kind
   void put_back(Batch batch);                 // to the front
   void split(const Batch& batch);             // of more than one row
   std::vector<PermitRequest> take_permits();  // all that wait

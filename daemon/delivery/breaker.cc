@@ -33,36 +33,33 @@ Tick Breaker::again_at(Tick now) const {
   return state_ == BreakerState::closed || now >= next_probe_ ? now : next_probe_;
 }
 
-void Breaker::learn(const Outcome& outcome, Tick now) {
-  if (outcome.kind == OutcomeKind::unsent || outcome.is_throttled) return;
+std::optional<BreakerState> Breaker::learn(const Outcome& outcome, Tick now) {
+  if (outcome.kind == OutcomeKind::unsent || outcome.is_throttled) return std::nullopt;
   const bool is_error = is_about_provider(outcome);
   std::lock_guard guard(lock_);
   if (state_ == BreakerState::half_open) {
-    if (is_error) {
-      reason_ = outcome.reason;
-      change(BreakerState::open, now);
-      next_probe_ = {now.us + settings_.open_ms * 1000};
-    } else {
-      slices_ = {};  // what was counted is of the time before
-      change(BreakerState::closed, now);
-    }
-    return;
+    if (is_error) return open(outcome.reason, now);
+    slices_ = {};  // what was counted is of the time before
+    return change(BreakerState::closed, now);
   }
   const int64_t number = slice_of(now);
   Slice& slice = slices_[static_cast<size_t>(number % kSlices)];
   if (slice.number != number) slice = {number, 0, 0};
   slice.attempts++;
-  if (!is_error) return;
+  if (!is_error) return std::nullopt;
   slice.errors++;
-  if (state_ != BreakerState::closed) return;
+  if (state_ != BreakerState::closed) return std::nullopt;
   int64_t attempts = 0, errors = 0;
   count(number, attempts, errors);
-  if (attempts < settings_.attempts_min ||
-      static_cast<double>(errors) < settings_.ratio * static_cast<double>(attempts))
-    return;
-  reason_ = outcome.reason;
-  change(BreakerState::open, now);
+  const bool is_bad = attempts >= settings_.attempts_min &&
+                      static_cast<double>(errors) >= settings_.ratio * static_cast<double>(attempts);
+  return is_bad ? std::optional(open(outcome.reason, now)) : std::nullopt;
+}
+
+BreakerState Breaker::open(const std::string& reason, Tick now) {
+  reason_ = reason;
   next_probe_ = {now.us + settings_.open_ms * 1000};
+  return change(BreakerState::open, now);
 }
 
 BreakerReport Breaker::report(Tick now) const {
@@ -72,9 +69,10 @@ BreakerReport Breaker::report(Tick now) const {
   return out;
 }
 
-void Breaker::change(BreakerState state, Tick now) {
+BreakerState Breaker::change(BreakerState state, Tick now) {
   state_ = state;
   since_ = now;
+  return state;
 }
 
 void Breaker::count(int64_t newest, int64_t& attempts, int64_t& errors) const {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -37,7 +38,8 @@ class Breaker {  // of one provider, one a daemon; any thread
   bool pass(Tick now);
   Tick again_at(Tick now) const;  // when the next probe is due; `now` if it may pass
   // Throttling and what was never sent say nothing about the provider's health, nor do messages it refuses.
-  void learn(const Outcome& outcome, Tick now);
+  // Returns the state that this outcome changed it to.
+  std::optional<BreakerState> learn(const Outcome& outcome, Tick now);
   BreakerReport report(Tick now) const;
 
  private:
@@ -46,7 +48,8 @@ class Breaker {  // of one provider, one a daemon; any thread
     int64_t number = -1;  // since the clock's begin
     int64_t attempts = 0, errors = 0;
   };
-  void change(BreakerState state, Tick now);
+  BreakerState open(const std::string& reason, Tick now);
+  BreakerState change(BreakerState state, Tick now);
   void count(int64_t newest, int64_t& attempts, int64_t& errors) const;
   int64_t slice_of(Tick now) const { return now.us / (settings_.window_ms * 1000 / kSlices); }
 

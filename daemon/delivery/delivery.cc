@@ -8,9 +8,9 @@
 namespace signet {
 namespace {
 
-constexpr int kClaimsMax = 4;       // under way at once: one fills the window while another travels
-constexpr int kExpressPart = 16;    // an express claim takes at most this part of the window
-constexpr int64_t kHoldMs = 4;      // how long a half-full batch waits while sends are under way
+constexpr int kClaimsMax = 4;     // under way at once: one fills the window while another travels
+constexpr int kExpressPart = 16;  // an express claim takes at most this part of the window
+constexpr int64_t kHoldMs = 4;    // how long a half-full batch waits while sends are under way
 constexpr size_t kAcksMax = 256;
 constexpr int64_t kSoonUs = 120'000'000;  // hints of what is due later are not kept in Redis
 
@@ -26,6 +26,7 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
       providers_(std::move(providers)),
       refusals_{parts.routes, parts.plan, [this](const std::string& name) { return providers_.contains(name); }},
       room_(settings_.window),
+      first_shard_(static_cast<int>(parts.random.below(kShards))),
       heard_at_(parts.clock.tick()),
       hold_(parts.loop),
       poll_(parts.loop),
@@ -65,15 +66,15 @@ Delivery::~Delivery() {
 
 // Once a round of the loop, after all that came in. Batches form from what waits; in each line critical goes first.
 void Delivery::pump() {
-  listen();          // while PostgreSQL does not answer, what has no permit is left to others
-  look_up();         // what was lost, moved or left behind is settled
-  claim();           // hints out of Redis, or out of `due` while it is away
-  admit_claimed();   // lane, breaker, slot, rate: what is refused goes back and has cost no attempt
-  write_batches();   // permits and results in one transaction: only its COMMIT gives the right to send,
-                     // and only a recorded result may be acknowledged, since a hint that is gone comes back by itself
-                     // but a send that nobody recorded does not
-  send_granted();    // open, check, send before the permit lapses
-  ack();             // hints of recorded attempts go, or come back at the next attempt's time
+  listen();         // while PostgreSQL does not answer, what has no permit is left to others
+  look_up();        // what was lost, moved or left behind is settled
+  claim();          // hints out of Redis, or out of `due` while it is away
+  admit_claimed();  // lane, breaker, slot, rate: what is refused goes back and has cost no attempt
+  write_batches();  // permits and results in one transaction: only its COMMIT gives the right to send,
+                    // and only a recorded result may be acknowledged, since a hint that is gone comes back by itself
+                    // but a send that nobody recorded does not
+  send_granted();   // open, check, send before the permit lapses
+  ack();            // hints of recorded attempts go, or come back at the next attempt's time
   check_stopped();
 }
 
@@ -151,8 +152,9 @@ void Delivery::claim_without_redis() {
     query.count_max = std::min(settings_.batch, room_.for_urgent());
   }
   if (query.count_max <= 0) return;
-  for (int shard = 0; shard < kShards; shard++)
-    if (shard % parts_count_ == place_ % parts_count_) query.shards.push_back(shard);
+  for (int i = 0; i < kShards; i++)
+    if (const int shard = (first_shard_ + i) % kShards; shard % settings_.loops == settings_.loop)
+      query.shards.push_back(shard);
   const auto closed = admit_.closed_lanes(parts_.clock.tick());
   for (auto& lane : parts_.routes.lanes())
     if (std::find(closed.begin(), closed.end(), lane) == closed.end()) query.lanes.push_back(std::move(lane));
@@ -340,8 +342,7 @@ void Delivery::end(Flight& flight, const Refusal& refusal) {
 }
 
 void Delivery::move(Flight& flight, const Refusal& refusal) {
-  batches_.add(
-      MoveRow{flight.id, flight.permit.attempt_no, refusal.lane, refusal.again_at, refusal.send_until});
+  batches_.add(MoveRow{flight.id, flight.permit.attempt_no, refusal.lane, refusal.again_at, refusal.send_until});
   const bool is_soon = refusal.again_at.us - server_now().us <= kSoonUs;
   if (is_soon && refusal.lane == flight.lane) flight.next_due = refusal.again_at;  // else the relay offers it anew
 }

@@ -45,6 +45,7 @@ struct DeliverySettings {
   int64_t request_timeout_ms = 30000;
   int64_t lease_ms = 4000;  // renewed while it lasts; what a dead daemon held is claimed anew after it
   int64_t poll_ms = 250;    // when no bell rings
+  int loop = 0, loops = 1;  // of this daemon: without Redis each claims from its own part of the shards
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;
@@ -87,11 +88,9 @@ class Delivery {  // loop thread only
   void settle_overdue(std::vector<Uuid> ids);
   // What is due and may have to be ended or moved: past its expiry or window, in a lane or for a provider that the
   // configuration has no more (from the relay).
-  void look_at(std::vector<Uuid> ids);
+  void look(std::vector<Uuid> ids);
   void take_over(std::vector<SpoolRow> rows);  // results that an earlier run could not record
   void set_pauses(const Pauses& pauses) { admit_.set_pauses(pauses); }
-  // Without Redis this loop claims only from its part of the shards: number `place` of `count`, over all daemons.
-  void set_part(int place, int count) { place_ = place, parts_count_ = count; }
   std::vector<ProviderHealth> health() const { return admit_.health(); }
   bool is_holding(const Uuid& id) const { return flights_.contains(id); }
   void on_redis_up(std::function<void()> action) { redis_up_ = std::move(action); }
@@ -173,7 +172,7 @@ class Delivery {  // loop thread only
   std::vector<std::pair<Uuid, WallTime>> nacks_;
   int claims_under_way_ = 0, express_under_way_ = 0, batches_under_way_ = 0, sends_under_way_ = 0;
   int lookups_under_way_ = 0;
-  int place_ = 0, parts_count_ = 1;
+  const int first_shard_;        // to ask for without Redis: daemons begin at different ones
   bool is_table_wanted_ = true;  // without Redis: ask it now
   bool is_flushing_ = false;     // the hold time is over: write what there is
   bool is_held_off_ = false;     // after a refusal by a server in trouble

@@ -17,9 +17,9 @@ struct Flight {
   std::string pinned_provider, avoid;  // of the due row, once known
   std::string provider, route_reason;  // as admitted
   bool has_choice = false;
-  bool is_look = false;      // nobody claimed it: it is only to be ended or moved, if it has to be
-  bool is_admitted = false;  // a slot of its provider is held for it
-  bool was_unknown = false;  // a COMMIT that may have granted it was lost
+  bool is_look = false;        // nobody claimed it: it is only to be ended or moved, if it has to be
+  bool is_admitted = false;    // a slot of its provider is held for it
+  bool was_unknown = false;    // a COMMIT that may have granted it was lost
   bool is_given_back = false;  // its hint is somebody else's
   Permit permit;
   Tick deadline{};           // of its first byte

@@ -72,8 +72,7 @@ Refusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const R
     case PermitVerdict::not_yet:
       return is_look ? Refusal{} : wait(permit.due_at);
     case PermitVerdict::window_closed: {
-      const auto window =
-          view.plan.window(permit.priority, permit.is_urgent, permit.time_zone, now, permit.expires_at);
+      const auto window = view.plan.window(permit.priority, permit.is_urgent, permit.time_zone, now, permit.expires_at);
       return move(permit.lane, window.due_at, window.send_until);
     }
     case PermitVerdict::other_lane:

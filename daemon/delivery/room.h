@@ -20,7 +20,6 @@ class Room {
   const std::string* lane_over_share() const;  // null: none
 
  private:
-
   const int window_;
   int size_ = 0, reserved_ = 0;
   std::map<std::string, int> held_;  // by lane; none at 0

@@ -8,10 +8,10 @@
 namespace signet {
 namespace {
 
-constexpr int64_t kSilentMs = 1000;     // an answer comes within milliseconds; what is claimed waits no longer than this
-constexpr int64_t kTroubleMs = 200;     // before a batch is tried again that the server could not take
-constexpr int64_t kConflictMs = 20;     // or that was in another's way
-constexpr int64_t kRefusedMs = 60000;   // before a row is tried again that it refused
+constexpr int64_t kSilentMs = 1000;    // an answer comes within milliseconds; what is claimed waits no longer than this
+constexpr int64_t kTroubleMs = 200;    // before a batch is tried again that the server could not take
+constexpr int64_t kConflictMs = 20;    // or that was in another's way
+constexpr int64_t kRefusedMs = 60000;  // before a row is tried again that it refused
 constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
 constexpr size_t kAlarmedMax = 4096;
 
@@ -69,8 +69,9 @@ void Delivery::on_refused_row(const Batch& batch, const Error& error) {
   if (alarmed_.size() >= kAlarmedMax) alarmed_.clear();
   if (alarmed_.insert(id).second) {
     parts_.metrics.add("signet_alarm", "reason=\"row_refused\"");
-    parts_.log.error("ALARM: PostgreSQL refuses a delivery's row; it is tried again without a provider's words, and later",
-                     {{"message_id", id.text()}, {"reason", error.text}});
+    parts_.log.error(
+        "ALARM: PostgreSQL refuses a delivery's row; it is tried again without a provider's words, and later",
+        {{"message_id", id.text()}, {"reason", error.text}});
   }
   Flight* flight = find(id);
   if (!flight) return;
@@ -119,36 +120,36 @@ void Delivery::refresh_stale() {
   });
 }
 
-// After a lost COMMIT: what was granted to this loop and never sent is `unsent`, which grants the next attempt. What was
-// not granted is asked for again: should that COMMIT still come, then before the answer, which says so.
+// After a lost COMMIT: what was granted to this loop and never sent is `unsent`, which grants the next attempt. What
+// was not granted is asked for again: should that COMMIT still come, then before the answer, which says so.
 void Delivery::settle_unknown() {
   if (unknown_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
   auto asked = take_front(unknown_, static_cast<size_t>(settings_.batch));
   lookups_under_way_++;
-  parts_.journal.open_permits(
-      asked, true, [this, asked, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
-        if (alive.expired()) return;
-        lookups_under_way_--;
-        if (!found) return put_back(unknown_, asked);
-        heard_at_ = parts_.clock.tick();
-        for (auto& permit : *found) {
-          Flight* flight = find(permit.id);
-          if (!flight) continue;
-          flight->permit = std::move(permit);
-          end_as(*flight, OutcomeKind::unsent, "commit_unknown");
-        }
-        for (const auto& id : asked) {
-          Flight* flight = find(id);
-          if (!flight || flight->has_outcome) continue;
-          const bool is_anothers = flight->permit.verdict == PermitVerdict::taken;
-          if (is_anothers || is_stopping_ || flight->is_look) {
-            finish(id, is_anothers ? std::nullopt : std::optional(server_now()));
-            continue;
-          }
-          flight->was_unknown = true;
-          ask_permit(*flight);
-        }
-      });
+  parts_.journal.open_permits(asked, true,
+                              [this, asked, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
+                                if (alive.expired()) return;
+                                lookups_under_way_--;
+                                if (!found) return put_back(unknown_, asked);
+                                heard_at_ = parts_.clock.tick();
+                                for (auto& permit : *found) {
+                                  Flight* flight = find(permit.id);
+                                  if (!flight) continue;
+                                  flight->permit = std::move(permit);
+                                  end_as(*flight, OutcomeKind::unsent, "commit_unknown");
+                                }
+                                for (const auto& id : asked) {
+                                  Flight* flight = find(id);
+                                  if (!flight || flight->has_outcome) continue;
+                                  const bool is_anothers = flight->permit.verdict == PermitVerdict::taken;
+                                  if (is_anothers || is_stopping_ || flight->is_look) {
+                                    finish(id, is_anothers ? std::nullopt : std::optional(server_now()));
+                                    continue;
+                                  }
+                                  flight->was_unknown = true;
+                                  ask_permit(*flight);
+                                }
+                              });
 }
 
 void Delivery::settle_overdue(std::vector<Uuid> ids) {
@@ -159,26 +160,26 @@ void Delivery::settle_overdue(std::vector<Uuid> ids) {
 void Delivery::fetch_overdue() {
   if (overdue_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
   lookups_under_way_++;
-  parts_.journal.open_permits(
-      take_front(overdue_, static_cast<size_t>(settings_.batch)), false,
-      [this, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
-        if (alive.expired()) return;
-        lookups_under_way_--;
-        if (!found) return;  // the reconciler finds them again
-        heard_at_ = parts_.clock.tick();
-        for (auto& permit : *found) {
-          if (flights_.contains(permit.id)) continue;
-          Flight& flight = add_flight(permit.id, permit.lane);
-          flight.permit = std::move(permit);
-          flight.started_at = flight.permit.permitted_at;
-          parts_.log.warn("a permit ended without a result: the message stands in doubt",
-                          {{"message_id", flight.id.text()}, {"provider", flight.permit.provider}});
-          end_as(flight, OutcomeKind::in_doubt, "no_result");
-        }
-      });
+  parts_.journal.open_permits(take_front(overdue_, static_cast<size_t>(settings_.batch)), false,
+                              [this, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
+                                if (alive.expired()) return;
+                                lookups_under_way_--;
+                                if (!found) return;  // the reconciler finds them again
+                                heard_at_ = parts_.clock.tick();
+                                for (auto& permit : *found) {
+                                  if (flights_.contains(permit.id)) continue;
+                                  Flight& flight = add_flight(permit.id, permit.lane);
+                                  flight.permit = std::move(permit);
+                                  flight.started_at = flight.permit.permitted_at;
+                                  parts_.log.warn(
+                                      "a permit ended without a result: the message stands in doubt",
+                                      {{"message_id", flight.id.text()}, {"provider", flight.permit.provider}});
+                                  end_as(flight, OutcomeKind::in_doubt, "no_result");
+                                }
+                              });
 }
 
-void Delivery::look_at(std::vector<Uuid> ids) { looks_.insert(looks_.end(), ids.begin(), ids.end()); }
+void Delivery::look(std::vector<Uuid> ids) { looks_.insert(looks_.end(), ids.begin(), ids.end()); }
 
 void Delivery::take_looks() {
   if (is_stopping_ || is_silent_) return looks_.clear();  // the relay finds them again
@@ -296,8 +297,7 @@ void Delivery::mark_all() {
 
 void Delivery::give_up() {
   spool_results();
-  const auto lost =
-      sorted_ids([](const Flight& flight) { return flight.has_outcome && !flight.is_spooled; });
+  const auto lost = sorted_ids([](const Flight& flight) { return flight.has_outcome && !flight.is_spooled; });
   if (!lost.empty())
     parts_.log.warn("stopped before every result was recorded: those messages will stand in doubt",
                     {{"messages", std::to_string(lost.size())}});
@@ -308,9 +308,9 @@ void Delivery::check_stopped() {
   parts_.metrics.set("signet_in_flight", settings_.loop_label, static_cast<int64_t>(flights_.size()));
   if (!is_stopping_ || !stopped_ || claims_under_way_ + express_under_way_ > 0) return;
   // What PostgreSQL does not take waits in the spool for the next run.
-  const bool is_left_behind = is_silent_ && !flights_.empty() &&
-                              std::all_of(flights_.begin(), flights_.end(),
-                                          [](const auto& entry) { return entry.second->is_spooled; });
+  const bool is_left_behind =
+      is_silent_ && !flights_.empty() &&
+      std::all_of(flights_.begin(), flights_.end(), [](const auto& entry) { return entry.second->is_spooled; });
   if (!is_left_behind && (!flights_.empty() || batches_under_way_ > 0)) return;
   auto done = std::exchange(stopped_, {});
   done();

@@ -21,6 +21,10 @@ Outcome outcome_of(OutcomeKind kind, FaultScope scope = FaultScope::provider, co
   return out;
 }
 
+struct QuietLog : Log {
+  void write(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
+};
+
 struct Fixture {
   SeededRandom random{1};
   ManualClock clock;
@@ -30,13 +34,16 @@ struct Fixture {
   std::vector<std::function<void()>> posted;
   MemoryQueue queue{server, clock, [this](std::function<void()> action) { posted.push_back(std::move(action)); },
                     QueueOptions{"one"}};
+  QuietLog log;
+  Metrics metrics;
   std::unique_ptr<Pace> pace;
 
   Admit admit(ProviderLimits limits) {
     const std::map<std::string, ProviderLimits> all{{"a", limits}, {"b", limits}, {"c", limits}, {"spare", limits}};
     pace = std::make_unique<Pace>(all, kBreaker, clock.tick());
     const int slots = limits.in_flight;
-    return Admit({routes, queue, clock, random, *pace}, {{"a", slots}, {"b", slots}, {"c", slots}, {"spare", slots}});
+    return Admit({routes, queue, clock, random, *pace, log, metrics},
+                 {{"a", slots}, {"b", slots}, {"c", slots}, {"spare", slots}});
   }
   Admission ask(Admit& gate, std::string_view lane, Priority priority = Priority::critical,
                 std::string_view pinned = "", std::string_view avoid = "") {

@@ -89,7 +89,7 @@ struct Fixture {
     settings.retry.max_attempts = 3;
     delivery = std::make_unique<Delivery>(
         DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys, routes}, settings,
-        Admit({routes, *queue, clock, random, *pace}, {{"twilio-main", in_flight}}), Dispatcher(0, 1),
+        Admit({routes, *queue, clock, random, *pace, log, metrics}, {{"twilio-main", in_flight}}), Dispatcher(0, 1),
         std::move(providers));
   }
   ~Fixture() { delivery.reset(); }

@@ -61,7 +61,7 @@ struct Permit {
   std::string pinned_provider, avoid;  // of the due row; empty: none
   std::string provider, route_reason;  // of the permit
   std::string instance;                // of the daemon that holds the permit
-  WallTime due_at, permitted_at;
+  WallTime due_at, permitted_at;       // permitted or refused, by the database's clock
   std::optional<WallTime> send_until, expires_at;
   Tick written_at;  // when the statement was written: the send deadline counts from here
   int version = 0, requeues = 0, attempts = 0, max_attempts = 0;

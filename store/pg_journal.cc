@@ -78,7 +78,7 @@ left join lateral (select * from approval where approval.message_id = u.message_
   and approval.approval_mac is not null  -- of several signatures the one that made the quorum whole
   order by approval.at desc limit 1) p on true
 union all
-select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
+select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, now(), send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,
   null, null, pinned, avoid, destination, time_zone, tags, is_urgent
 from a where verdict <> 0)sql";

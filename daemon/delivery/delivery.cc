@@ -203,7 +203,7 @@ void Delivery::wait_for_admission(Flight& flight) {
 }
 
 void Delivery::admit_claimed() {
-  if (is_marked_ || is_silent_) return give_back_unpermitted();
+  if (is_stopping_ || is_silent_) return give_back_unpermitted();
   const Tick now = parts_.clock.tick();
   for (auto& ways : claimed_)
     for (auto way = ways.begin(); way != ways.end();) {
@@ -284,10 +284,10 @@ void Delivery::on_permit(Permit permit) {
   if (!flight) return;
   flight->permit = std::move(permit);
   const Permit& got = flight->permit;
+  if (got.permitted_at.us != 0) server_time_ = {got.written_at, got.permitted_at};
   if (got.verdict != PermitVerdict::granted) return refuse(*flight);
   parts_.metrics.add("signet_permits_total", "verdict=\"granted\"");
   flight->was_unknown = false;
-  server_time_ = {got.written_at, got.permitted_at};
   flight->deadline = {got.written_at.us + settings_.permit_start_ms * 1000};
   // The statement was written before it was permitted: so both lie within the limits by the database's clock too.
   for (const auto& limit : {got.expires_at, got.send_until})

@@ -13,7 +13,7 @@ constexpr int64_t kTroubleMs = 200;    // before a batch is tried again that the
 constexpr int64_t kConflictMs = 20;    // or that was in another's way
 constexpr int64_t kRefusedMs = 60000;  // before a row is tried again that it refused
 constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
-constexpr size_t kAlarmedMax = 4096;
+constexpr size_t kAlarmedMax = 4096, kLooksMax = 4096;
 
 template <class Queue>
 auto take_front(Queue& queue, size_t count) {
@@ -179,7 +179,10 @@ void Delivery::fetch_overdue() {
                               });
 }
 
-void Delivery::look(std::vector<Uuid> ids) { looks_.insert(looks_.end(), ids.begin(), ids.end()); }
+void Delivery::look(std::vector<Uuid> ids) {
+  if (looks_.size() < kLooksMax)
+    looks_.insert(looks_.end(), ids.begin(), ids.end());  // else the relay finds them again
+}
 
 void Delivery::take_looks() {
   if (is_stopping_ || is_silent_) return looks_.clear();  // the relay finds them again

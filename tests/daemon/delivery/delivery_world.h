@@ -16,6 +16,7 @@
 #include "store/memory_store.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/random.h"
+#include "tests/fakes/spool_in_memory.h"
 
 namespace signet::test {
 
@@ -59,25 +60,6 @@ struct ErrorLog : Log {
   void write(LogLevel level, std::string_view text, std::initializer_list<LogField>) override {
     if (level == LogLevel::error) errors.emplace_back(text);
   }
-};
-
-class SpoolInMemory : public SpoolFile {  // what is in `octets` outlives the run
- public:
-  SpoolInMemory(std::string& octets, const size_t& room) : octets_(octets), room_(room) {}
-  Result<std::string> read() override { return octets_; }
-  Result<void> append(std::string_view octets) override {
-    octets_ += octets.substr(0, room_ - std::min(room_, octets_.size()));
-    if (octets_.size() >= room_) return Error{ErrorCode::limit, "no room"};
-    return {};
-  }
-  Result<void> cut(size_t size) override {
-    octets_.resize(size);
-    return {};
-  }
-
- private:
-  std::string& octets_;
-  const size_t& room_;
 };
 
 struct World;

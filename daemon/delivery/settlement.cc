@@ -35,7 +35,10 @@ void Delivery::listen() {
   if (parts_.journal.is_up() && batches_under_way_ + lookups_under_way_ == 0) heard_at_ = now;
   const Tick silent_at{heard_at_.us + settings_.silent_ms * 1000};
   const bool was_silent = std::exchange(is_silent_, now > silent_at);
-  if (!is_silent_) return heard_at_ < now ? wake_at({silent_at.us + 1000}) : void();
+  if (!is_silent_) {
+    if (heard_at_ < now) wake_at({silent_at.us + 1000});
+    return;
+  }
   give_back_unpermitted();
   if (was_silent) return;
   give_back_asked();

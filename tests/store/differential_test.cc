@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "audit/event.h"
 #include "store/memory_engine_store.h"
 #include "store/memory_store.h"
 #include "tests/fakes/approved_messages.h"

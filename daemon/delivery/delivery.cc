@@ -406,6 +406,9 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
+  if (const auto used = providers_.find(row.provider); used != providers_.end())
+    row.is_named = used->second.provider->has_receipts() && !used->second.provider->has_echo() &&
+                   row.outcome.kind == OutcomeKind::accepted && !row.outcome.provider_reference.empty();
   if (row.status == Status::queued) row.next_delay_ms = decision.next_delay_ms;
   row.head = head;
   row.entry =

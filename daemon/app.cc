@@ -50,7 +50,8 @@ constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60
 
 class App {
  public:
-  App(const Config& config, Log& log) : config_(config), log_(log), ids_(clock_, random_) {}
+  App(const Config& config, Log& log, const Clock& clock)
+      : config_(config), log_(log), clock_(clock), ids_(clock_, random_) {}
 
   Result<void> prepare();
   int run();
@@ -78,7 +79,7 @@ class App {
 
   const Config& config_;
   Log& log_;
-  SystemClock clock_;
+  const Clock& clock_;
   SystemRandom random_;
   IdSource ids_;
   Metrics metrics_;
@@ -573,14 +574,14 @@ int App::run() {
 
 }  // namespace
 
-int run_daemon(const Config& config) {
+int run_daemon(const Config& config, const Clock& clock) {
   const auto log = make_log(config.log.level, config.log.format);
   auto failed = [](const std::string& text) {
     std::fprintf(stderr, "signetd: %s\n", text.c_str());
     return kExitConfiguration;
   };
   for (const auto& fault : check_providers(config)) return failed(describe(fault));
-  App app(config, *log);
+  App app(config, *log, clock);
   Signals signals([&app](int signal) { app.signalled(signal); });  // before the first thread
   if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
   return app.run();

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
+
 namespace signet {
 namespace {
 
@@ -176,6 +178,7 @@ void PgPipeline::start(std::unique_ptr<PgExchange> exchange) {
   }
   PQpipelineSync(pg_);
   flush();
+  SIGNET_CRASH_POINT(batch_written);
 }
 
 void PgPipeline::read() {

@@ -1,6 +1,7 @@
 // Cancel contends for the permit's own key (design: engine, "Cancel"): who inserts the attempt's row first has it, the
 // sender to send or the canceller to make sure that nobody does.
 #include "audit/attempt.h"
+#include "base/crash_point.h"
 #include "daemon/api/body.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
@@ -81,6 +82,7 @@ http::Response post_cancel(Context& context) {
   change.entry = chain(std::move(event), id, *next, row.head);
   context.must(change_status(context.tx(), change));
   context.commit();
+  SIGNET_CRASH_POINT(cancelled);
   return cancelled(id);
 }
 

@@ -11,22 +11,32 @@ constexpr char kRejectedMax[] = "100000";   // kept, about
 constexpr std::string_view kMember = "jwe";
 constexpr int64_t kCallMs = 5000;
 
-// Entries of dead consumers first, then new ones: {id, {name, value, ...}} each, or {id, octets} of one too long.
+// What this consumer took in an earlier life (if asked), what dead ones took, new ones: {id, {name, value, ...}} each,
+// or {id, octets} of one too long.
 constexpr char kRead[] = R"lua(
 local out = {}
 local function add(entries)
   for _, entry in ipairs(entries) do
-    local octets = 0
-    for _, text in ipairs(entry[2]) do octets = octets + #text end
-    out[#out + 1] = octets > tonumber(ARGV[5]) and {entry[1], octets} or entry
+    if entry[2] then
+      local octets = 0
+      for _, text in ipairs(entry[2]) do octets = octets + #text end
+      out[#out + 1] = octets > tonumber(ARGV[5]) and {entry[1], octets} or entry
+    else
+      redis.call('XACK', KEYS[1], ARGV[1], entry[1]) -- somebody deleted it meanwhile
+    end
   end
 end
 local group, consumer, count, idle = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-add(redis.call('XAUTOCLAIM', KEYS[1], group, consumer, idle, '0-0', 'COUNT', count)[2])
-if #out < count then
-  local read = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count - #out, 'STREAMS', KEYS[1], '>')
+local function read(from)
+  if #out >= count then return end
+  local read = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count - #out, 'STREAMS', KEYS[1], from)
   if read then add(read[1][2]) end
 end
+if ARGV[6] == '1' then read('0') end
+if #out < count then
+  add(redis.call('XAUTOCLAIM', KEYS[1], group, consumer, idle, '0-0', 'COUNT', count - #out)[2])
+end
+read('>')
 return out
 )lua";
 
@@ -40,7 +50,7 @@ IntakeEntry entry_of(Reply& reply) {
   IntakeEntry out;
   out.id = reply.elements[0].text;
   Reply& content = reply.elements[1];
-  if (content.type != Reply::Type::array) {
+  if (content.type == Reply::Type::integer) {
     out.refused = "TOO_LARGE";
     return out;
   }
@@ -73,6 +83,7 @@ void RedisIntake::make_group() {
   client_->call({"XGROUP", "CREATE", kIntakeStream, kIntakeGroup, "0", "MKSTREAM"}, [this](const Result<Reply>& made) {
     const bool is_there = made.ok() || made.error().text.starts_with("BUSYGROUP");
     tell(is_there ? "" : made.error().text);
+    has_read_own_ = false;
     round_over();
   });
 }
@@ -88,13 +99,14 @@ void RedisIntake::read() {
   }
   is_reading_ = true;
   const std::string count = std::to_string(room), idle = std::to_string(settings_.takeover_after_ms),
-                    octets = std::to_string(kReadOctetsMax);
-  client_->call({"EVAL", kRead, "1", kIntakeStream, kIntakeGroup, settings_.consumer, count, idle, octets}, kCallMs,
-                [this, room](Result<Reply> entries) {
+                    octets = std::to_string(kReadOctetsMax), has_own = has_read_own_ ? "0" : "1";
+  client_->call({"EVAL", kRead, "1", kIntakeStream, kIntakeGroup, settings_.consumer, count, idle, octets, has_own},
+                kCallMs, [this, room](Result<Reply> entries) {
                   is_reading_ = false;
                   has_more_ = entries.ok() && entries->elements.size() >= room;
                   if (entries.ok()) {
                     tell("");
+                    has_read_own_ = true;
                     keep(*entries);
                   } else if (entries.error().text.find("NOGROUP") != std::string::npos) {
                     make_group();                                               // Redis has lost everything

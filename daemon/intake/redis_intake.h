@@ -1,6 +1,7 @@
 // The stream `signet:intake` (docs/intake.md): read by a consumer group of all daemons, an entry deleted once what it
-// holds is committed. What is refused leaves its id, hash and reason in `signet:intake:rejected`. An entry that a
-// daemon took and did not end, for it died, is another's after a while. Lives on one loop; a connection of its own.
+// holds is committed. What is refused leaves its id, hash and reason in `signet:intake:rejected`. What a daemon took
+// and did not end, for it died, is its own again when it comes back, and another's after a while. Lives on one loop; a
+// connection of its own.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +67,7 @@ class RedisIntake {
   std::vector<IntakeEntry> waiting_;  // could not be; ready again with the next round
   int running_ = 0;                   // on the pool
   bool is_reading_ = false, has_more_ = false;
+  bool has_read_own_ = false;      // what it took in an earlier life
   std::string problem_;            // told last; empty: none
   std::function<void()> stopped_;  // once stop() was called
   bool is_stopping_ = false;

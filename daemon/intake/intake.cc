@@ -40,7 +40,7 @@ IntakeVerdict Intake::take(const IntakeEntry& entry) {
   if (verdict.taken == Taken::refused) verdict = record_refusal(entry, verdict.reason);
   if (verdict.taken == Taken::later) return verdict;
   metrics_.add("signet_intake_total", "verdict=\"" + std::string(word_of(verdict.taken)) + '"');
-  wait_for("");
+  if (verdict.taken != Taken::refused) wait_for("");
   return verdict;
 }
 

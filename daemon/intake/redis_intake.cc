@@ -92,6 +92,7 @@ void RedisIntake::read() {
   if (is_stopping_ || is_reading_) return;
   for (auto& entry : waiting_) ready_.push_back(std::move(entry));
   waiting_.clear();
+  undecided_ = 0;
   const size_t room = kEntriesMax - ids_.size();
   if (room == 0 || !client_->is_up()) {
     hand_out();
@@ -128,7 +129,7 @@ void RedisIntake::keep(Reply& entries) {
 }
 
 void RedisIntake::hand_out() {
-  while (!is_stopping_ && running_ < settings_.at_once && !ready_.empty()) {
+  while (!is_stopping_ && running_ < settings_.at_once && undecided_ < settings_.at_once && !ready_.empty()) {
     const auto entry = std::make_shared<const IntakeEntry>(std::move(ready_.front()));
     ready_.pop_front();
     const bool is_taken = threads_.submit([this, is_alive = is_alive_, entry, take = take_, &loop = loop_] {
@@ -147,6 +148,7 @@ void RedisIntake::hand_out() {
 
 void RedisIntake::decided(const IntakeEntry& entry, const IntakeVerdict& verdict) {
   running_--;
+  undecided_ = verdict.taken == Taken::later ? undecided_ + 1 : 0;
   if (verdict.taken == Taken::later)
     waiting_.push_back(entry);
   else if (verdict.taken == Taken::refused)

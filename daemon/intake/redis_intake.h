@@ -27,7 +27,7 @@ struct RedisIntakeSettings {
   std::string consumer;  // this daemon's instance
   int at_once = 4;       // of the pool's threads
   int64_t poll_ms = 100;
-  int64_t again_ms = 500;  // what could not be decided is tried again
+  int64_t again_ms = 1000;  // what could not be decided is tried again
   int64_t takeover_after_ms = 30'000;
 };
 
@@ -66,6 +66,7 @@ class RedisIntake {
   std::deque<IntakeEntry> ready_;     // to be decided
   std::vector<IntakeEntry> waiting_;  // could not be; ready again with the next round
   int running_ = 0;                   // on the pool
+  int undecided_ = 0;                 // in a row, of this round: so many say that nothing can be decided now
   bool is_reading_ = false, has_more_ = false;
   bool has_read_own_ = false;      // what it took in an earlier life
   std::string problem_;            // told last; empty: none

@@ -2,45 +2,15 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "base/bytes.h"
-#include "tests/chaos/world.h"
-#include "tests/daemon/api/handed_over.h"
-#include "tests/daemon/intake/sealed.h"
+#include "tests/chaos/back_end.h"
 
 using namespace signet;
 using Json = nlohmann::json;
 
 namespace {
 
-std::string line_of(const std::string& text, const std::string& begin) {
-  const size_t at = text.find(begin);
-  if (at == std::string::npos) throw std::runtime_error("no " + begin + " in: " + text);
-  return text.substr(at + begin.size(), text.find('\n', at) - at - begin.size());
-}
-
-struct BackEnd {
-  World& world;
-  SystemClock clock;
-  SystemRandom random;
-  IdSource ids{clock, random};
-  SigningKey key = *SigningKey::generate(SignatureAlgorithm::ed25519);
-  std::string seal_to = line_of(world.run({"keygen"}), "What back ends seal to (signet:intake): ");
-  Uuid reviewer;
-
-  explicit BackEnd(World& world) : world(world) {
-    world.run({"user", "add", "--name", "intake", "--email", "intake@clinic.example", "--role", "service"});
-    world.run({"user", "add", "--name", "R", "--email", "r@clinic.example", "--role", "reviewer"});
-    reviewer = *parse_uuid(world.value("select id::text from users where email = 'r@clinic.example'"));
-    write_file(world.folder + "/r.der", key.public_key().spki());
-    world.run({"key", "enrol", "--user", "r@clinic.example", "--public-key", world.folder + "/r.der"});
-  }
-  std::string message() { return api::handed_over(ids, clock, {{reviewer, Role::reviewer, key}}); }
-  void hand_over() { world.redis.command({"XADD", "signet:intake", "*", "jwe", sealed(seal_to, message())}); }
-};
-
 TEST_CASE("I9 a daemon killed again and again while envelopes come makes one message of each, sent once") {
-  WorldOptions options;
-  World world(options);
+  World world;
   BackEnd back_end(world);
   constexpr int kEnvelopes = 120;
   for (int i = 0; i < kEnvelopes; i++) back_end.hand_over();

@@ -39,6 +39,14 @@ Jwk import(const Secret& jwk) {
           [](cjose_jwk_t* key) { cjose_jwk_release(key); }};
 }
 
+// cjose makes the public half from the private one: what the file says of it may be another's.
+bool is_same_point(const cjose_jwk_t* jwk, const Json& said) {
+  cjose_err error{};
+  const std::unique_ptr<char, void (*)(void*)> text(cjose_jwk_to_json(jwk, false, &error), cjose_get_dealloc());
+  const Json made = text ? Json::parse(text.get(), nullptr, false) : Json();
+  return made.is_object() && text_of(made, "x") == text_of(said, "x") && text_of(made, "y") == text_of(said, "y");
+}
+
 // The five parts of a compact JWE; none if it has another form.
 std::optional<std::array<std::string_view, kParts>> parts_of(std::string_view compact) {
   std::array<std::string_view, kParts> parts;
@@ -83,7 +91,8 @@ Result<IntakeKey> IntakeKey::parse(const Secret& jwk) {
   } else {
     return unusable("is neither an EC key nor a shared one (oct)");
   }
-  if (!import(jwk)) return unusable("is no key that fits itself");
+  const Jwk read = import(jwk);
+  if (!read || !is_same_point(read.get(), key)) return unusable("is no key whose halves belong together");
   return out;
 }
 

@@ -35,7 +35,7 @@ class RedisIntake {
  public:
   using Take = std::function<IntakeVerdict(const IntakeEntry&)>;  // blocks; several threads at once
 
-  // `take` runs on the pool, which ends before this does.
+  // `take` runs on the pool. That ends before this does, but after stop() or the loop's end.
   RedisIntake(Loop& loop, const Clock& clock, Random& random, Log& log, const RedisOptions& redis,
               RedisIntakeSettings settings, ThreadPool& threads, Take take);
   ~RedisIntake();

@@ -79,15 +79,16 @@ TEST_CASE("an envelope that comes again is one message, however late and from ho
   CHECK(world.counted("repeated") == 3);
 
   const Json at_once = world.message();
+  const std::string envelope = sealed(world.key.public_jwk(), at_once.dump());
   std::vector<IntakeVerdict> verdicts(4);
   {
     std::vector<std::jthread> threads;
-    const std::string envelope = sealed(world.key.public_jwk(), at_once.dump());
     for (auto& verdict : verdicts)
       threads.emplace_back([&world, &verdict, &envelope] {
         verdict = world.intake.take({"1700000000000-99", envelope, to_hex(view(sha256(envelope))), ""});
       });
   }
+  INFO(verdicts[0].reason << world.log.all());
   const auto is = [](Taken taken) { return [taken](const IntakeVerdict& v) { return v.taken == taken; }; };
   CHECK(std::count_if(verdicts.begin(), verdicts.end(), is(Taken::accepted)) == 1);
   CHECK(std::count_if(verdicts.begin(), verdicts.end(), is(Taken::repeated)) == 3);

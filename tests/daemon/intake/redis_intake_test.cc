@@ -61,6 +61,7 @@ struct Reader {
     });
   }
   ~Reader() {
+    loop.on_loop([this] { stream->stop([] {}); });
     threads.reset();
     loop.on_loop([this] { stream.reset(); });
   }

@@ -91,6 +91,8 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<QuietHours> quiet_hours_;
+  std::optional<DuePlan> due_plan_;
   std::unique_ptr<Pace> pace_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
@@ -174,6 +176,10 @@ Result<void> App::prepare() {
     intake_key_.emplace(std::move(*key));
   }
   routes_.emplace(make_routes(config_));
+  auto quiet_hours = make_quiet_hours(config_);
+  if (!quiet_hours) return quiet_hours.error();
+  quiet_hours_ = std::move(*quiet_hours);
+  due_plan_.emplace(*routes_, *quiet_hours_);
 
   pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
   services_ = std::make_unique<api::ApiServices>(
@@ -221,6 +227,7 @@ Result<void> App::prepare() {
   if (!receivers) return receivers.error();
   receivers_ = std::move(*receivers);
   services_->receivers = &receivers_;
+  services_->due_plan = &*due_plan_;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -372,7 +379,7 @@ void App::start_evidence() {
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
   system_messages_ =
-      std::make_unique<SystemMessages>(*keys_, *routes_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
   reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
                                          clock_, ids_, log_);
   tasks_->add(

@@ -83,6 +83,7 @@ Arrived take_in(Context& context, Draft& draft, std::vector<Hint>& hints) {
   event.detail.emplace_back("kind", std::string(name(row.kind)));
   if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
   event.detail.emplace_back("riskLevel", std::string(name(row.risk_level)));
+  if (draft.urgent_reason) event.detail.emplace_back("urgent", *draft.urgent_reason);
   if (!draft.source.empty()) event.detail.emplace_back("source", draft.source);
   const Entry entry = chain(std::move(event), row.id, row.status, row.head);
   context.must(

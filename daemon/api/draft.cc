@@ -61,6 +61,13 @@ void read_text(Members& members, Draft& draft) {
     envelope.subject = *subject;
 }
 
+// Why quiet hours must not hold it. Closed words: they go into the log, where nothing about a patient may stand.
+std::optional<std::string> parse_urgent_reason(std::string_view text) {
+  for (const std::string_view word : {"clinical", "safety", "appointment", "requested", "none"})
+    if (text == word) return std::string(word);
+  return std::nullopt;
+}
+
 void read_times(Members& members, Draft& draft, WallTime now) {
   auto& row = draft.row;
   if (const auto time = members.time("scheduledFor")) row.scheduled_for = time;
@@ -79,6 +86,9 @@ void read_times(Members& members, Draft& draft, WallTime now) {
     else
       members.refuse("timeZone", "is no time zone", "write its IANA name, as in Australia/Sydney");
   }
+  draft.urgent_reason = members.word<std::string>("urgentReason", parse_urgent_reason,
+                                                  {"clinical", "safety", "appointment", "requested", "none"});
+  if (draft.urgent_reason) row.is_urgent = *draft.urgent_reason != "none";
 }
 
 void read_common(Members& members, Draft& draft, WallTime now) {

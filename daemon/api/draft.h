@@ -17,8 +17,9 @@ struct Draft {
   MessageRow row;
   Content content;
   std::optional<WallTime> retain_until = {};
-  std::optional<Handover> handover = {};  // its approvals came with it
-  std::string source = {};                // how it came, for its first event; empty: over HTTP
+  std::optional<Handover> handover = {};          // its approvals came with it
+  std::optional<std::string> urgent_reason = {};  // as written; "none" takes it back
+  std::string source = {};                        // how it came, for its first event; empty: over HTTP
 };
 
 // A new message. `where` is put before the names in faults: "" or "[3].".

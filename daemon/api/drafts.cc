@@ -142,6 +142,7 @@ http::Response patch_message(Context& context) {
                   {"recalled", row.status == Status::pending_review || row.status == Status::queued},
                   {"version", int64_t{row.version}}};
   if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
+  if (draft.urgent_reason) event.detail.emplace_back("urgent", *draft.urgent_reason);
   if (voided) {
     event.attempt_sha256 = void_sha256(row.id, *voided, services.instance, event.at);
     event.detail.emplace_back("void", int64_t{*voided});

@@ -1,9 +1,12 @@
 // `signetd import`: a message a line, as POST /api/messages takes them, in arrays over the running daemon's API. A line
 // that is refused is named by its number, never by what it says, and does not stop the others.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/bytes.h"

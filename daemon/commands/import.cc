@@ -182,7 +182,7 @@ int import_messages(const Config& config, const ImportOptions& options) {
     lines.push_back({number, std::move(line)});
   }
   if (!flush()) return 1;
-  std::printf("%lld messages are there, %lld lines were refused\n",
+  std::printf("%lld messages are there; lines refused: %lld\n",
               static_cast<long long>(import.taken()),     // NOLINT(google-runtime-int)
               static_cast<long long>(import.refused()));  // NOLINT(google-runtime-int)
   return import.refused() == 0 ? 0 : 1;

@@ -37,7 +37,7 @@ TEST_CASE("a file is imported a message a line, refused lines are named by numbe
   int64_t good = 0;
   for (int i = 1; i <= 250; i++) {
     Json message{
-        {"kind", "sms"}, {"recipientPhone", "+614915700" + std::to_string(100 + i % 50)}, {"contentDraft", "MARKER"}};
+        {"kind", "sms"}, {"recipientPhone", "+61491570" + std::to_string(100 + i % 50)}, {"contentDraft", "MARKER"}};
     if (i == 7) message["recipientPhone"] = "MARKER";
     if (i == 130) message["size"] = 1;
     if (i == 250) message["clientReference"] = "own:1";
@@ -53,7 +53,7 @@ TEST_CASE("a file is imported a message a line, refused lines are named by numbe
   CHECK_THAT(said, Catch::Contains("line 7: recipientPhone is not a valid phone number"));
   CHECK_THAT(said, Catch::Contains("line 100: is no JSON object"));
   CHECK_THAT(said, Catch::Contains("line 130: size is unknown"));
-  CHECK_THAT(said, Catch::Contains(std::to_string(good) + " messages are there, 3 lines were refused"));
+  CHECK_THAT(said, Catch::Contains(std::to_string(good) + " messages are there; lines refused: 3"));
   CHECK(said.find("MARKER") == std::string::npos);
   CHECK(world.count("message") == good);
   (void)import(1);
@@ -72,7 +72,7 @@ TEST_CASE("a file is imported a message a line, refused lines are named by numbe
   const std::string answer = world.run({"import", world.folder + "/approved.jsonl", "--token-file", service}, 1);
   INFO(answer);
   CHECK_THAT(answer, Catch::Contains("line 4: the daemon answered 403: The signature does not stand for this review"));
-  CHECK_THAT(answer, Catch::Contains("8 messages are there, 1 lines were refused"));
+  CHECK_THAT(answer, Catch::Contains("8 messages are there; lines refused: 1"));
   CHECK(answer.find("MARKER") == std::string::npos);
   CHECK(world.count("message") == good + 8);
   CHECK(world.stop_daemon() == 0);

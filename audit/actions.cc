@@ -300,6 +300,10 @@ constexpr AuditAction kActions[] = {
      "another person looked at a use of break-glass",
      {{{"justified", kFlag}, {"openedBy", kWord}, {"reads", kNumber}}}},
     {"callback_refused", Chained::never, "a provider's callback did not verify", {}},
+    {"intake_refused",
+     Chained::never,
+     "an envelope of the intake stream was refused",
+     {{{"envelopeSha256", kWord}, {"streamId", kWord}}}},
 
     // Operation.
     {"suppression_added",

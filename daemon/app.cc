@@ -70,6 +70,7 @@ class App {
   void start_delivery();
   void stop(int signal);
   void one_loop_stopped();
+  void end_if_stopped();
   void settle_overdue(std::vector<Uuid> ids, size_t loop);
   bool is_up(const char* gauge) const;  // on every loop
   void tell_status();
@@ -102,6 +103,9 @@ class App {
   std::unique_ptr<PgPool> pool_;
   PasswordHasher passwords_{random_};
   std::unique_ptr<RedisRate> rate_;
+  std::optional<IntakeKey> intake_key_;  // none: the stream is not read
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<RedisIntake> intake_stream_;
   std::unique_ptr<Limits> limits_;
   std::unique_ptr<api::ApiServices> services_;
   std::unique_ptr<api::Router> admin_, webhooks_;
@@ -113,7 +117,7 @@ class App {
   std::atomic<bool> is_delivering_ = false, is_stopping_ = false, is_fatal_ = false;
   std::atomic<size_t> next_loop_ = 0;
   size_t loops_running_ = 0;
-  bool is_server_stopped_ = false;
+  bool is_server_stopped_ = false, is_intake_stopped_ = true;
   std::unique_ptr<EngineStore> relay_store_, reconciler_store_, callbacks_store_, beat_store_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<Relay> relay_;
@@ -167,6 +171,11 @@ Result<void> App::prepare() {
   auto providers = make_providers(config_);
   if (!providers) return providers.error();
   providers_ = std::move(*providers);
+  if (config_.redis.intake) {
+    auto key = make_intake_key(config_);
+    if (!key) return key.error();
+    intake_key_.emplace(std::move(*key));
+  }
   routes_.emplace(make_routes(config_));
   auto quiet_hours = make_quiet_hours(config_);
   if (!quiet_hours) return quiet_hours.error();
@@ -316,6 +325,13 @@ void App::start_delivery() {
     relay_->redis_came_up();
     relay_worker_->wake();
   });
+  if (intake_key_) {
+    intake_ = std::make_unique<Intake>(*services_, *intake_key_, config_.redis.intake_service, metrics_);
+    intake_stream_ =
+        std::make_unique<RedisIntake>(loop_, clock_, random_, log_, redis_, make_intake_settings(config_), *threads_,
+                                      [this](const IntakeEntry& entry) { return intake_->take(entry); });
+    is_intake_stopped_ = false;
+  }
   sweeper_ = std::make_unique<Worker>(kSweepEveryMs, [this] {
     admin_->record_throttled();
     sweep_access(*pool_, clock_, log_);
@@ -483,6 +499,10 @@ std::vector<api::Dependency> App::readiness() {
     }
     out.push_back(std::move(anchors));
   }
+  if (is_delivering_ && intake_) {
+    const std::string waits_for = intake_->waits_for();
+    out.push_back({"intake", waits_for.empty(), false, waits_for});
+  }
   out.push_back(std::move(postgres));
   out.push_back(std::move(integrity));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
@@ -507,12 +527,17 @@ void App::stop(int) {
   starter_.reset();
   server_->stop(deadline_ms, [this] {
     is_server_stopped_ = true;
-    if (loops_running_ == 0) loop_.stop();
+    end_if_stopped();
   });
   if (!is_delivering_) {
     loop_.stop();
     return;
   }
+  if (intake_stream_)
+    intake_stream_->stop([this] {
+      is_intake_stopped_ = true;
+      end_if_stopped();
+    });
   heartbeat_worker_->stop();
   relay_worker_->stop();
   reconciler_worker_->stop();
@@ -542,7 +567,12 @@ void App::settle_overdue(std::vector<Uuid> ids, size_t loop) {
 }
 
 void App::one_loop_stopped() {
-  if (--loops_running_ == 0 && is_server_stopped_) loop_.stop();
+  --loops_running_;
+  end_if_stopped();
+}
+
+void App::end_if_stopped() {
+  if (loops_running_ == 0 && is_server_stopped_ && is_intake_stopped_) loop_.stop();
 }
 
 int App::run() {
@@ -563,6 +593,7 @@ int App::run() {
   sweeper_.reset();
   threads_.reset();  // handlers under way end before what they use
   rate_.reset();
+  intake_stream_.reset();
   watchdog_.reset();
   heartbeat_worker_.reset();
   relay_worker_.reset();

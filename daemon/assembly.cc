@@ -71,6 +71,20 @@ Result<RedisOptions> make_redis_options(const Config& config) {
   return out;
 }
 
+Result<IntakeKey> make_intake_key(const Config& config) {
+  auto jwk = read_secret_file(config.secrets.intake_key_file);
+  auto key = jwk ? IntakeKey::parse(*jwk) : Result<IntakeKey>(jwk.error());
+  if (!key) return Error{key.error().code, "secrets.intake_key_file: " + key.error().text};
+  return key;
+}
+
+RedisIntakeSettings make_intake_settings(const Config& config) {
+  RedisIntakeSettings out;
+  out.consumer = config.instance;
+  out.at_once = std::clamp(config.postgres.api_connections / 2, 1, out.at_once);  // people's requests need the others
+  return out;
+}
+
 Result<std::map<std::string, LoopProvider>> make_providers(const Config& config) {
   std::map<std::string, LoopProvider> out;
   for (const auto& entry : config.providers) {

@@ -18,6 +18,7 @@
 #include "daemon/evidence/reporter.h"
 #include "daemon/evidence/sequencer.h"
 #include "daemon/evidence/tasks.h"
+#include "daemon/intake/redis_intake.h"
 #include "message/window.h"
 #include "store/keyring.h"
 #include "store/report_schedules.h"
@@ -27,6 +28,8 @@ namespace signet {
 Result<Keyring> make_keyring(const Config& config, Random& random);
 Result<PgOptions> make_postgres_options(const Config& config);
 Result<RedisOptions> make_redis_options(const Config& config);
+Result<IntakeKey> make_intake_key(const Config& config);
+RedisIntakeSettings make_intake_settings(const Config& config);
 // Whole limits; a loop gets its share of the slots by share_of(), the rest is shared by all loops through the Pace.
 Result<std::map<std::string, LoopProvider>> make_providers(const Config& config);
 LoopProvider share_of(const LoopProvider& provider, int loops);

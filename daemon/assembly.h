@@ -35,7 +35,6 @@ Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);
-PlanDue plan_due(const Routes& routes);  // which outlives it
 SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);

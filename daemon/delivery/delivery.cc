@@ -455,6 +455,9 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
+  if (const auto used = providers_.find(row.provider); used != providers_.end())
+    row.is_named = used->second.provider->has_receipts() && !used->second.provider->has_echo() &&
+                   row.outcome.kind == OutcomeKind::accepted && !row.outcome.provider_reference.empty();
   flight.next_due.reset();
   if (row.status == Status::queued && decision.next_delay_ms) {
     row.next_delay_ms = decision.next_delay_ms;

@@ -1,5 +1,6 @@
 #include "tests/store/engine_world.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "audit/event.h"
@@ -8,6 +9,24 @@ namespace signet::test {
 namespace {
 
 PgValue small(int number) { return PgValue(static_cast<int32_t>(number)); }
+
+MessageView seen(EngineStore& store, const Uuid& id) {
+  MessageView out;
+  auto changed = store.change({id}, [&](const MessageView& view) {
+    out = view;
+    return std::optional<MessageChange>();
+  });
+  if (!changed) throw std::runtime_error(changed.error().text);
+  return out;
+}
+
+// The next id of that shard's turn: the shard is in the time.
+Uuid moved_to(Uuid id, int shard) {
+  const int64_t ms = ((id.unix_ms() >> 13) * kShards + shard) << 7;
+  const Uuid lowest = Uuid::lowest_at({ms * 1000});
+  std::copy_n(lowest.bytes.begin(), 6, id.bytes.begin());
+  return id;
+}
 
 }  // namespace
 
@@ -106,16 +125,79 @@ void PgEngineWorld::refer(const std::string& provider, const std::string& refere
   run("insert into callback_reference values ($1, $2, $3, $4)", {provider, reference, id, small(attempt_no)});
 }
 
-MessageView PgEngineWorld::view(const Uuid& id) {
-  MessageView out;
-  auto changed = store("viewer").change({id}, [&](const MessageView& view) {
-    out = view;
-    return std::optional<MessageChange>();
-  });
-  if (!changed) throw std::runtime_error(changed.error().text);
-  return out;
-}
+MessageView PgEngineWorld::view(const Uuid& id) { return seen(store("viewer"), id); }
 
 int64_t PgEngineWorld::confirmations() { return run("select count(*) from confirmation").number(0, 0); }
+
+EngineStore& MemoryEngineWorld::store(const std::string& daemon) {
+  auto& made = stores_[daemon];
+  if (!made) made = std::make_unique<MemoryEngineStore>(memory_);
+  return *made;
+}
+
+void MemoryEngineWorld::cut(const std::string& daemon) {
+  const void* session = stores_.at(daemon).get();
+  std::erase_if(memory_.places, [session](const auto& held) { return held.second.session == session; });
+}
+
+Uuid MemoryEngineWorld::insert(const Planted& planted) {
+  const Uuid id = planted.shard ? moved_to(ids.next(), *planted.shard) : ids.next();
+  const WallTime now = memory_.now();
+  MemoryStore::Message& m = memory_.messages[id];
+  m.row.id = id;
+  m.row.status = Status::queued;
+  m.row.priority = planted.priority;
+  m.row.head.n = 2;
+  m.row.head.leaf.fill(7);
+  m.content.kek_id = keys_.kek_id();
+  m.content.wrapped_key = keys_.make_data_key(id.text()).wrapped;
+  m.due = DueRow{id, 1, planted.priority, planted.lane, "tester", planted.provider, {now.us + planted.due_in_ms * 1000},
+                 {}};
+  if (planted.lasts_ms) m.due->send_until = WallTime{now.us + *planted.lasts_ms * 1000};
+  return id;
+}
+
+void MemoryEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) {
+  memory_.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", memory_.now()};
+}
+
+void MemoryEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {
+  MemoryStore::Message& m = memory_.messages.at(id);
+  ResultRow result;
+  result.id = id;
+  result.attempt_no = attempt_no;
+  result.outcome.kind = outcome;
+  result.outcome.provider_reference = "ref";
+  m.results[attempt_no] = result;
+  m.row.status = status;
+  m.row.attempts++;
+  m.row.provider = "gateway";
+  m.row.sent_at = memory_.now();
+  if (status == Status::queued)
+    m.due->attempt_no = attempt_no + 1;
+  else
+    m.due.reset();
+}
+
+void MemoryEngineWorld::decide(const Uuid& id, int attempt_no, const std::string& decision) {
+  memory_.messages.at(id).decisions.push_back({attempt_no, decision, "test", memory_.now()});
+}
+
+void MemoryEngineWorld::lose_due(const Uuid& id) { memory_.messages.at(id).due.reset(); }
+
+void MemoryEngineWorld::silence(const Uuid& epoch) { memory_.beats.at(epoch).seen_at.us -= 60'000'000; }
+
+void MemoryEngineWorld::refer(const std::string& provider, const std::string& reference, const Uuid& id,
+                              int attempt_no) {
+  memory_.references[{provider, reference}] = {id, attempt_no};
+}
+
+MessageView MemoryEngineWorld::view(const Uuid& id) { return seen(store("viewer"), id); }
+
+int64_t MemoryEngineWorld::confirmations() {
+  int64_t out = 0;
+  for (const auto& [id, m] : memory_.messages) out += static_cast<int64_t>(m.confirmations.size());
+  return out;
+}
 
 }  // namespace signet::test

@@ -55,6 +55,14 @@ class ScriptedTransport : public Transport {
   Script& script_;
 };
 
+struct EchoingProvider : Provider {
+  Protocol protocol() const override { return Protocol::http; }
+  bool can_send(Kind) const override { return true; }
+  DoubtClass doubt_class() const override { return DoubtClass::blind; }
+  bool has_echo() const override { return true; }
+  bool has_receipts() const override { return true; }
+};
+
 struct ErrorLog : Log {
   std::vector<std::string> errors;
   void write(LogLevel level, std::string_view text, std::initializer_list<LogField>) override {
@@ -215,7 +223,8 @@ inline Side::Side(World& world_of, const std::string& name, int in_flight, Deliv
   std::map<std::string, DeliveryProvider> providers;
   std::map<std::string, int> slots;
   for (const char* provider : {"twilio-main", "relay", "second"}) {
-    providers[provider] = {nullptr, std::make_unique<ScriptedTransport>(loop, world.script)};
+    providers[provider] = {std::make_shared<EchoingProvider>(),
+                           std::make_unique<ScriptedTransport>(loop, world.script)};
     slots[provider] = in_flight;
   }
   delivery = std::make_unique<Delivery>(

@@ -31,6 +31,9 @@ Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
 // Due ones, oldest first, locked for this transaction; what others have locked is left out.
 Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max);
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id);  // by time
+Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id);
+// Whether it says something about a message already.
+Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
 Result<void> finish_callback(PgTransaction& tx, const Uuid& id);
 Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms);
 Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no);

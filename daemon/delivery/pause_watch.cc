@@ -46,13 +46,6 @@ std::vector<ProviderHealth> by_provider(const std::vector<ProviderHealth>& of_lo
     const auto [at, is_first] = all.emplace(one.provider, one);
     if (is_first) continue;
     ProviderHealth& sum = at->second;
-    if (one.breaker > sum.breaker || (one.breaker == sum.breaker && one.since < sum.since)) {
-      sum.breaker = one.breaker;
-      sum.reason = one.reason;
-      sum.since = one.since;
-    }
-    sum.attempts += one.attempts;
-    sum.errors += one.errors;
     sum.in_use += one.in_use;
     sum.in_flight += one.in_flight;
     sum.paused_until = std::max(sum.paused_until, one.paused_until);

@@ -43,7 +43,7 @@ class PauseWatch {
   std::optional<Tick> written_at_;
 };
 
-// One row a provider: counts add up, and the worst breaker of a loop is the daemon's.
+// One row a provider: slots are the loops' and add up; breakers are the daemon's, alike in every loop.
 std::vector<ProviderHealth> by_provider(const std::vector<ProviderHealth>& of_loops);
 
 }  // namespace signet

@@ -410,6 +410,15 @@ void BasicApiWorld<Json>::end_attempt(const std::string& id, int outcome, int st
 }
 
 template <class Json>
+std::string BasicApiWorld<Json>::dead_notice(const std::string& message) {
+  const auto id = ids.next().text();
+  sql("insert into status_cursor (service, seq) values ('backend', 0) on conflict do nothing");
+  sql("insert into status_notice (id, service, seq, event_id, message_id, tries, failure) values ('" + id +
+      "', 'backend', 5, gen_random_uuid(), '" + message + "', 10, 'it answered 500')");
+  return id;
+}
+
+template <class Json>
 BasicAnswer<Json> BasicApiWorld<Json>::submit(const Caller& author, const std::string& id) {
   return call("POST", "/api/message-workflow/submit-for-review", author, Json{{"messageId", id}}.dump());
 }

@@ -84,6 +84,7 @@ class BasicApiWorld {
   // A queued one had its first attempt, at the provider "test", and ended so: as failed, or in doubt.
   void fail(const std::string& id, const std::string& reason = "unknown_recipient") { end_attempt(id, 3, 8, reason); }
   void doubt(const std::string& id) { end_attempt(id, 4, 10, "timeout"); }
+  std::string dead_notice(const std::string& message);  // a status event that its service never took; its id
   Answer submit(const Caller& author, const std::string& id);
   // With the message's present version as If-Match.
   Answer review(const Caller& reviewer, const std::string& id, Json changes = Json::object());

@@ -1042,6 +1042,21 @@ const std::map<std::string, Script> kScripts{
        wanted["count"] = 1;
        s.good(202, {"requeue_requested"}, [&] { return s.call(s.admin, wanted); });
      }},
+    {"GET /api/status-webhooks",
+     [](Scene& s) {
+       s.good(200, {"status_webhooks_listed"}, [&] { return s.call("/api/status-webhooks", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/status-webhooks", s.auditor); });
+       refuses_filters(s, s.admin, "?state=loud");
+     }},
+    {"POST /api/status-webhooks/{id}/retry",
+     [](Scene& s) {
+       const auto id = s.world.dead_notice(s.world.draft(s.service));
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.good(200, {"status_notice_retried"}, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(409, "NOT_DEAD", id, [&] { return s.call(s.at(id), s.admin); });
+     }},
     {"GET /api/alerts",
      [](Scene& s) {
        s.good(200, {"alerts_listed"}, [&] { return s.call("/api/alerts", s.admin); });

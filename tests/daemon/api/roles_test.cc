@@ -355,7 +355,9 @@ void try_operate(Cell& c) {
   const auto failed = c.world.queued(c.staff, c.reviewer), dead = c.world.queued(c.staff, c.reviewer);
   c.world.fail(failed);
   c.world.fail(dead);
-  for (const char* path : {"/api/queues", "/api/providers", "/api/dead-letters"}) c.allowed(c.get(path), may);
+  for (const char* path : {"/api/queues", "/api/providers", "/api/dead-letters", "/api/status-webhooks"})
+    c.allowed(c.get(path), may);
+  c.allowed(c.world.call("POST", "/api/status-webhooks/" + c.world.dead_notice(failed) + "/retry", c.caller), may);
   for (const std::string path : {"/api/queues/bulk", "/api/providers/test"}) {
     c.allowed(c.world.call("POST", path + "/pause", c.caller, R"({"reason":"test"})"), may);
     c.allowed(c.world.call("POST", path + "/resume", c.caller), may);

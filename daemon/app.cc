@@ -13,6 +13,8 @@
 #include "daemon/commands/commands.h"
 #include "daemon/delivery/bulk_requeue.h"
 #include "daemon/delivery/callbacks.h"
+#include "daemon/delivery/heartbeat.h"
+#include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
@@ -35,6 +37,7 @@ constexpr int kExitConfiguration = 78;    // sysexits.h EX_CONFIG
 constexpr int64_t kServersAgainMs = 500;  // while PostgreSQL is not there or has no schema
 constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
+constexpr int64_t kBeatEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
 constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
@@ -52,7 +55,8 @@ constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60
 
 class App {
  public:
-  App(const Config& config, Log& log) : config_(config), log_(log), ids_(clock_, random_) {}
+  App(const Config& config, Log& log, const Clock& clock)
+      : config_(config), log_(log), clock_(clock), ids_(clock_, random_) {}
 
   Result<void> prepare();
   int run();
@@ -73,13 +77,14 @@ class App {
   void tell_status();
   void watch();
   std::vector<api::Dependency> readiness();
+  void start_care(std::vector<Uuid> epochs);
   void start_evidence();
   void begin_nightly();
   void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
   Log& log_;
-  SystemClock clock_;
+  const Clock& clock_;
   SystemRandom random_;
   IdSource ids_;
   Metrics metrics_;
@@ -87,6 +92,9 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<QuietHours> quiet_hours_;
+  std::optional<DuePlan> due_plan_;
+  std::unique_ptr<Pace> pace_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -107,6 +115,8 @@ class App {
   std::atomic<size_t> next_loop_ = 0;
   size_t loops_running_ = 0;
   bool is_server_stopped_ = false;
+  std::unique_ptr<EngineStore> relay_store_, reconciler_store_, callbacks_store_, beat_store_;
+  std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Callbacks> callbacks_;
@@ -127,8 +137,9 @@ class App {
   std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
-  std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, anchors_worker_, notifier_worker_, alerts_worker_, schedules_worker_, purge_worker_,
+  std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_,
+      sequencer_worker_, verifier_worker_, anchors_worker_, notifier_worker_, alerts_worker_, schedules_worker_,
+      purge_worker_,
       rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
@@ -162,6 +173,10 @@ Result<void> App::prepare() {
   if (!providers) return providers.error();
   providers_ = std::move(*providers);
   routes_.emplace(make_routes(config_));
+  auto quiet_hours = make_quiet_hours(config_);
+  if (!quiet_hours) return quiet_hours.error();
+  quiet_hours_ = std::move(*quiet_hours);
+  due_plan_.emplace(*routes_, *quiet_hours_);
 
   pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
   services_ = std::make_unique<api::ApiServices>(
@@ -204,7 +219,7 @@ Result<void> App::prepare() {
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
-  tasks_->add(kBulkRequeueTask, bulk_requeue_work(*routes_, clock_, ids_, log_, services_->offer));
+  tasks_->add(kBulkRequeueTask, bulk_requeue_work(*due_plan_, clock_, ids_, log_, services_->offer));
   services_->tasks = tasks_.get();
   auto receivers = make_receivers(config_);
   if (!receivers) return receivers.error();
@@ -213,6 +228,7 @@ Result<void> App::prepare() {
   auto notifier = make_notifier_settings(config_);
   if (!notifier) return notifier.error();
   notifier_settings_ = std::move(*notifier);
+  services_->due_plan = &*due_plan_;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -280,8 +296,10 @@ bool App::try_start() {
 
 void App::start_delivery() {
   const int loops = loop_count(config_);
+  pace_ = make_pace(config_, providers_, clock_.tick());
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
+  std::vector<Uuid> epochs;
   for (int i = 0; i < loops; i++) {
     DeliveryLoopOptions options;
     options.number = i;
@@ -289,21 +307,15 @@ void App::start_delivery() {
     options.redis = redis_;
     options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
     options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
-    options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
+    options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
+    epochs.push_back(options.journal.epoch);
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
-                                                    std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *pace_}, std::move(options)));
   }
-  relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
-  reconciler_ = std::make_unique<Reconciler>(
-      postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_, metrics_,
-      [this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); });
-  callbacks_ = std::make_unique<Callbacks>(postgres_, clock_, ids_, log_, metrics_, config_.instance);
-  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
-  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
-  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  start_care(std::move(epochs));
   start_evidence();
   loops_[0]->on_redis_up([this] {
     relay_->redis_came_up();
@@ -326,6 +338,27 @@ void App::start_delivery() {
   log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
   notify_.ready("delivering");
   status_timer_.repeat(kStatusEveryMs, [this] { tell_status(); });
+}
+
+// What looks after the deliveries: of the first two, one daemon's works for all.
+void App::start_care(std::vector<Uuid> epochs) {
+  for (auto* store : {&relay_store_, &reconciler_store_, &callbacks_store_, &beat_store_})
+    *store = make_pg_engine_store(postgres_, clock_);
+  RelaySettings relay;
+  relay.instance = config_.instance;
+  relay_ = std::make_unique<Relay>(*relay_store_, *loops_[0], relay, routes_->lanes(), clock_, ids_, log_, metrics_);
+  reconciler_ = std::make_unique<Reconciler>(
+      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan_due(*routes_), *keys_,
+      clock_, ids_, log_, metrics_,
+      Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
+                        [this] { callbacks_worker_->wake(); }, http_call});
+  callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
+  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs), [](int) {});
+  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
+  heartbeat_worker_->wake();
+  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
+  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
 }
 
 void App::start_evidence() {
@@ -487,6 +520,7 @@ void App::stop(int) {
     loop_.stop();
     return;
   }
+  heartbeat_worker_->stop();
   relay_worker_->stop();
   reconciler_worker_->stop();
   callbacks_worker_->stop();
@@ -539,6 +573,7 @@ int App::run() {
   threads_.reset();  // handlers under way end before what they use
   rate_.reset();
   watchdog_.reset();
+  heartbeat_worker_.reset();
   relay_worker_.reset();
   reconciler_worker_.reset();
   callbacks_worker_.reset();
@@ -561,14 +596,14 @@ int App::run() {
 
 }  // namespace
 
-int run_daemon(const Config& config) {
+int run_daemon(const Config& config, const Clock& clock) {
   const auto log = make_log(config.log.level, config.log.format);
   auto failed = [](const std::string& text) {
     std::fprintf(stderr, "signetd: %s\n", text.c_str());
     return kExitConfiguration;
   };
   for (const auto& fault : check_providers(config)) return failed(describe(fault));
-  App app(config, *log);
+  App app(config, *log, clock);
   Signals signals([&app](int signal) { app.signalled(signal); });  // before the first thread
   if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
   return app.run();

@@ -57,10 +57,11 @@ Result<RedisOptions> make_redis_options(const Config& config) {
   if (auto address = parse_redis_url(out.url); !address)
     return address.error();
   else if (address->is_tls) {
-    auto tls = TlsContext::client();
-    if (!tls) return tls.error();
+    auto tls = TlsContext::client(config.redis.ca_file);
+    if (!tls) return Error{tls.error().code, "redis.ca_file: " + tls.error().text};
     out.tls = *tls;
   }
+  out.user = config.redis.user;
   if (!config.redis.password_file.empty()) {
     auto password = read_secret_file(config.redis.password_file);
     if (!password) return Error{password.error().code, "redis.password_file: " + password.error().text};
@@ -91,10 +92,17 @@ Result<std::map<std::string, LoopProvider>> make_providers(const Config& config)
 
 LoopProvider share_of(const LoopProvider& provider, int loops) {
   LoopProvider out = provider;
-  out.limits.rate_per_s /= loops;
-  out.limits.burst = std::max(1.0, out.limits.burst / loops);
   out.limits.in_flight = std::max(1, out.limits.in_flight / loops);
   return out;
+}
+
+std::unique_ptr<Pace> make_pace(const Config& config, const std::map<std::string, LoopProvider>& providers, Tick now) {
+  std::map<std::string, ProviderLimits> limits;
+  for (const auto& [name, provider] : providers) limits[name] = provider.limits;
+  const auto& breaker = config.delivery.breaker;
+  const BreakerSettings settings{breaker.window_s * int64_t{1000}, breaker.ratio, breaker.min_attempts,
+                                 breaker.open_s * int64_t{1000}};
+  return std::make_unique<Pace>(limits, settings, now);
 }
 
 Routes make_routes(const Config& config) {
@@ -133,6 +141,26 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
                 policy_of(config.delivery.in_doubt.letter)};
   out.instance = config.instance;
   return out;
+}
+
+std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers) {
+  std::map<std::string, DoubtProvider> out;
+  for (const auto& [name, one] : providers) {
+    const auto rules = doubt_rules(*one.provider, one.settings);  // make_provider() has checked them
+    const auto ca_file = one.settings.values.find("ca_file");
+    out[name] = {one.provider, rules ? *rules : DoubtRules{},
+                 ca_file == one.settings.values.end() ? "" : ca_file->second};
+  }
+  return out;
+}
+
+PlanDue plan_due(const Routes& routes) {
+  return [&routes](const MessageRow& message, int attempt_no, WallTime earliest) -> std::optional<DueRow> {
+    const auto lane = routes.lane(message.kind, message.destination, message.tags);
+    if (!lane) return std::nullopt;
+    return DueRow{message.id, attempt_no, message.priority,  *lane, message.author_id.text().substr(24),
+                  "",         earliest,   message.expires_at};
+  };
 }
 
 SequencerSettings make_sequencer_settings(const Config& config) {

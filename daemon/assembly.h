@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "config/config.h"
@@ -25,12 +26,15 @@ namespace signet {
 Result<Keyring> make_keyring(const Config& config, Random& random);
 Result<PgOptions> make_postgres_options(const Config& config);
 Result<RedisOptions> make_redis_options(const Config& config);
-// Whole limits; a loop gets its share by share_of().
+// Whole limits; a loop gets its share of the slots by share_of(), the rest is shared by all loops through the Pace.
 Result<std::map<std::string, LoopProvider>> make_providers(const Config& config);
 LoopProvider share_of(const LoopProvider& provider, int loops);
+std::unique_ptr<Pace> make_pace(const Config& config, const std::map<std::string, LoopProvider>& providers, Tick now);
 Routes make_routes(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
+std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);
+PlanDue plan_due(const Routes& routes);  // which outlives it
 SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);

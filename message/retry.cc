@@ -55,15 +55,14 @@ Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPo
     if (outcome.retry_after_ms)
       wait_ms = std::clamp(*outcome.retry_after_ms, wait_ms, std::max(wait_ms, policy.cap_ms));
   }
-  const WallTime next{now.us + wait_ms * 1000};
-  if (state.expires_at && next >= *state.expires_at) {
+  if (state.expires_at && now.us + wait_ms * 1000 >= state.expires_at->us) {
     decision.step = Step::expire;
     decision.reason = "expired";
     decision.is_proven = false;
     return decision;
   }
   decision.step = Step::retry;
-  decision.next_due = next;
+  decision.next_delay_ms = wait_ms;
   return decision;
 }
 

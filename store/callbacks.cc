@@ -36,6 +36,7 @@ Result<std::vector<CallbackRow>> callback_rows(const Result<PgRows>& rows) {
     c.sealed = rows->text(i, 10);
     c.received_at = rows->time(i, 11);
     c.tries = static_cast<int>(rows->number(i, 12));
+    c.age_ms = rows->number(i, 13);
     out.push_back(std::move(c));
   }
   return out;
@@ -56,23 +57,27 @@ Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& c) {
   return rows->affected() == 1;
 }
 
-Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max) {
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms) {
   return callback_rows(
       tx.run(std::string("with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
-                         "order by due_at limit $1 for update skip locked) select ") +
-                 kColumns + ", d.tries from d join callback c on c.id = d.callback_id order by c.id",
-             {static_cast<int32_t>(count_max)}));
+                         "order by due_at limit $1 for update skip locked), l as (update callback_due set due_at = "
+                         "now() + $2 * interval '1 millisecond' from d where callback_due.callback_id = "
+                         "d.callback_id) select ") +
+                 kColumns +
+                 ", d.tries, (extract(epoch from now() - c.received_at) * 1000)::bigint from d join callback c on "
+                 "c.id = d.callback_id order by c.id",
+             {static_cast<int32_t>(count_max), lease_ms}));
 }
 
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id) {
-  return callback_rows(
-      tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.message_id = $1 order by c.id",
-             {message_id}));
+  return callback_rows(tx.run(
+      std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.message_id = $1 order by c.id",
+      {message_id}));
 }
 
 Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id) {
   auto rows =
-      callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.id = $1", {id}));
+      callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.id = $1", {id}));
   if (!rows) return rows.error();
   return rows->empty() ? std::nullopt : std::optional(std::move(rows->front()));
 }
@@ -83,22 +88,10 @@ Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id) {
   return rows->size() > 0;
 }
 
-Result<void> finish_callback(PgTransaction& tx, const Uuid& id) {
-  return done(tx.run("delete from callback_due where callback_id = $1", {id}));
-}
-
-Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms) {
-  return done(
-      tx.run("update callback_due set tries = tries + 1, due_at = now() + $2 * interval '1 millisecond' "
-             "where callback_id = $1",
-             {id, delay_ms}));
-}
-
-Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no) {
-  auto rows = tx.run("select from attempt_result where message_id = $1 and attempt_no = $2",
-                     {message_id, static_cast<int32_t>(attempt_no)});
+Result<bool> finish_callback(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run("delete from callback_due where callback_id = $1", {id});
   if (!rows) return rows.error();
-  return rows->size() > 0;
+  return rows->affected() == 1;
 }
 
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {

@@ -24,19 +24,18 @@ struct CallbackRow {
   std::string sealed_by, sealed;
   WallTime received_at;
   int tries = 0;
+  int64_t age_ms = 0;  // by the database's clock, since it came; of taken ones
 };
 
 // Ledger row and its callback_due row. False: this provider already told us this event.
 Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
-// Due ones, oldest first, locked for this transaction; what others have locked is left out.
-Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max);
+// Due ones, oldest first; for `lease_ms` they are not due for anybody else.
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms);
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id);  // by time
 Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id);
 // Whether it says something about a message already.
 Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
-Result<void> finish_callback(PgTransaction& tx, const Uuid& id);
-Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms);
-Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no);
+Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);                             // false: somebody else has
 struct ConfirmationRow {
   Uuid id, message_id;
   int attempt_no = 0;

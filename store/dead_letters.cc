@@ -50,14 +50,14 @@ Result<DeadLetters> count_dead_letters(PgTransaction& tx, MessageFilter filter, 
   return out;
 }
 
-Result<std::vector<Uuid>> take_dead_letters(PgTransaction& tx, MessageFilter filter, WallTime as_of, int count_max) {
+Result<std::vector<Uuid>> list_dead_letters(PgTransaction& tx, MessageFilter filter, WallTime as_of, int count_max) {
   filter.is_oldest_first = true;
   std::vector<PgValue> values;
   const std::string where = dead_until(filter, as_of, values);
-  auto rows = tx.run("select m.id from message m where " + where + " and not " + kIsExpired + " and not " +
-                         kIsSuppressed + " and not (" + kIsErased + ") order by m.id limit " +
-                         std::to_string(count_max) + " for no key update of m skip locked",
-                     values);
+  auto rows =
+      tx.run("select m.id from message m where " + where + " and not " + kIsExpired + " and not " + kIsSuppressed +
+                 " and not (" + kIsErased + ") order by m.id limit " + std::to_string(count_max),
+             values);
   if (!rows) return rows.error();
   std::vector<Uuid> out;
   for (int i = 0; i < rows->size(); i++) out.push_back(rows->uuid(i, 0));

@@ -19,8 +19,7 @@ struct DeadLetters {
 // As of now, or of then.
 Result<DeadLetters> count_dead_letters(PgTransaction& tx, MessageFilter filter, std::optional<WallTime> as_of);
 
-// The next of them past filter.after_id that may be sent again and that nobody else holds, locked, in the order of
-// their ids.
-Result<std::vector<Uuid>> take_dead_letters(PgTransaction& tx, MessageFilter filter, WallTime as_of, int count_max);
+// The next of them past filter.after_id that may be sent again, in the order of their ids.
+Result<std::vector<Uuid>> list_dead_letters(PgTransaction& tx, MessageFilter filter, WallTime as_of, int count_max);
 
 }  // namespace signet

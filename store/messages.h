@@ -2,6 +2,7 @@
 // row (lock()), built the events over its head, and commits.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,8 +110,8 @@ struct MessageFacts {
 Result<void> insert_message(PgTransaction& tx, const MessageRow& row, const SealedContent& content, const Entry& entry);
 // Locks the row against other changes until the transaction ends. None: there is no such message.
 Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id);
-// Locks as many of them as nobody else holds, in the order of their ids.
-Result<std::vector<Uuid>> lock_free(PgTransaction& tx, const std::vector<Uuid>& ids);
+// Of these, by id, those that nobody else has locked; locked likewise.
+Result<std::vector<MessageRow>> lock_free_messages(PgTransaction& tx, const std::vector<Uuid>& ids);
 Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id);
 Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
                                                      const std::string& reference);
@@ -138,12 +139,14 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& change);
 Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message
 Result<void> insert_due(PgTransaction& tx, const DueRow& row);
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
+Result<std::vector<DueRow>> read_due(PgTransaction& tx, const std::vector<Uuid>& ids);
 // Takes the permit's own key. False: somebody was granted it first.
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at);
 Result<void> delete_due(PgTransaction& tx, const Uuid& id);
 Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id);
-Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);  // permitted or due; 0: none
-Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);
+Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);                  // permitted or due; 0: none
+Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);  // by number
+Result<std::map<Uuid, std::vector<AttemptRow>>> list_attempts(PgTransaction& tx, const std::vector<Uuid>& ids);
 Result<std::vector<std::string>> list_events(PgTransaction& tx, const Uuid& object_id);  // canon, in order of time
 Result<void> insert_decision(PgTransaction& tx, const Uuid& id, const Uuid& message_id, int attempt_no,
                              const std::string& decision, const std::string& actor, const std::string& reason,

@@ -9,12 +9,11 @@
 #include "daemon/api/fields.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/message_rights.h"
-#include "daemon/api/resend_refusal.h"
+#include "daemon/api/resending.h"
 #include "daemon/api/rights.h"
 #include "daemon/api/tasks.h"
 #include "daemon/api/views.h"
 #include "daemon/delivery/bulk_requeue.h"
-#include "daemon/delivery/resend.h"
 
 namespace signet::api {
 namespace {
@@ -102,13 +101,11 @@ http::Response post_requeue(Context& context) {
                     .title = "The message is " + std::string(name(row.status)) + ": only what failed is requeued",
                     .detail = "Read the message to see where it stands.",
                     .reason = "NOT_FAILED"});
-  auto resent = context.must(send_again(context.tx(), context.services.routes, row, ResendKind::requeue,
-                                        new_event(context, "requeue"), context.services.ids.next()));
-  if (resent.bar != ResendBar::none) refuse_resend(context, resent.bar);
+  const DueRow due = send_again(context, row, ResendKind::requeue, new_event(context, "requeue"));
   context.commit();
-  offer(context, {std::move(resent.hint)});
+  offer(context, {hint_of(due)});
   return http::json(
-      200, Json{{"id", row.id.text()}, {"status", name(Status::queued)}, {"attemptNo", resent.attempt_no}}.dump());
+      200, Json{{"id", row.id.text()}, {"status", name(Status::queued)}, {"attemptNo", due.attempt_no}}.dump());
 }
 
 http::Response post_requeue_dead_letters(Context& context) {

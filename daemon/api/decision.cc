@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "daemon/api/edits.h"
 #include "daemon/api/events.h"
 #include "daemon/api/message_rights.h"
@@ -476,6 +477,7 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
   std::vector<Hint> hints;
   Decided out = record(context, review, p, by, now, hints);
   context.commit();
+  SIGNET_CRASH_POINT(approved);
   offer(context, std::move(hints));
   return out;
 }

@@ -7,7 +7,7 @@
 #include "daemon/api/handlers.h"
 #include "daemon/api/message_rights.h"
 #include "daemon/api/note.h"
-#include "daemon/api/resend_refusal.h"
+#include "daemon/api/resending.h"
 #include "daemon/evidence/callback_hash.h"
 #include "message/lifecycle.h"
 #include "message/policy.h"
@@ -76,9 +76,11 @@ void check_right(Context& context, const MessageRow& row) {
                   .reason = "LETTERS"});
 }
 
-// Of this message's attempt, and saying what is decided.
-CallbackRow evidence_of(Context& context, const Wanted& wanted, const MessageRow& row) {
+// Of this message's provider, saying what is decided, and nobody's evidence yet: it is ours from here on.
+CallbackRow take_evidence(Context& context, const Wanted& wanted, const MessageRow& row) {
   auto callback = context.must(read_callback(context.tx(), *wanted.callback_id));
+  // Before it is looked whether it was used: whoever applies it at this moment deletes the same row.
+  context.must(finish_callback(context.tx(), *wanted.callback_id));
   const bool is_failure = callback && (callback->kind == ReceiptKind::failed || callback->kind == ReceiptKind::bounced);
   const bool is_said =
       callback && !callback->is_partial &&
@@ -93,38 +95,38 @@ CallbackRow evidence_of(Context& context, const Wanted& wanted, const MessageRow
   return std::move(*callback);
 }
 
-// `fail` and `delivered`; gives the status.
-Status settle(Context& context, const Wanted& wanted, const MessageRow& row, Event event) {
+// `fail` and `delivered`.
+MessageChange settle(const MessageView& view, const Wanted& wanted, const std::optional<CallbackRow>& evidence,
+                     Event event, IdSource& ids) {
+  const MessageRow& row = view.message;
   const bool is_delivered = wanted.resolution == Resolution::delivered;
-  const int attempt_no = context.must(newest_attempt_no(context.tx(), row.id));
-  StatusChange change;
+  const int attempt_no = view.newest_attempt_no();
+  MessageChange out;
+  out.decision = {ids.next(), attempt_no, std::string(name(wanted.resolution)), event.actor.id, "operator", event.at};
+  StatusChange& change = out.status.emplace();
   change.id = row.id;
   change.status = *after(row.status, is_delivered ? Step::confirm_delivered : Step::fail);
   change.before = row.head;
-  change.is_proven = wanted.callback_id.has_value();
+  change.is_proven = evidence.has_value();
   event.detail.emplace_back("attempt", int64_t{attempt_no});
   event.detail.emplace_back("evidence", wanted.has_evidence());
-  event.detail.emplace_back("proven", *change.is_proven);
-  if (!is_delivered) change.failure_reason = "in_doubt";
-  if (is_delivered) change.confirmed_at = change.sent_at = event.at;
+  event.detail.emplace_back("proven", evidence.has_value());
   if (!wanted.provider_reference.empty()) event.detail.emplace_back("providerReference", wanted.provider_reference);
-  if (wanted.callback_id) {
-    const CallbackRow c = evidence_of(context, wanted, row);
-    if (is_delivered) change.confirmed_at = change.sent_at = c.received_at;
-    if (!is_delivered) change.failure_reason = c.kind == ReceiptKind::bounced ? "bounced" : "undelivered";
-    event.callback_sha256 = callback_hash(c);
-    event.detail.emplace_back("callbackId", c.id.text());
-    event.detail.emplace_back("provider", c.provider);
-    context.must(insert_confirmation(context.tx(), {context.services.ids.next(), row.id, attempt_no, c.kind, c.id,
-                                                    c.provider, c.provider_code, true, event.at}));
-    context.must(finish_callback(context.tx(), c.id));
+  if (evidence) {
+    event.callback_sha256 = callback_hash(*evidence);
+    event.detail.emplace_back("callbackId", evidence->id.text());
+    event.detail.emplace_back("provider", evidence->provider);
+    out.confirmation = {
+        ids.next(), row.id,  attempt_no, evidence->kind, evidence->id, evidence->provider, evidence->provider_code,
+        true,       event.at};
   }
-  context.must(insert_decision(context.tx(), context.services.ids.next(), row.id, attempt_no,
-                               std::string(name(wanted.resolution)), event.actor.id, "operator", event.at));
+  if (is_delivered)
+    change.confirmed_at = change.sent_at = evidence ? evidence->received_at : event.at;
+  else
+    change.failure_reason = !evidence ? "in_doubt" : evidence->kind == ReceiptKind::bounced ? "bounced" : "undelivered";
   Head head = row.head;
   change.entry = chain(std::move(event), row.id, change.status, head);
-  context.must(change_status(context.tx(), change));
-  return change.status;
+  return out;
 }
 
 }  // namespace
@@ -157,12 +159,16 @@ http::Response post_resolve(Context& context) {
                       .title = "A cancel was asked for while it was being sent",
                       .detail = "It is not sent again: decide `fail`, or `delivered` if the provider says so.",
                       .reason = "CANCEL_REQUESTED"});
-    auto resent = context.must(send_again(context.tx(), context.services.routes, row, ResendKind::resend,
-                                          std::move(event), context.services.ids.next()));
-    if (resent.bar != ResendBar::none) refuse_resend(context, resent.bar);
-    hints.push_back(std::move(resent.hint));
+    hints.push_back(hint_of(send_again(context, row, ResendKind::resend, std::move(event))));
   } else {
-    status = settle(context, wanted, row, std::move(event));
+    std::optional<CallbackRow> evidence;
+    if (wanted.callback_id) evidence = take_evidence(context, wanted, row);
+    const auto changed = context.must(change_messages(context.tx(), {id}, [&](const MessageView& view) {
+      auto change = settle(view, wanted, evidence, event, context.services.ids);
+      status = change.status->status;
+      return std::optional(std::move(change));
+    }));
+    if (changed.front() != Changed::done) context.refuse({.code = Code::changed_meanwhile});
   }
   context.commit();
   offer(context, std::move(hints));

@@ -1,5 +1,6 @@
 // POST /webhooks/{provider}: verify the signature on the raw bytes, keep what was told in the ledger, COMMIT, then 2xx.
 // What it means for a message is decided later (daemon/delivery).
+#include "base/crash_point.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
 #include "daemon/api/sealing_key.h"
@@ -97,6 +98,7 @@ http::Response post_webhook(Context& context) {
   bool is_new = false;
   for (const auto& receipt : *receipts) is_new = keep(context, name, receipt, callback) || is_new;
   if (!receipts->empty()) context.commit();
+  SIGNET_CRASH_POINT(callback_stored);
   if (is_new && context.services.callbacks_came) context.services.callbacks_came();
   http::Response done;
   done.status = 204;

@@ -15,9 +15,9 @@ constexpr int kRoundsMax = 3;  // what others held in one round is free in the n
 
 class Work {
  public:
-  Work(TaskRun& run, BulkRequeue what, const Routes& routes, const Clock& clock, IdSource& ids, Log& log,
+  Work(TaskRun& run, BulkRequeue what, const DuePlan& plan, const Clock& clock, IdSource& ids, Log& log,
        const std::function<void(std::vector<Hint>)>& offer)
-      : run_(run), what_(std::move(what)), routes_(routes), clock_(clock), ids_(ids), log_(log), offer_(offer) {}
+      : run_(run), what_(std::move(what)), plan_(plan), clock_(clock), ids_(ids), log_(log), offer_(offer) {}
 
   Result<TaskEnd> go() {
     for (int round = 0; round < kRoundsMax; round++) {
@@ -44,13 +44,16 @@ class Work {
   Result<bool> batch() {
     const int count_max = careful_ > 0 ? 1 : kBatch;
     PgTransaction tx(run_.session());
-    auto taken = take_dead_letters(tx, what_.filter, what_.as_of, count_max);
-    if (!taken) return taken.error();
-    if (taken->empty()) return false;
+    auto found = list_dead_letters(tx, what_.filter, what_.as_of, count_max);
+    if (!found) return found.error();
+    if (found->empty()) return false;
     std::vector<Hint> hints;
-    Result<void> done;
-    for (size_t i = 0; done && i < taken->size(); i++) done = again(tx, (*taken)[i], hints);
-    if (done) done = tx.commit();
+    auto changed = change_messages(tx, *found, [&](const MessageView& view) {
+      auto change = again(view);
+      if (change) hints.push_back(hint_of(*change->due));
+      return change;
+    });
+    Result<void> done = changed ? tx.commit() : Result<void>(changed.error());
     if (careful_ > 0) careful_--;
     if (!done) {
       if (done.error().code == ErrorCode::unavailable) return done.error();
@@ -59,34 +62,28 @@ class Work {
         return true;
       }
       log_.warn("a failed message could not be requeued; it stays failed",
-                {{"message_id", taken->front().text()}, {"reason", done.error().text}});
+                {{"message_id", found->front().text()}, {"reason", done.error().text}});
     } else {
       requeued_ += static_cast<int64_t>(hints.size());
       if (offer_ && !hints.empty()) offer_(std::move(hints));
     }
-    what_.filter.after_id = taken->back();
+    what_.filter.after_id = found->back();
     return true;
   }
 
-  Result<void> again(PgTransaction& tx, const Uuid& id, std::vector<Hint>& hints) {
-    auto message = read_message(tx, id);
-    if (!message) return message.error();
-    if (!message->has_value()) return {};
+  std::optional<MessageChange> again(const MessageView& view) {
     const Task& task = run_.task();
     Event event;
     event.id = ids_.next();
     event.at = clock_.wall();
     event.actor = {task.asked_by.text(), std::string(name(task.asked_role)), "", "", ""};
     event.action = "requeue";
-    auto resent = send_again(tx, routes_, **message, ResendKind::requeue, std::move(event), ids_.next());
-    if (!resent) return resent.error();
-    if (resent->bar == ResendBar::none) hints.push_back(std::move(resent->hint));
-    return {};
+    return send_again(view, plan_, ResendKind::requeue, std::move(event), ids_.next());
   }
 
   TaskRun& run_;
   BulkRequeue what_;
-  const Routes& routes_;
+  const DuePlan& plan_;
   const Clock& clock_;
   IdSource& ids_;
   Log& log_;
@@ -137,12 +134,12 @@ Result<BulkRequeue> parse_bulk_requeue(std::string_view canonical) {
   }
 }
 
-TaskWork bulk_requeue_work(const Routes& routes, const Clock& clock, IdSource& ids, Log& log,
+TaskWork bulk_requeue_work(const DuePlan& plan, const Clock& clock, IdSource& ids, Log& log,
                            std::function<void(std::vector<Hint>)> offer) {
-  return [&routes, &clock, &ids, &log, offer = std::move(offer)](TaskRun& run) -> Result<TaskEnd> {
+  return [&plan, &clock, &ids, &log, offer = std::move(offer)](TaskRun& run) -> Result<TaskEnd> {
     auto what = parse_bulk_requeue(run.task().parameters);
     if (!what) return what.error();
-    return Work(run, std::move(*what), routes, clock, ids, log, offer).go();
+    return Work(run, std::move(*what), plan, clock, ids, log, offer).go();
   };
 }
 

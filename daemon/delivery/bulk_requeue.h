@@ -8,8 +8,8 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "daemon/delivery/due_plan.h"
 #include "daemon/evidence/tasks.h"
-#include "message/route.h"
 #include "queue/queue.h"
 #include "store/messages.h"
 
@@ -27,7 +27,7 @@ Result<BulkRequeue> parse_bulk_requeue(std::string_view canonical);  // corrupt:
 
 // In batches, each a transaction that takes only rows that nobody holds; what is offered was committed. Begun again
 // after a crash it goes on with what is left. Its result: {"left", "requeued"}.
-TaskWork bulk_requeue_work(const Routes& routes, const Clock& clock, IdSource& ids, Log& log,
+TaskWork bulk_requeue_work(const DuePlan& plan, const Clock& clock, IdSource& ids, Log& log,
                            std::function<void(std::vector<Hint>)> offer);
 
 }  // namespace signet

@@ -52,6 +52,7 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
       hold_(parts.loop),
       poll_(parts.loop),
       admission_(parts.loop),
+      start_(parts.loop),
       renewal_(parts.loop),
       deadline_(parts.loop),
       trouble_(parts.loop) {
@@ -124,14 +125,19 @@ void Delivery::claim_without_redis() {
   if (claims_under_way_ > 0 || !parts_.journal.has_room() || !dispatcher_.next()) return;
   if (flights_.size() + static_cast<size_t>(settings_.batch) > static_cast<size_t>(settings_.window)) return;
   claims_under_way_++;
-  parts_.journal.claim_due(settings_.batch, closed_lanes(),
-                           [this, alive = std::weak_ptr(alive_)](Result<std::vector<PermitRequest>> due) {
-                             if (alive.expired()) return;
-                             claims_under_way_--;
-                             if (!due) return;
-                             for (auto& row : *due) take_claimed(std::move(row.lane), row.id);
-                             if (static_cast<int>(due->size()) == settings_.batch) dispatcher_.wake(0);
-                           });
+  DueQuery query;
+  for (int shard = 0; shard < kShards; shard++) query.shards.push_back(shard);
+  const auto closed = closed_lanes();
+  for (auto& lane : parts_.routes.lanes())
+    if (std::find(closed.begin(), closed.end(), lane) == closed.end()) query.lanes.push_back(std::move(lane));
+  query.count_max = settings_.batch;
+  parts_.journal.claim_due(std::move(query), [this, alive = std::weak_ptr(alive_)](Result<std::vector<DueClaim>> due) {
+    if (alive.expired()) return;
+    claims_under_way_--;
+    if (!due) return;
+    for (auto& row : *due) take_claimed(std::move(row.lane), row.id);
+    if (static_cast<int>(due->size()) == settings_.batch) dispatcher_.wake(0);
+  });
 }
 
 void Delivery::take_claimed(std::string lane, const Uuid& id) {
@@ -163,13 +169,13 @@ void Delivery::admit_claimed() {
         waiting.pop_front();
         continue;
       }
-      const Admission admission = admit_.ask(lane, now);
+      const Admission admission = admit_.ask({lane, Priority::normal, {}, {}}, now);
       if (admission.answer == Admission::Answer::busy) {
         if (!again_at || admission.again_at < *again_at) again_at = admission.again_at;
         break;
       }
       waiting.pop_front();
-      if (admission.answer == Admission::Answer::closed) {
+      if (admission.answer != Admission::Answer::admitted) {
         finish(flight->id, WallTime{parts_.clock.wall().us + (admission.again_at.us - now.us)});
         continue;
       }
@@ -216,6 +222,8 @@ void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {
   std::vector<Uuid> stale = std::move(reply->stale);
   std::sort(stale.begin(), stale.end());
   auto is_stale = [&stale](const Uuid& id) { return std::binary_search(stale.begin(), stale.end(), id); };
+  for (const auto& [id, due_at] : reply->next_due)
+    if (Flight* flight = find(id)) flight->next_due = due_at;
   for (const auto& row : batch.results) {
     if (is_stale(row.id))
       stale_.emplace_back(row.id, row.attempt_no);
@@ -271,7 +279,7 @@ void Delivery::on_permit(Permit permit) {
 
 void Delivery::refuse(Flight& flight) {
   parts_.metrics.add("signet_permits_total", "verdict=\"refused\"");
-  admit_.release(flight.provider);
+  admit_.release(flight.provider, false);
   flight.is_admitted = false;
   switch (flight.permit.verdict) {
     case PermitVerdict::cancel_requested:
@@ -308,17 +316,29 @@ void Delivery::end(Flight& flight, Status status, const std::string& reason) {
 }
 
 void Delivery::send_granted() {
+  const Tick now = parts_.clock.tick();
+  std::optional<Tick> again_at;
   for (auto& [name, waiting] : granted_) {
     const auto provider = providers_.find(name);
     SIGNET_CHECK(provider != providers_.end());  // admit knows only configured providers
     Transport& transport = *provider->second.transport;
     while (!waiting.empty() && transport.has_room()) {
       Flight* flight = find(waiting.front());
+      Tick token_at{};
+      const bool is_lapsed = flight && now.us >= flight->permit.written_at.us + settings_.permit_start_ms * 1000;
+      if (flight && !is_lapsed && !admit_.may_start(name, now, token_at)) {
+        again_at = std::min(again_at.value_or(token_at), token_at);
+        break;
+      }
       waiting.pop_front();
-      if (flight) send(*flight, transport);
+      if (!flight) continue;
+      flight->has_started = !is_lapsed;
+      send(*flight, transport);
     }
     transport.round();
   }
+  if (again_at && !start_.is_active())
+    start_.start(std::max<int64_t>(1, (again_at->us - now.us) / 1000), [] {});  // only wakes the loop
 }
 
 void Delivery::send(Flight& flight, Transport& transport) {
@@ -361,7 +381,7 @@ void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   flight->is_sending = false;
   flight->finished_at = parts_.clock.wall();
   flight->outcome = std::move(outcome);
-  admit_.learn(flight->lane, flight->outcome, parts_.clock.tick());
+  admit_.learn(flight->lane, flight->provider, flight->outcome, parts_.clock.tick());
   // The slot is freed by finish(), when the result is recorded: until then a crash would leave it in doubt.
   record(*flight);
 }
@@ -387,11 +407,11 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
-  if (row.status == Status::queued) row.next_due = decision.next_due;
+  if (row.status == Status::queued) row.next_delay_ms = decision.next_delay_ms;
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
-  flight.next_due = row.next_due;
+  if (row.next_delay_ms) flight.next_due = WallTime{parts_.clock.wall().us + *row.next_delay_ms * 1000};
   results_.push_back(std::move(row));
 }
 
@@ -445,7 +465,8 @@ void Delivery::settle_unknown() {
                                 for (const auto& id : asked) {
                                   Flight* flight = find(id);
                                   if (!flight) continue;
-                                  if (std::exchange(flight->is_admitted, false)) admit_.release(flight->provider);
+                                  if (std::exchange(flight->is_admitted, false))
+                                    admit_.release(flight->provider, false);
                                   if (!flight->has_outcome) finish(id, parts_.clock.wall());
                                 }
                               });
@@ -490,7 +511,7 @@ void Delivery::recorded(const Uuid& id) {
 
 // The message leaves the window; its hint goes, or comes back at `again_at`.
 void Delivery::finish(const Uuid& id, std::optional<WallTime> again_at) {
-  if (Flight* flight = find(id); flight && flight->is_admitted) admit_.release(flight->provider);
+  if (Flight* flight = find(id); flight && flight->is_admitted) admit_.release(flight->provider, flight->has_started);
   if (again_at)
     nacks_.emplace_back(id, *again_at);
   else

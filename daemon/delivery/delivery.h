@@ -58,6 +58,7 @@ struct DeliveryParts {  // all outlive the Delivery
   Queue& queue;
   Journal& journal;
   const Keyring& keys;
+  const Routes& routes;
 };
 
 class Delivery {  // loop thread only
@@ -86,6 +87,7 @@ class Delivery {  // loop thread only
     Outbound outbound;
     WallTime started_at, finished_at;
     Outcome outcome;
+    bool has_started = false;  // its token is spent
     bool is_sending = false;
     bool has_outcome = false;
     std::optional<WallTime> next_due;  // of the next attempt: the hint goes back instead of away
@@ -148,7 +150,7 @@ class Delivery {  // loop thread only
   bool is_marked_ = false;    // at a stop's deadline: what is granted from now on is not begun any more
   bool is_held_off_ = false;  // after a refusal by a server in trouble
   std::function<void()> stopped_, redis_up_;
-  Timer hold_, poll_, admission_, renewal_, deadline_, trouble_;
+  Timer hold_, poll_, admission_, start_, renewal_, deadline_, trouble_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // callbacks that come after this is gone find it gone
 };
 

@@ -27,11 +27,11 @@ void DeliveryLoop::run() {
   queue_ =
       std::make_unique<RedisQueue>(loop_, shared_.clock, shared_.random, shared_.log, options_.redis, options_.queue);
   journal_ = make_pg_journal(loop_, shared_.clock, shared_.random, shared_.log, options_.journal);
-  std::map<std::string, ProviderLimits> limits;
+  std::map<std::string, int> slots;
   std::map<std::string, DeliveryProvider> providers;
   int in_flight = 0;
   for (const auto& [name, one] : options_.providers) {
-    limits[name] = one.limits;
+    slots[name] = one.limits.in_flight;
     in_flight += one.limits.in_flight;
     TransportOptions transport;
     transport.in_flight_max = one.limits.in_flight;
@@ -43,10 +43,13 @@ void DeliveryLoop::run() {
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
-  delivery_ = std::make_unique<Delivery>(DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log,
-                                                       shared_.metrics, *queue_, *journal_, shared_.keys},
-                                         std::move(settings), Admit(shared_.routes, limits, shared_.random),
-                                         Dispatcher(options_.number, options_.loops), std::move(providers));
+  delivery_ = std::make_unique<Delivery>(
+      DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
+                    shared_.keys, shared_.routes},
+      std::move(settings),
+      Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace, shared_.log, shared_.metrics},
+            slots),
+      Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] {
     if (redis_up_) redis_up_();
   });
@@ -70,7 +73,7 @@ void DeliveryLoop::hurry() {
 
 void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
   loop_.post([this, hints = std::move(hints)]() mutable {
-    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<int64_t>) {});
+    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<OfferReply>) {});
   });
 }
 
@@ -98,8 +101,8 @@ Result<T> DeliveryLoop::ask(std::function<void(Queue&, std::function<void(Result
   return future.get();
 }
 
-Result<int64_t> DeliveryLoop::offer(std::vector<Hint> hints) {
-  return ask<int64_t>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
+Result<OfferReply> DeliveryLoop::offer(std::vector<Hint> hints) {
+  return ask<OfferReply>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
 }
 Result<ShardReport> DeliveryLoop::inspect(int shard) {
   return ask<ShardReport>([shard](Queue& queue, auto done) { queue.inspect(shard, std::move(done)); });

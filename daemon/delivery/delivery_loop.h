@@ -19,7 +19,7 @@ namespace signet {
 struct LoopProvider {
   std::shared_ptr<const Provider> provider;
   ProviderSettings settings;
-  ProviderLimits limits;  // this loop's share
+  ProviderLimits limits;  // this loop's share of the slots; the rate is the daemons' together
 };
 
 struct DeliveryLoopOptions {
@@ -39,6 +39,7 @@ struct Shared {  // any thread; outlives the loops
   Metrics& metrics;
   const Keyring& keys;
   const Routes& routes;
+  Pace& pace;
 };
 
 // Made, started and stopped by one thread; what is marked may be called from any.
@@ -56,9 +57,10 @@ class DeliveryLoop : public QueueDoor {
   void without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then);
   int64_t beats() const { return beats_; }  // any thread; grows while the loop turns
   // For the relay's thread: waits for the answer.
-  Result<int64_t> offer(std::vector<Hint> hints) override;
+  Result<OfferReply> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
   Result<void> clear(int shard) override;
+  void look(std::vector<Uuid>) override {}
 
  private:
   void run();

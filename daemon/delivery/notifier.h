@@ -14,7 +14,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/metrics.h"
 #include "providers/http_call.h"
 #include "store/status_notices.h"

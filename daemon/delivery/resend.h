@@ -1,34 +1,26 @@
-// Once more, because a person decided so: a failed message that is requeued, one in doubt that is resent. One step
-// inside the caller's transaction, which holds the message's row; offering the hint is for after its COMMIT.
+// Once more, because a person decided so: a failed message that is requeued, one in doubt that is resent. Pure.
 #pragma once
 
-#include <string>
+#include <optional>
 #include <string_view>
 
 #include "audit/event.h"
-#include "message/route.h"
+#include "daemon/delivery/due_plan.h"
 #include "queue/queue.h"
-#include "store/messages.h"
+#include "store/message_change.h"
 
 namespace signet {
-
-enum class ResendBar { none, expired, suppressed, erased, no_route };
-std::string_view name(ResendBar bar);  // "EXPIRED", ...: a refusal's reason
-
-struct Resent {
-  ResendBar bar = ResendBar::none;  // what stands in the way; then nothing was written
-  int attempt_no = 0;               // that is due now
-  Hint hint;
-};
 
 enum class ResendKind {
   requeue,  // after a failure: under a new idempotency key, and attempts count anew
   resend,   // of one in doubt
 };
 
-// Writes the decision on the newest attempt, the event, the status and the due row. `event` has id, time, actor and
-// what else is the caller's; its action says what was decided. conflict: somebody moved the message meanwhile.
-Result<Resent> send_again(PgTransaction& tx, const Routes& routes, const MessageRow& message, ResendKind kind,
-                          Event event, const Uuid& decision_id);
+// The decision on the newest attempt, the event, the status and the due row. `event` has id, time, actor and what else
+// is the caller's; its action says what was decided. None: its status does not allow it, or no route leads there.
+std::optional<MessageChange> send_again(const MessageView& view, const DuePlan& plan, ResendKind kind, Event event,
+                                        const Uuid& decision_id);
+
+Hint hint_of(const DueRow& due);  // to be offered once it is committed
 
 }  // namespace signet

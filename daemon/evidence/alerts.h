@@ -9,7 +9,7 @@
 
 #include "base/ids.h"
 #include "daemon/evidence/alert_rules.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/evidence/receivers.h"
 #include "daemon/evidence/system_message.h"
 #include "daemon/metrics.h"

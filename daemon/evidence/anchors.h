@@ -13,7 +13,7 @@
 
 #include "daemon/evidence/anchor_check.h"
 #include "daemon/evidence/faults.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/evidence/sequencer.h"
 
 namespace signet {

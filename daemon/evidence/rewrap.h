@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/metrics.h"
 #include "store/key_rotation.h"
 #include "store/keyring.h"

@@ -10,7 +10,7 @@
 #include "audit/tile.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/metrics.h"
 #include "store/audit_log.h"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "daemon/evidence/fault_record.h"
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 #include "daemon/evidence/sequencer.h"
 #include "store/keyring.h"
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/base/files.h"
 #include "tests/fakes/clock.h"
 
 using namespace signet;
@@ -89,4 +90,28 @@ TEST_CASE("a stepped wall clock leaves the ticks alone") {
   CHECK(clock.wall().us == wall.us - 5'000'000);
   clock.advance_ms(5);
   CHECK(clock.tick().us == before.us + 5000);
+}
+
+TEST_CASE("an offset moves what people see of the time and no deadline, and a test may write it into a file") {
+  const SystemClock clock;
+  std::atomic<int64_t> offset_us = -3'600'000'000;
+  const SystemClock set(&offset_us);
+  CHECK(set.wall().us < clock.wall().us - 3'590'000'000);
+  CHECK(set.tick().us - clock.tick().us < 10'000'000);
+
+  const TestDir folder;
+  for (const char* bad : {"", "1234567", "123456789"}) {
+    const auto mapped = map_clock_offset(folder.put("offset", bad));
+    REQUIRE_FALSE(mapped.ok());
+    CHECK_THAT(mapped.error().text, Catch::Contains("8 octets"));
+  }
+  CHECK_FALSE(map_clock_offset(folder / "none").ok());
+  const int64_t hour_us = 3'600'000'000;
+  const auto octets = [](int64_t us) { return std::string(reinterpret_cast<const char*>(&us), sizeof us); };
+  const std::string file = folder.put("clock", octets(hour_us));
+  const auto mapped = map_clock_offset(file);
+  REQUIRE(mapped.ok());
+  CHECK(SystemClock(*mapped).wall().us > clock.wall().us + hour_us - 10'000'000);
+  std::fstream(file, std::ios::binary | std::ios::in | std::ios::out) << octets(-hour_us);
+  CHECK(SystemClock(*mapped).wall().us < clock.wall().us - hour_us + 10'000'000);
 }

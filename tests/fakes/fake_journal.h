@@ -74,12 +74,12 @@ class FakeJournal : public Journal {
       done(std::move(out));
     });
   }
-  void claim_due(int count_max, std::vector<std::string>,
-                 std::function<void(Result<std::vector<PermitRequest>>)> done) override {
-    loop_.post([this, count_max, done = std::move(done)] {
-      std::vector<PermitRequest> out;
+  void claim_due(DueQuery query, std::function<void(Result<std::vector<DueClaim>>)> done) override {
+    loop_.post([this, query = std::move(query), done = std::move(done)] {
+      std::vector<DueClaim> out;
       for (const auto& [id, m] : messages)
-        if (m.is_due && !m.is_permitted && static_cast<int>(out.size()) < count_max) out.push_back({id, "sms", "", ""});
+        if (m.is_due && !m.is_permitted && static_cast<int>(out.size()) < query.count_max)
+          out.push_back({id, m.permit.priority, "sms", "", ""});
       done(std::move(out));
     });
   }
@@ -103,10 +103,11 @@ class FakeJournal : public Journal {
       m.permit.head = {row.head.n + 1, row.entry.leaf};
       m.permit.attempts += row.is_counted;
       m.is_permitted = false;
-      m.is_due = row.next_due.has_value();
-      if (row.next_due) {
+      m.is_due = row.next_delay_ms.has_value();
+      if (row.next_delay_ms) {
         m.permit.attempt_no++;
-        m.permit.due_at = *row.next_due;
+        m.permit.due_at = {clock_.wall().us + *row.next_delay_ms * 1000};
+        reply.next_due.emplace_back(row.id, m.permit.due_at);
       }
     }
     for (const auto& row : batch.ends) {

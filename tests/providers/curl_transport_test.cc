@@ -18,7 +18,6 @@ class PlainProvider : public Provider {  // 2xx is accepted, 429 throttled, all 
   explicit PlainProvider(std::string url) : url_(std::move(url)) {}
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return false; }
   bool has_receipts() const override { return false; }
   HttpRequest build(const Outbound& message) const override {

@@ -432,15 +432,15 @@ QUEUE_TEST("an offer of what is due rings the bell at the others, one for later 
 QUEUE_TEST("a lane that could not be a list's name is refused") {
   TestType world;
   for (const std::string lane : {"", "a:b", "SMS", "sms fr"})
-    CHECK(ask<int64_t>(
+    CHECK(ask<OfferReply>(
               world.loop,
               [&](auto done) { world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, lane)}, done); })
               .error()
               .code == ErrorCode::invalid);
-  CHECK(ask<int64_t>(world.loop,
-                     [&](auto done) {
-                       world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
-                     })
+  CHECK(ask<OfferReply>(world.loop,
+                        [&](auto done) {
+                          world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
+                        })
             .error()
             .code == ErrorCode::invalid);
 }

@@ -45,7 +45,7 @@ TEST_CASE("the queue goes down and up with its server, and says so once", "[redi
   world.server.kill9();
   run_until(world.loop, [&] { return !queue.is_up(); });
   const auto failed =
-      ask<int64_t>(world.loop, [&](auto done) { queue.offer(world.hints(0, 3, Priority::normal), done); });
+      ask<OfferReply>(world.loop, [&](auto done) { queue.offer(world.hints(0, 3, Priority::normal), done); });
   CHECK(failed.error().code == ErrorCode::unavailable);
   CHECK(failed.error().text.find("redis at 127.0.0.1") != std::string::npos);
   run_for(world.loop, 300);
@@ -108,10 +108,10 @@ TEST_CASE("a full server takes no offers, but lets go of what it has", "[redis]"
   RedisWorld world;
   world.offer(world.hints(0, 5, Priority::normal));
   world.server.command({"CONFIG", "SET", "maxmemory", "1"});
-  CHECK(
-      ask<int64_t>(world.loop, [&](auto done) { world.queue("one").offer(world.hints(10, 5, Priority::normal), done); })
-          .error()
-          .code == ErrorCode::limit);
+  CHECK(ask<OfferReply>(world.loop,
+                        [&](auto done) { world.queue("one").offer(world.hints(10, 5, Priority::normal), done); })
+            .error()
+            .code == ErrorCode::limit);
   const auto claimed = world.claim();
   CHECK(claimed.size() == 5);
   CHECK(world.ack(ids_of(claimed)) == 5);

@@ -51,7 +51,7 @@ struct Fixture {
     REQUIRE(reply->permits.size() == 1);
     return reply->permits[0];
   }
-  ResultRow result(const Permit& p, OutcomeKind kind, Status status, std::optional<WallTime> next = {}) {
+  ResultRow result(const Permit& p, OutcomeKind kind, Status status, std::optional<int64_t> next_delay_ms = {}) {
     ResultRow row;
     row.id = p.id;
     row.attempt_no = p.attempt_no;
@@ -60,7 +60,7 @@ struct Fixture {
     row.provider = p.provider;
     row.started_at = row.finished_at = clock.wall();
     row.status = status;
-    row.next_due = next;
+    row.next_delay_ms = next_delay_ms;
     row.head = p.head;
     row.entry = {ids.next(), p.id, "canon " + ids.next().text(), {}};
     row.entry.leaf = leaf_hash(row.entry.canon);
@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that 
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   const Permit first = permit(id);
   CHECK(verdict_of(*this, id) == PermitVerdict::taken);
-  CHECK(record(result(first, OutcomeKind::retryable, Status::queued, clock.wall())).empty());
+  CHECK(record(result(first, OutcomeKind::retryable, Status::queued, 0)).empty());
   const Permit second = permit(id);
   REQUIRE(second.verdict == PermitVerdict::granted);
   CHECK(second.attempt_no == 2);
@@ -248,8 +248,12 @@ TEST_CASE_METHOD(Fixture, "without Redis what is due and held by nobody is claim
   const Uuid held = messages->insert({sms("+61491570006", "b")});
   const Uuid paused = messages->insert({mail("anna@example.org", "s", "c"), "email"});
   permit(held);
-  std::optional<std::vector<PermitRequest>> found;
-  journal->claim_due(10, {"email"}, [&](Result<std::vector<PermitRequest>> got) {
+  std::optional<std::vector<DueClaim>> found;
+  DueQuery query;
+  for (int shard = 0; shard < kShards; shard++) query.shards.push_back(shard);
+  query.lanes = {"sms"};
+  query.count_max = 10;
+  journal->claim_due(query, [&](Result<std::vector<DueClaim>> got) {
     REQUIRE(got.ok());
     found = std::move(*got);
     loop.stop();

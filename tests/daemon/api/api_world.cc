@@ -183,7 +183,7 @@ BasicApiWorld<Json>::BasicApiWorld()
   services.tasks = &tasks;
   services.bundles = &bundles;
   if (auto spool = tasks.open_spool(); !spool) throw std::runtime_error(spool.error().text);
-  tasks.add(kBulkRequeueTask, bulk_requeue_work(routes, clock, ids, log, services.offer));
+  tasks.add(kBulkRequeueTask, bulk_requeue_work(due_plan, clock, ids, log, services.offer));
   tasks.add("sample", [](TaskRun& run) -> Result<TaskEnd> {
     if (auto written = run.file().write("hello\n"); !written) return written.error();
     return TaskEnd{"{}", "sample.csv", "text/csv; charset=utf-8"};

@@ -31,7 +31,6 @@ class TestProvider : public Provider {
  public:
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
   Verdict verify(const CallbackRequest& request) const override;

@@ -140,7 +140,8 @@ TEST_CASE("each change by a receipt writes its event and no other") {
   World world;
   Metrics metrics;
   const auto author = world.user(Role::staff), reviewer = world.user(Role::reviewer);
-  Callbacks callbacks(world.postgres.options(), world.clock, world.ids, world.log, metrics, "signetd-1");
+  const auto store = make_pg_engine_store(world.postgres.options(), world.clock);
+  Callbacks callbacks(*store, world.ids, world.log, metrics, "signetd-1");
   int n = 0;
   for (const auto& change : all_changes()) {
     // From `queued` the attempt's own result says that it was sent.

@@ -64,6 +64,7 @@ struct Fixture {
   Keyring keys{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), system_random};
   Routes routes{{Route{Kind::sms, {}, {}, {{"twilio-main", 100}}}}};
   MemoryQueueServer server;
+  std::unique_ptr<Pace> pace;
   std::unique_ptr<MemoryQueue> queue;
   FakeJournal journal{loop, clock};
   ScriptedTransport* transport = nullptr;
@@ -75,6 +76,8 @@ struct Fixture {
     options.owner = "one";
     queue = std::make_unique<MemoryQueue>(
         server, clock, [this](std::function<void()> action) { loop.post(std::move(action)); }, options);
+    pace = std::make_unique<Pace>(std::map<std::string, ProviderLimits>{{"twilio-main", {}}}, BreakerSettings{},
+                                  clock.tick());
     auto made = std::make_unique<ScriptedTransport>(loop, journal.trace);
     transport = made.get();
     std::map<std::string, DeliveryProvider> providers;
@@ -84,9 +87,10 @@ struct Fixture {
     settings.callback_base = "http://hooks/webhooks/";
     settings.retry.base_ms = 1000;
     settings.retry.max_attempts = 3;
-    delivery = std::make_unique<Delivery>(DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys},
-                                          settings, Admit(routes, {{"twilio-main", {0, 1, in_flight}}}, random),
-                                          Dispatcher(0, 1), std::move(providers));
+    delivery = std::make_unique<Delivery>(
+        DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys, routes}, settings,
+        Admit({routes, *queue, clock, random, *pace, log, metrics}, {{"twilio-main", in_flight}}), Dispatcher(0, 1),
+        std::move(providers));
   }
   ~Fixture() { delivery.reset(); }
 
@@ -157,8 +161,8 @@ TEST_CASE_METHOD(Fixture, "a retryable attempt is followed by the next one, unti
   offer(id);
   until([&] { return at(id).status == Status::failed; });
   REQUIRE(at(id).results.size() == 3);
-  CHECK(at(id).results[0].next_due.has_value());
-  CHECK_FALSE(at(id).results[2].next_due.has_value());
+  CHECK(at(id).results[0].next_delay_ms.has_value());
+  CHECK_FALSE(at(id).results[2].next_delay_ms.has_value());
   CHECK(at(id).results[2].failure_reason == "attempts_used_up");
   CHECK_FALSE(at(id).results[2].is_proven);
   CHECK(transport->sent.size() == 3);

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kHeaderOctets = 44;
 constexpr size_t kFileOctetsMax = 1 << 20;
 constexpr int64_t kDayS = 86400;
+constexpr int64_t kLatestS = 1'000'000'000'000;  // what fits into WallTime
 
 struct Counts {  // of a header
   uint32_t is_utc = 0, is_standard = 0, leap = 0, changes = 0, types = 0, characters = 0;
@@ -179,7 +180,7 @@ Result<Zone> Zone::parse(std::string_view file) {
   for (size_t i = 0; i < counts->changes; i++) {
     const auto type = static_cast<uint8_t>(indices[i]);
     const int64_t at_s = big_endian(times.substr(i * 8, 8));
-    if (type >= counts->types || (i > 0 && at_s <= out.changes_.back().at_s)) return bad;
+    if (type >= counts->types || at_s > kLatestS || (i > 0 && at_s <= out.changes_.back().at_s)) return bad;
     out.changes_.push_back({at_s, offset_of(type)});
   }
   std::string_view footer = file.substr(kHeaderOctets + counts->data_octets(8));

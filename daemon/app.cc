@@ -373,7 +373,7 @@ void App::start_evidence() {
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
   system_messages_ =
-      std::make_unique<SystemMessages>(*keys_, *routes_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
   reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
                                          clock_, ids_, log_);
   tasks_->add(

@@ -119,6 +119,16 @@ Routes make_routes(const Config& config) {
   return Routes(std::move(out));
 }
 
+Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config) {
+  const auto& quiet = config.delivery.quiet_hours;
+  QuietSettings out{quiet.from_min, quiet.to_min, quiet.default_zones, {}};
+  for (const auto& word : quiet.applies_to)
+    if (const auto priority = parse_priority(word)) out.applies_to[static_cast<size_t>(*priority) - 1] = true;
+  auto made = QuietHours::make(std::move(out));
+  if (!made) return Error{made.error().code, "delivery.quiet_hours.default_zones: " + made.error().text};
+  return made;
+}
+
 DeliverySettings make_delivery_settings(const Config& config) {
   DeliverySettings out;
   out.window = config.delivery.window;

@@ -18,6 +18,7 @@
 #include "daemon/evidence/reporter.h"
 #include "daemon/evidence/sequencer.h"
 #include "daemon/evidence/tasks.h"
+#include "message/window.h"
 #include "store/keyring.h"
 #include "store/report_schedules.h"
 
@@ -31,6 +32,7 @@ Result<std::map<std::string, LoopProvider>> make_providers(const Config& config)
 LoopProvider share_of(const LoopProvider& provider, int loops);
 std::unique_ptr<Pace> make_pace(const Config& config, const std::map<std::string, LoopProvider>& providers, Tick now);
 Routes make_routes(const Config& config);
+Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);

@@ -27,13 +27,14 @@ struct QuietSettings {
   int from_min = 21 * 60;  // minute of the recipient's day; from later than to spans midnight
   int to_min = 8 * 60;
   // Of recipients whose zone is not known: it must be quiet in none of them. If there is no such time of day, the first
-  // zone alone counts.
+  // zone alone counts. Not empty where quiet hours apply to anything.
   std::vector<std::string> default_zones;
   std::array<bool, 4> applies_to{};  // critical, high, normal, bulk
 };
 
 class QuietHours {  // any thread
  public:
+  QuietHours() = default;  // none at all
   // not_found, corrupt: of a default zone.
   static Result<std::unique_ptr<QuietHours>> make(QuietSettings settings);
 
@@ -50,7 +51,7 @@ class QuietHours {  // any thread
   std::optional<WallTime> next_open(const Zones& zones, WallTime at) const;
   Zones zones_of(std::string_view time_zone) const;
 
-  const QuietSettings settings_;
+  const QuietSettings settings_{};
   Zones default_zones_;
   mutable std::mutex lock_;
   mutable std::map<std::string, std::shared_ptr<const Zone>, std::less<>> known_;  // null: cannot be read

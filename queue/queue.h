@@ -16,6 +16,8 @@
 
 namespace signet {
 
+constexpr int64_t kOfferAheadUs = 120 * 1000000LL;  // what is due later than this is not offered yet
+
 struct Hint {
   Uuid id;
   Priority priority = Priority::normal;

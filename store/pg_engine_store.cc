@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/crash_point.h"
 #include "store/engine_store.h"
 #include "store/place.h"
 
@@ -337,7 +338,11 @@ Result<std::optional<std::pair<Uuid, int>>> PgEngineStore::find_reference(const 
 }
 
 Result<std::vector<Changed>> PgEngineStore::change(const std::vector<Uuid>& ids, const Decide& decide) {
-  return in_transaction<std::vector<Changed>>([&](PgTransaction& tx) { return change_messages(tx, ids, decide); });
+  return in_transaction<std::vector<Changed>>([&](PgTransaction& tx) {
+    auto changed = change_messages(tx, ids, decide);
+    SIGNET_CRASH_POINT(change_uncommitted);
+    return changed;
+  });
 }
 
 }  // namespace

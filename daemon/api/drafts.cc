@@ -32,6 +32,7 @@ struct Draft {
   Content content;
   std::optional<WallTime> retain_until = {};
   std::optional<Handover> handover = {};
+  std::optional<std::string> urgent_reason = {};  // as written; "none" takes it back
 };
 
 size_t characters(std::string_view utf8) {
@@ -84,6 +85,13 @@ void read_text(Members& members, Draft& draft) {
     envelope.subject = *subject;
 }
 
+// Why quiet hours must not hold it. Closed words: they go into the log, where nothing about a patient may stand.
+std::optional<std::string> parse_urgent_reason(std::string_view text) {
+  for (const std::string_view word : {"clinical", "safety", "appointment", "requested", "none"})
+    if (text == word) return std::string(word);
+  return std::nullopt;
+}
+
 void read_times(Members& members, Draft& draft, WallTime now) {
   auto& row = draft.row;
   if (const auto time = members.time("scheduledFor")) row.scheduled_for = time;
@@ -102,6 +110,9 @@ void read_times(Members& members, Draft& draft, WallTime now) {
     else
       members.refuse("timeZone", "is no time zone", "write its IANA name, as in Australia/Sydney");
   }
+  draft.urgent_reason = members.word<std::string>("urgentReason", parse_urgent_reason,
+                                                  {"clinical", "safety", "appointment", "requested", "none"});
+  if (draft.urgent_reason) row.is_urgent = *draft.urgent_reason != "none";
 }
 
 // What an edit may bring too; the kind is known.
@@ -260,6 +271,7 @@ MessageRow keep(Context& context, Draft& draft, bool& is_new) {
   event.detail.emplace_back("kind", std::string(name(row.kind)));
   if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
   event.detail.emplace_back("riskLevel", std::string(name(row.risk_level)));
+  if (draft.urgent_reason) event.detail.emplace_back("urgent", *draft.urgent_reason);
   const Entry entry = chain(std::move(event), row.id, row.status, row.head);
   context.must(
       insert_message(context.tx(), row, seal_content(services.keyring, row.id, content, std::move(key)), entry));
@@ -365,6 +377,7 @@ http::Response patch_message(Context& context) {
                   {"recalled", row.status == Status::pending_review || row.status == Status::queued},
                   {"version", int64_t{row.version}}};
   if (draft.retain_until) event.detail.emplace_back("retainUntil", rfc3339(*draft.retain_until));
+  if (draft.urgent_reason) event.detail.emplace_back("urgent", *draft.urgent_reason);
   if (voided) {
     event.attempt_sha256 = void_sha256(row.id, *voided, services.instance, event.at);
     event.detail.emplace_back("void", int64_t{*voided});

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/crash_point.h"
+
 namespace signet {
 namespace {
 
@@ -148,6 +150,7 @@ void Admit::draw_tokens(const std::string& provider, Tick now) {
       [&tokens, &clock = parts_.clock, &metrics = parts_.metrics, provider](const Result<TokenLease>& lease) {
         if (!lease) return tokens.refused(provider, clock.tick());
         metrics.add("signet_tokens_leased_total", label(provider), lease->count);
+        SIGNET_CRASH_POINT(tokens_leased);
         tokens.leased(provider, *lease, clock.tick());
       });
 }

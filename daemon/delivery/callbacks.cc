@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/crash_point.h"
 #include "daemon/evidence/callback_hash.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
@@ -84,6 +85,7 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
 bool Callbacks::apply() {
   auto taken = store_.take_callbacks(kBatch, kLeaseMs);
   if (!taken || taken->empty()) return false;
+  SIGNET_CRASH_POINT(callbacks_taken);
   postponed_.clear();
   std::map<Uuid, std::vector<Matched>> waiting;  // by message, in the order in which they came
   for (const auto& row : *taken) {
@@ -129,6 +131,7 @@ bool Callbacks::apply_round(const std::vector<Matched>& round) {
     if (change && change->status) effective.insert(view.message.id);
     return change;
   });
+  if (changed) SIGNET_CRASH_POINT(callback_committed);
   if (!changed && changed.error().code == ErrorCode::unavailable) return false;
   if (!changed && round.size() > 1) {  // one by one, so that a bad one holds up no other
     for (const auto& callback : round)

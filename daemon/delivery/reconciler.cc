@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/crash_point.h"
+
 namespace signet {
 namespace {
 
@@ -57,6 +59,7 @@ void Reconciler::settle_overdue() {
   if (!overdue || overdue->empty()) return;
   std::vector<Uuid> ids;
   for (const auto& permit : *overdue) ids.push_back(permit.message_id);
+  SIGNET_CRASH_POINT(overdue_found);
   hooks_.settle(std::move(ids));
 }
 
@@ -114,8 +117,10 @@ bool Reconciler::decide(const std::vector<Doubt>& doubts, const std::map<Uuid, F
     if (decided.step == DoubtStep::settled) later.push_back({doubt.message_id, kReceiptMs});
     if (decided.step == DoubtStep::look_up)
       later.push_back({doubt.message_id, std::min(kAskAgainMs << std::min(doubt.looks, 20), kAskAgainMsMax)});
+    if (decided.change) SIGNET_CRASH_POINT(doubt_undecided);
     return std::move(decided.change);
   });
+  if (changed) SIGNET_CRASH_POINT(doubt_decided);
   if (changed) return later.empty() || store_.postpone_doubts(later).ok();
   if (changed.error().code == ErrorCode::unavailable) return false;
   if (doubts.size() > 1) {  // one by one, so that a bad one holds up no other

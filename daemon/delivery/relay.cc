@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "audit/attempt.h"
+#include "base/crash_point.h"
 #include "daemon/evidence/entry_of.h"
 
 namespace signet {
@@ -16,6 +17,7 @@ bool is_urgent(Priority priority) { return priority == Priority::critical || pri
 bool Relay::pass() {
   if (!leads()) return false;
   if (look_for_losses() && begin_round()) (void)offer_wanted();
+  SIGNET_CRASH_POINT(stamps_unrecorded);
   if (!store_.record_stamps(stamps_)) return false;
   look_at_stale();
   return false;
@@ -38,6 +40,7 @@ bool Relay::leads() {
   is_all_wanted_ = true;
   is_leading_ = true;
   log_.info("this daemon relays");
+  SIGNET_CRASH_POINT(place_won);
   return true;
 }
 
@@ -58,6 +61,7 @@ bool Relay::look_for_losses() {
     log_.warn("Redis lost a shard's hints; they are offered again from PostgreSQL", {{"shard", std::to_string(shard)}});
     is_all_wanted_ = true;
     if (!door_.clear(shard).ok()) return false;
+    SIGNET_CRASH_POINT(shard_cleared);
     highest = 0;
     waiting_[static_cast<size_t>(shard)] = 0;
   }
@@ -111,6 +115,7 @@ bool Relay::offer_lane(const DueLane& lane, int& rows_left) {
     if (!is_urgent(lane.priority)) rows_left -= static_cast<int>(rows->size());
     bool is_full = false;
     if (!hints.empty()) {
+      SIGNET_CRASH_POINT(due_scanned);
       auto reply = door_.offer(std::move(hints));
       if (!reply) return false;
       auto& waiting = waiting_[static_cast<size_t>(lane.shard)];

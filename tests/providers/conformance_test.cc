@@ -106,7 +106,7 @@ TEST_CASE("a request shows the patient nowhere but in the body, and twice built 
   }
 }
 
-TEST_CASE("rubbish is never taken for acceptance") {
+TEST_CASE("I6 rubbish is never taken for acceptance") {
   const std::string bodies[] = {"",
                                 "{",
                                 "null",

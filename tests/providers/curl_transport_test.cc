@@ -108,7 +108,7 @@ TEST_CASE("a request goes out whole and its reply comes back with lower-case hea
   CHECK(body == "text=%00&x");
 }
 
-TEST_CASE("libcurl repeats a POST silently, and the guard stops it and calls it in doubt") {
+TEST_CASE("I3 libcurl repeats a POST silently, and the guard stops it and calls it in doubt") {
   for (bool guard : {true, false}) {
     INFO("guard " << guard);
     OneLoop one;
@@ -334,7 +334,7 @@ TEST_CASE("a reply that comes slowly, after 100 Continue, or in chunks is read w
   CHECK(outcome.provider_code == "transfer-encoding=chunked;x=y;");
 }
 
-TEST_CASE("a deadline that has passed sends nothing") {
+TEST_CASE("I10 a deadline that has passed sends nothing") {
   OneLoop one;
   HttpServer server(one.loop);
   server.on_request = [&](const HttpServer::Request& request) {

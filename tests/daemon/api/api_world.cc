@@ -179,6 +179,7 @@ BasicApiWorld<Json>::BasicApiWorld()
                "https://hooks.example.org"},
       admin(services, admin_routes()),
       webhooks(services, webhook_routes()) {
+  services.due_plan = &due_plan;
   services.passwords = &passwords;
   services.tasks = &tasks;
   services.bundles = &bundles;

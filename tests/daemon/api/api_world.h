@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/api/router.h"
+#include "daemon/delivery/due_plan.h"
 #include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
@@ -114,6 +115,8 @@ class BasicApiWorld {
   Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}},
                  {Kind::email, {"example.org"}, {}, {{"test", 100}}},
                  {Kind::letter, {}, {}, {{"test", 100}}}}};
+  QuietHours quiet_hours;
+  DuePlan due_plan{routes, quiet_hours};
   std::vector<Hint> offered;
   int came = 0;
   bool is_held_to_records = true;  // off: where what a call leaves is not looked at, for many calls a second

@@ -151,11 +151,7 @@ std::vector<Uuid> read_ids(Context& context) {
 
 http::Response post_cancel(Context& context) {
   context.only_query({});
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   const MessageRow row = locked_message(context, context.path_id());
   switch (cancel(context, {row.id}).front()) {
     case Cancel::done:

@@ -90,11 +90,7 @@ http::Response post_requeue(Context& context) {
   context.only_query({});
   context.concerns(context.path_id());
   must_be_allowed(context, Action::operate);
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   const MessageRow row = locked_message(context, context.path_id());
   if (row.status != Status::failed)
     context.refuse({.code = Code::status_conflict,

@@ -22,7 +22,7 @@ void write(Context& context, const char* action, const PauseRow& row) {
   Event event = new_event(context, action);
   event.object.type = row.scope == PauseScope::priority ? "queue" : "provider";
   event.reason_code = row.reason;
-  event.detail = {{"name", row.name}, {"scope", std::string(name(row.scope))}};
+  event.detail = {{"scope", std::string(name(row.scope))}, {"target", row.name}};
   context.must(insert_entry(context.tx(), beside(std::move(event), {})));
 }
 
@@ -50,11 +50,7 @@ http::Response pause(Context& context, PauseScope scope, const std::string& name
 }
 
 http::Response resume(Context& context, PauseScope scope, const std::string& name) {
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   if (context.must(signet::resume(context.tx(), scope, name))) write(context, "resumed", {scope, name, "", {}, {}});
   return answer_with(context, scope, name);
 }

@@ -12,18 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* name(DoubtClass doubt) {
-  switch (doubt) {
-    case DoubtClass::idempotent:
-      return "idempotent";
-    case DoubtClass::queryable:
-      return "queryable";
-    case DoubtClass::blind:
-      break;
-  }
-  return "blind";
-}
-
 // One that the configuration has, or, to be resumed, one that it had.
 std::string provider_of(Context& context, bool or_paused) {
   const std::string& wanted = context.path("name");
@@ -41,7 +29,7 @@ std::string provider_of(Context& context, bool or_paused) {
 
 Json health_json(const SeenHealth& seen) {
   return {{"instance", seen.instance},
-          {"breaker", signet::name(seen.breaker)},
+          {"breaker", name(seen.breaker)},
           {"reason", seen.reason.empty() ? Json(nullptr) : Json(seen.reason)},
           {"since", rfc3339(seen.since)},
           {"attempts", seen.attempts},
@@ -65,7 +53,6 @@ http::Response get_providers(Context& context) {
     for (const auto& seen : health)
       if (seen.provider == provider) daemons.push_back(health_json(seen));
     items.push_back({{"name", provider},
-                     {"doubtClass", name(adapter->doubt_class())},
                      {"pause", Json::parse(pause_json(pauses, PauseScope::provider, provider))},
                      {"daemons", std::move(daemons)}});
   }

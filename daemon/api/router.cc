@@ -89,6 +89,13 @@ ReadBody Context::body() const {
   return body;
 }
 
+void Context::no_members() const {
+  if (request.body.empty()) return;
+  ReadBody read = body();
+  Members(read.root, "", read.faults).finish();
+  refuse_faults(read.faults);
+}
+
 void Context::refuse_faults(const std::vector<Fault>& faults) const {
   if (faults.empty()) return;
   std::vector<std::string> errors;

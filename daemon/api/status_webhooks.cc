@@ -69,11 +69,7 @@ http::Response post_retry_status_notice(Context& context) {
   const Uuid id = context.path_id();
   context.concerns(id, "status_notice");
   must_be_allowed(context, Action::operate);
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   auto notice = context.must(lock_status_notice(context.tx(), id));
   if (!notice)
     context.refuse({.code = Code::not_found,

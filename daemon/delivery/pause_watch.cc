@@ -28,16 +28,9 @@ bool PauseWatch::pass() {
   const Tick now = clock_.tick();
   if (written_at_ && now.us - written_at_->us < kWriteEveryUs) return false;
   written_at_ = now;
-  write();
-  return false;
-}
-
-void PauseWatch::write() {
-  const auto rows = by_provider(health_());
-  for (const auto& row : rows)
-    metrics_.set("signet_breaker_open", "provider=\"" + row.provider + '"', row.breaker != BreakerState::closed);
   // What could not be written is written in two seconds; nothing waits for it.
-  (void)write_health(*session_, instance_, rows, kForgetAfterMs);
+  (void)write_health(*session_, instance_, by_provider(health_()), kForgetAfterMs);
+  return false;
 }
 
 std::vector<ProviderHealth> by_provider(const std::vector<ProviderHealth>& of_loops) {

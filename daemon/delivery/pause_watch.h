@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "daemon/metrics.h"
 #include "message/pauses.h"
 #include "store/pg_session.h"
 #include "store/provider_health.h"
@@ -19,23 +18,19 @@ namespace signet {
 class PauseWatch {
  public:
   // `tell`: once at first, then when something was paused or resumed. `health`: of every loop, in any order.
-  PauseWatch(PgOptions postgres, std::string instance, const Clock& clock, Metrics& metrics,
-             std::function<void(const Pauses&)> tell, std::function<std::vector<ProviderHealth>()> health)
+  PauseWatch(PgOptions postgres, std::string instance, const Clock& clock, std::function<void(const Pauses&)> tell,
+             std::function<std::vector<ProviderHealth>()> health)
       : postgres_(std::move(postgres)),
         instance_(std::move(instance)),
         clock_(clock),
-        metrics_(metrics),
         tell_(std::move(tell)),
         health_(std::move(health)) {}
   bool pass();  // a few times a second
 
  private:
-  void write();
-
   const PgOptions postgres_;
   const std::string instance_;
   const Clock& clock_;
-  Metrics& metrics_;
   const std::function<void(const Pauses&)> tell_;
   const std::function<std::vector<ProviderHealth>()> health_;
   std::unique_ptr<PgSession> session_;

@@ -13,16 +13,11 @@ namespace {
 struct Watched {
   Watched() { shared_postgres().clear(); }
   ManualClock clock;
-  Metrics metrics;
   std::vector<Pauses> told;
   std::vector<ProviderHealth> health;
   std::unique_ptr<PgSession> session = shared_postgres().session();
-  PauseWatch watch{shared_postgres().options(),
-                   "signetd-1",
-                   clock,
-                   metrics,
-                   [this](const Pauses& pauses) { told.push_back(pauses); },
-                   [this] { return health; }};
+  PauseWatch watch{shared_postgres().options(), "signetd-1", clock,
+                   [this](const Pauses& pauses) { told.push_back(pauses); }, [this] { return health; }};
 
   void change(PauseScope scope, const std::string& name, bool is_paused) {
     PgTransaction tx(*session);
@@ -90,7 +85,6 @@ TEST_CASE_METHOD(Watched, "what the loops see of a provider is one row of this d
   rows = read_health(tx);
   REQUIRE(rows->size() == 1);
   CHECK((*rows)[0].breaker == BreakerState::half_open);
-  CHECK(metrics.value("signet_breaker_open", "provider=\"a\"") == 1);
 }
 
 }  // namespace

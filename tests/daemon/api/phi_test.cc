@@ -198,8 +198,7 @@ void attack(Scene& s) {
                              "limit",
                              "cursor",
                              "ids",
-                             "decision",
-                             "reason",
+                             "evidence",
                              "provider",
                              "asOf",
                              "direct"}) {

@@ -312,7 +312,8 @@ TEST_CASE("without the provider's word a resolution is not proven") {
   }
   // A receipt that comes after all proves it.
   Metrics metrics;
-  Callbacks callbacks(world.postgres.options(), world.clock, world.ids, world.log, metrics, "signetd-1");
+  const auto store = make_pg_engine_store(world.postgres.options(), world.clock);
+  Callbacks callbacks(*store, world.ids, world.log, metrics, "signetd-1");
   (void)world.callback_for(given_up, "delivered");
   (void)callbacks.apply();
   CHECK(world.status_of(given_up) == "delivered");

@@ -1,8 +1,5 @@
 #include "tests/chaos/world.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -161,35 +158,9 @@ void World::as_superuser(const std::string& script) {
   if (!done) throw std::runtime_error(done.error().text);
 }
 
-World::Answer World::http(const std::string& method, int port, const std::string& path, const std::string& body,
-                          const std::string& token) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  timeval limit{20, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  Answer out;
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    ::close(fd);
-    return out;
-  }
-  std::string request = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
-  if (!token.empty()) request += "Authorization: Bearer " + token + "\r\n";
-  if (!body.empty())
-    request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  request += "\r\n" + body;
-  (void)!::write(fd, request.data(), request.size());
-  std::string reply;
-  char buffer[16384];
-  for (ssize_t n; (n = ::read(fd, buffer, sizeof buffer)) > 0;) reply.append(buffer, static_cast<size_t>(n));
-  ::close(fd);
-  if (reply.size() < 12) return out;
-  out.status = std::atoi(reply.c_str() + 9);
-  const auto end = reply.find("\r\n\r\n");
-  if (end != std::string::npos) out.body = reply.substr(end + 4);
-  return out;
+HttpAnswer World::http(const std::string& method, int port, const std::string& path, const std::string& body,
+                       const std::string& token) {
+  return http_call(method, port, path, body, token);
 }
 
 std::string World::metrics() {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "store/keyring.h"
 #include "tests/fakes/approved_messages.h"
+#include "tests/fakes/http_call.h"
 #include "tests/fakes/postgres_server.h"
 #include "tests/fakes/process.h"
 #include "tests/fakes/redis_server.h"
@@ -44,12 +45,8 @@ class World {
   std::string value(const std::string& sql);
   void as_superuser(const std::string& script);
 
-  struct Answer {
-    int status = 0;
-    std::string body;
-  };
-  Answer http(const std::string& method, int port, const std::string& path, const std::string& body = "",
-              const std::string& token = "");
+  HttpAnswer http(const std::string& method, int port, const std::string& path, const std::string& body = "",
+                  const std::string& token = "");
   std::string metrics();
   std::string sandbox_summary();
   int64_t sandbox_accepted();

@@ -60,7 +60,7 @@ PostgresServer::PostgresServer() {
        " > " + folder_ + ".log 2>&1");
   must("cat >> " + folder_ +
        "/data/postgresql.conf <<E\nlisten_addresses = '127.0.0.1'\nport = " + std::to_string(port_) +
-       "\nunix_socket_directories = '" + folder_ + "'\nshared_buffers = 128MB\nmax_connections = 100\nE");
+       "\nunix_socket_directories = '" + folder_ + "'\nshared_buffers = 128MB\nmax_connections = 200\nE");
   start();
   session("postgres");  // proves that it answers
   {

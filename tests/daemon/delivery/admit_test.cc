@@ -215,14 +215,18 @@ TEST_CASE_METHOD(Fixture, "its health names slots, breaker and pauses") {
 }
 
 TEST_CASE_METHOD(Fixture, "the token is spent at the first byte: what waited for a permit too long asks for another") {
-  Admit gate = admit({10, 1, 100});
+  Admit gate = admit({1, 1, 100});
   Tick again_at;
   CHECK(ask(gate, "sms").answer == Answer::busy);  // the bank is empty, and asks
   answer();
   REQUIRE(ask(gate, "sms").answer == Answer::admitted);
+  CHECK(ask(gate, "sms").answer == Answer::busy);  // the token is spoken for
   clock.advance_ms(150);
   CHECK_FALSE(gate.may_start("a", clock.tick(), again_at));  // void by now
   CHECK(again_at > clock.tick());
+  answer();
+  clock.advance_ms(900);
+  CHECK_FALSE(gate.may_start("a", clock.tick(), again_at));  // asks again
   answer();
   CHECK(gate.may_start("a", clock.tick(), again_at));
   CHECK_FALSE(gate.may_start("a", clock.tick(), again_at));
@@ -235,9 +239,9 @@ TEST_CASE_METHOD(Fixture, "without Redis each daemon has its own part of the rat
   int sent = 0;
   for (int ms = 0; ms < 2000; ms++, clock.advance_ms(1)) {
     Tick again_at;
-    while (ask(gate, "sms").answer == Answer::admitted && gate.may_start("a", clock.tick(), again_at)) {
-      gate.release("a", true);
-      sent++;
+    for (bool is_sent = true; is_sent && ask(gate, "sms").answer == Answer::admitted; sent += is_sent) {
+      is_sent = gate.may_start("a", clock.tick(), again_at);
+      gate.release("a", is_sent);
     }
   }
   CHECK(sent <= 101);

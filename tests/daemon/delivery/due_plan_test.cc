@@ -12,8 +12,8 @@ WallTime at(const std::string& text) { return parse_rfc3339(text).value(); }
 
 TEST_CASE("a due row has its lane, its sender and its window") {
   const Routes routes({Route{Kind::sms, {"NZ"}, {}, {{"b", 100}}}, Route{Kind::sms, {"AU"}, {}, {{"a", 100}}}});
-  const auto quiet = std::move(*QuietHours::make({21 * 60, 8 * 60, {"Australia/Sydney"}, {false, false, true, true}}));
-  const DuePlan plan(routes, *quiet);
+  const auto quiet = QuietHours::make({21 * 60, 8 * 60, {"Australia/Sydney"}, {false, false, true, true}});
+  const DuePlan plan(routes, **quiet);
   MessageRow message;
   message.id = parse_uuid("019ab000-0000-7000-8000-000000000001").value();
   message.author_id = parse_uuid("019ab000-0000-7000-8000-00000000abcd").value();

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 
@@ -20,11 +21,12 @@ using namespace signet;
 namespace {
 
 const std::string kProvider = "gateway";
+using Rates = std::map<std::string, ProviderRate>;
 
 // Of one daemon, which sends whenever it may.
 struct Daemon {
   Daemon(const Clock& clock, Queue& queue, double rate_per_s, double burst)
-      : clock(clock), queue(queue), bank({{kProvider, {rate_per_s, burst}}}) {}
+      : clock(clock), queue(queue), bank(Rates{{kProvider, {rate_per_s, burst}}}) {}
 
   void draw() {
     const auto wish = bank.wanted(kProvider, clock.tick());
@@ -118,7 +120,8 @@ TEST_CASE("I11 in any second at most rate + burst + daemons x chunk leave, whate
     CAPTURE(seed, rate, burst);
     CHECK(static_cast<double>(most_in_a_second(sent_us)) <= rate + burst + 3 * chunk);
     CHECK(static_cast<double>(sent_us.size()) <= rate * kSeconds + burst + 3 * chunk);
-    if (!has_stalls && seed % 5 != 0) CHECK(static_cast<double>(sent_us.size()) >= 0.95 * rate * kSeconds);
+    // A bucket of one token is full as soon as nobody takes it, and then loses what comes.
+    if (!has_stalls && seed % 5 != 0 && burst > 1) CHECK(static_cast<double>(sent_us.size()) >= 0.95 * rate * kSeconds);
   }
 }
 
@@ -192,7 +195,7 @@ TEST_CASE("I11 over a real Redis with three daemons") {
 
 TEST_CASE("what is not spent within 100 ms is void") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {100, 10}}});
+  TokenBank bank(Rates{{kProvider, {100, 10}}});
   REQUIRE_FALSE(bank.spend(kProvider, clock.tick()));
   bank.leased(kProvider, {2, 0}, clock.tick());
   CHECK(bank.spend(kProvider, clock.tick()));
@@ -205,7 +208,7 @@ TEST_CASE("what is not spent within 100 ms is void") {
 
 TEST_CASE("no more are asked for than wait, and never more than a chunk is held") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {200, 10}}});
+  TokenBank bank(Rates{{kProvider, {200, 10}}});
   CHECK(bank.wanted(kProvider, clock.tick())->want == 1);
   CHECK_FALSE(bank.wanted(kProvider, clock.tick()).has_value());  // asked already
   bank.leased(kProvider, {1, 0}, clock.tick());
@@ -220,7 +223,7 @@ TEST_CASE("no more are asked for than wait, and never more than a chunk is held"
 
 TEST_CASE("a slow provider's message is not admitted before its token is there, a fast one's a little ahead of it") {
   ManualClock clock;
-  TokenBank bank({{"slow", {1, 1}}, {"fast", {1000, 1}}});
+  TokenBank bank(Rates{{"slow", {1, 1}}, {"fast", {1000, 1}}});
   bank.set_live_daemons(2);
   CHECK_FALSE(bank.reserve("slow", true, clock.tick()));
   bank.leased("slow", {1, 900000}, clock.tick());
@@ -238,7 +241,7 @@ TEST_CASE("a slow provider's message is not admitted before its token is there, 
 
 TEST_CASE("an empty bucket is asked again when it says that there is more") {
   ManualClock clock;
-  TokenBank bank({{kProvider, {10, 1}}});
+  TokenBank bank(Rates{{kProvider, {10, 1}}});
   REQUIRE(bank.wanted(kProvider, clock.tick()).has_value());
   CHECK(bank.again_at(kProvider, clock.tick()) > clock.tick());
   bank.leased(kProvider, {0, 70000}, clock.tick());

@@ -207,7 +207,7 @@ TEST_CASE("a bulk requeue does what its dry run counted, and refuses when that h
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) ids.push_back(world.dead(i < 3 ? "rejected" : "unknown_recipient"));
   const auto expired = world.dead("rejected");
-  world.sql("update message set expires_at = now() where id = '" + expired + "'");
+  world.sql("update message set expires_at = '2026-11-01' where id = '" + expired + "'");
   const Json filter{{"reason", "rejected"}};
   Json dry = filter;
   dry["dryRun"] = true;

@@ -103,7 +103,8 @@ constexpr AuditAction kActions[] = {
        {"outcome", kWord},
        {"proven", kFlag},
        {"provider", kWord},
-       {"providerCode", kWord}}}},
+       {"providerCode", kWord},
+       {"void", kNumber}}}},
     {"delivery_in_doubt",
      Chained::always,
      "the provider may or may not have it",
@@ -306,6 +307,10 @@ constexpr AuditAction kActions[] = {
      "another person looked at a use of break-glass",
      {{{"justified", kFlag}, {"openedBy", kWord}, {"reads", kNumber}}}},
     {"callback_refused", Chained::never, "a provider's callback did not verify", {}},
+    {"intake_refused",
+     Chained::never,
+     "an envelope of the intake stream was refused",
+     {{{"envelopeSha256", kWord}, {"streamId", kWord}}}},
 
     // Operation.
     {"suppression_added",

@@ -11,8 +11,10 @@
 #include "daemon/api/router.h"
 #include "daemon/assembly.h"
 #include "daemon/commands/commands.h"
+#include "daemon/delivery/bulk_requeue.h"
 #include "daemon/delivery/callbacks.h"
 #include "daemon/delivery/heartbeat.h"
+#include "daemon/delivery/pause_watch.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/alerts.h"
@@ -43,6 +45,8 @@ constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a s
 constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place, as the next two
 constexpr int64_t kVerifyEveryMs = 2000;
 constexpr int64_t kAnchorEveryMs = 2000;
+constexpr int64_t kPausesEveryMs = 500;
+constexpr int64_t kNotifyEveryMs = 500;  // keeps the place too
 constexpr int64_t kSchedulesEveryMs = 15000;
 constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
 constexpr size_t kRequestsQueuedMax = 1024;
@@ -133,13 +137,18 @@ class App {
   std::unique_ptr<Alerts> alerts_;
   AnchorSettings anchor_settings_;
   std::unique_ptr<Anchors> anchors_;
+  std::unique_ptr<PauseWatch> pause_watch_;
+  std::unique_ptr<Worker> pause_worker_;
+  NotifierSettings notifier_settings_;
+  std::unique_ptr<Notifier> notifier_;
+  std::vector<std::unique_ptr<Worker>> tellers_;  // of the notifier, one a service
   std::unique_ptr<Purge> purge_;
   std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
   std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_,
-      sequencer_worker_, verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, purge_worker_,
-      rewrap_worker_, watchdog_, sweeper_;
+      sequencer_worker_, verifier_worker_, anchors_worker_, notifier_worker_, alerts_worker_, schedules_worker_,
+      purge_worker_, rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -223,6 +232,7 @@ Result<void> App::prepare() {
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
+  tasks_->add(kBulkRequeueTask, bulk_requeue_work(*due_plan_, clock_, ids_, log_, services_->offer));
   services_->tasks = tasks_.get();
   auto result_spool = open_result_spool(config_, log_);
   if (!result_spool) return result_spool.error();
@@ -231,6 +241,9 @@ Result<void> App::prepare() {
   if (!receivers) return receivers.error();
   receivers_ = std::move(*receivers);
   services_->receivers = &receivers_;
+  auto notifier = make_notifier_settings(config_);
+  if (!notifier) return notifier.error();
+  notifier_settings_ = std::move(*notifier);
   services_->due_plan = &*due_plan_;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
@@ -339,6 +352,19 @@ void App::start_delivery() {
   });
   for (auto& loop : loops_) loop->start();
   loops_running_ = loops_.size();
+  pause_watch_ = std::make_unique<PauseWatch>(
+      postgres_, config_.instance, clock_,
+      [this](const Pauses& pauses) {
+        for (auto& loop : loops_) loop->set_pauses(pauses);
+      },
+      [this] {
+        std::vector<ProviderHealth> out;
+        for (const auto& loop : loops_)
+          for (auto& one : loop->health()) out.push_back(std::move(one));
+        return out;
+      });
+  pause_worker_ = std::make_unique<Worker>(kPausesEveryMs, [this] { return pause_watch_->pass(); });
+  pause_worker_->wake();
   is_delivering_ = true;
   beats_seen_.assign(loops_.size(), -1);
   if (notify_.watchdog_ms() > 0)
@@ -406,6 +432,12 @@ void App::start_evidence() {
         std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
                                   ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
     anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
+  }
+  if (!notifier_settings_.receivers.empty()) {
+    notifier_ = std::make_unique<Notifier>(postgres_, notifier_settings_, clock_, ids_, log_, metrics_);
+    notifier_worker_ = std::make_unique<Worker>(kNotifyEveryMs, [this] { return notifier_->pass(); });
+    for (size_t i = 0; i < notifier_->receivers(); i++)
+      tellers_.push_back(std::make_unique<Worker>(kNotifyEveryMs, [this, i] { return notifier_->tell(i); }));
   }
   purge_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return purge_->pass(); });
   rewrap_ = std::make_unique<Rewrap>(postgres_, *keys_, config_.instance, clock_, ids_, log_, metrics_);
@@ -547,6 +579,9 @@ void App::stop(int) {
   alerts_worker_->stop();
   schedules_worker_->stop();
   if (anchors_worker_) anchors_worker_->stop();
+  pause_worker_->stop();
+  if (notifier_worker_) notifier_worker_->stop();
+  for (auto& teller : tellers_) teller->stop();
   purge_->stop();
   purge_worker_->stop();
   rewrap_worker_->stop();
@@ -604,6 +639,9 @@ int App::run() {
   alerts_worker_.reset();
   schedules_worker_.reset();
   anchors_worker_.reset();
+  notifier_worker_.reset();
+  pause_worker_.reset();
+  tellers_.clear();
   purge_worker_.reset();
   rewrap_worker_.reset();
   task_workers_.clear();

@@ -240,6 +240,21 @@ Result<Receivers> make_receivers(const Config& config) {
   return out;
 }
 
+Result<NotifierSettings> make_notifier_settings(const Config& config) {
+  NotifierSettings out;
+  for (const auto& entry : config.status_webhooks) {
+    auto fault = [&entry](const Error& error) {
+      return Error{error.code, "status_webhooks." + entry.service + ".secret_file: " + error.text};
+    };
+    auto secret = read_secret_file(entry.secret_file);
+    if (!secret) return fault(secret.error());
+    auto key = webhook_key(secret->octets());
+    if (!key) return fault(key.error());
+    out.receivers.push_back({entry.service, entry.url, std::move(*key)});
+  }
+  return out;
+}
+
 AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds) {
   constexpr int64_t kMinuteMs = 60'000;
   const auto& rules = config.alerts.rules;

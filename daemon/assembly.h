@@ -10,6 +10,7 @@
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/due_plan.h"
+#include "daemon/delivery/notifier.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
@@ -46,6 +47,7 @@ PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
 Result<Receivers> make_receivers(const Config& config);
+Result<NotifierSettings> make_notifier_settings(const Config& config);
 AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds);
 ReporterSettings make_reporter_settings(const Config& config);
 std::vector<ReportSchedule> make_report_schedules(const Config& config);

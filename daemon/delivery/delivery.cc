@@ -310,13 +310,13 @@ void Delivery::refuse(Flight& flight) {
   parts_.metrics.add("signet_permits_total", "verdict=\"refused\"");
   release(flight);
   const Permit& permit = flight.permit;
-  const Refusal refusal = refusal_of(permit, flight.is_look, flight.was_unknown, refusals_, server_now());
+  const PermitRefusal refusal = refusal_of(permit, flight.is_look, flight.was_unknown, refusals_, server_now());
   switch (refusal.step) {
-    case Refusal::Step::drop:
+    case PermitRefusal::Step::drop:
       return finish(flight.id, std::nullopt);
-    case Refusal::Step::wait:
+    case PermitRefusal::Step::wait:
       return finish(flight.id, refusal.again_at);
-    case Refusal::Step::ask:
+    case PermitRefusal::Step::ask:
       room_.leave(flight.lane);
       flight.lane = permit.lane;
       room_.enter(flight.lane);
@@ -324,16 +324,16 @@ void Delivery::refuse(Flight& flight) {
       flight.pinned_provider = permit.pinned_provider;
       flight.avoid = permit.avoid;
       return wait_for_admission(flight);
-    case Refusal::Step::end:
+    case PermitRefusal::Step::end:
       return end(flight, refusal);
-    case Refusal::Step::move:
+    case PermitRefusal::Step::move:
       return move(flight, refusal);
-    case Refusal::Step::prove:
+    case PermitRefusal::Step::prove:
       return unknown_.push_back(flight.id);
   }
 }
 
-void Delivery::end(Flight& flight, const Refusal& refusal) {
+void Delivery::end(Flight& flight, const PermitRefusal& refusal) {
   if (refusal.is_alarm) {
     parts_.metrics.add("signet_alarm", "reason=\"" + refusal.reason + '"');
     parts_.log.error("ALARM: a message can never be sent as things stand: it failed; mend the cause and requeue it",
@@ -350,7 +350,7 @@ void Delivery::end(Flight& flight, const Refusal& refusal) {
   batches_.add(std::move(row));
 }
 
-void Delivery::move(Flight& flight, const Refusal& refusal) {
+void Delivery::move(Flight& flight, const PermitRefusal& refusal) {
   batches_.add(MoveRow{flight.id, flight.permit.attempt_no, refusal.lane, refusal.again_at, refusal.send_until});
   const bool is_soon = refusal.again_at.us - server_now().us <= kSoonUs;
   if (is_soon && refusal.lane == flight.lane) flight.next_due = refusal.again_at;  // else the relay offers it anew

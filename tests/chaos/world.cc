@@ -82,6 +82,7 @@ delivery:
   in_doubt: { sms: )" + options_.in_doubt +
                            R"(, email: )" + options_.in_doubt + R"(, wait_s: )" +
                            std::to_string(options_.in_doubt_wait_s) + R"( }
+  quiet_hours: { applies_to: [] }
 providers:
   - { name: twilio-main, adapter: twilio, base_url: "http://127.0.0.1:)" +
                            std::to_string(sandbox_port) + R"(", account_sid: )" + kSid +

@@ -93,6 +93,7 @@ class App {
   std::unique_ptr<QuietHours> quiet_hours_;
   std::optional<DuePlan> due_plan_;
   std::unique_ptr<Pace> pace_;
+  std::unique_ptr<Spool> result_spool_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -214,6 +215,9 @@ Result<void> App::prepare() {
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
   services_->tasks = tasks_.get();
+  auto result_spool = open_result_spool(config_, log_);
+  if (!result_spool) return result_spool.error();
+  result_spool_ = std::move(*result_spool);
   auto receivers = make_receivers(config_);
   if (!receivers) return receivers.error();
   receivers_ = std::move(*receivers);
@@ -303,7 +307,8 @@ void App::start_delivery() {
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
     loops_.push_back(std::make_unique<DeliveryLoop>(
-        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *pace_}, std::move(options)));
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_},
+        std::move(options)));
   }
   start_care(std::move(epochs));
   start_evidence();

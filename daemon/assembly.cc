@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/file.h"
 #include "daemon/commands/commands.h"
 #include "message/phone.h"
 #include "providers/standard_webhook.h"
@@ -135,11 +136,26 @@ DeliverySettings make_delivery_settings(const Config& config) {
   out.batch = std::min(out.batch, std::max(1, out.window / 8));
   out.permit_start_ms = config.delivery.permit_start_ms;
   out.request_timeout_ms = config.delivery.request_timeout_ms;
+  out.lease_ms = config.delivery.lease_ms;
   const auto& retry = config.delivery.retry;
   out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
   out.callback_base = config.http.webhooks.public_url + "/webhooks/";
   out.instance = config.instance;
   return out;
+}
+
+Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log) {
+  const std::string path = config.delivery.spool_dir + "/results/" + file_name_of(config.instance);
+  auto file = open_spool_file(path);
+  if (!file) return Error{file.error().code, "delivery.spool_dir: " + file.error().text};
+  auto spool = Spool::open(std::move(*file), size_t{static_cast<uint32_t>(config.delivery.spool_mb_max)} << 20);
+  if (!spool) return Error{spool.error().code, "delivery.spool_dir: " + spool.error().text};
+  if ((*spool)->waiting() > 0)
+    log.info("results of the last run wait in the spool", {{"rows", std::to_string((*spool)->waiting())}});
+  if ((*spool)->torn_octets() > 0)
+    log.warn("the spool of results ended in a torn record: a message or more will stand in doubt",
+             {{"octets", std::to_string((*spool)->torn_octets())}});
+  return spool;
 }
 
 ReconcilerSettings make_reconciler_settings(const Config& config) {

@@ -33,6 +33,8 @@ std::unique_ptr<Pace> make_pace(const Config& config, const std::map<std::string
 Routes make_routes(const Config& config);
 Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
+// What an earlier run left in it is told to `log`.
+Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);
 PlanDue plan_due(const Routes& routes);  // which outlives it

@@ -5,6 +5,7 @@
 #include "daemon/delivery/heartbeat.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/relay.h"
+#include "daemon/delivery/spool.h"
 #include "store/memory_engine_store.h"
 #include "tests/simulation/sim_queue.h"
 
@@ -14,6 +15,7 @@ namespace {
 constexpr int64_t kCallbacksUs = 200'000, kCareUs = 500'000, kBeatUs = 1'000'000;
 constexpr int64_t kStopMs = 1500;
 constexpr int kInFlight = 16;
+constexpr size_t kSpoolBytes = 1 << 20;
 
 struct NullLog : Log {
   void write(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
@@ -69,10 +71,32 @@ struct SimDaemon::Loop {
   std::unique_ptr<Delivery> delivery;
 };
 
+// A file that outlives its daemon, on a disk that may be full.
+class SimSpoolFile : public SpoolFile {
+ public:
+  SimSpoolFile(std::string& octets, size_t bytes_max) : octets_(octets), bytes_max_(bytes_max) {}
+  Result<std::string> read() override { return octets_; }
+  Result<void> append(std::string_view octets) override {
+    const size_t room = bytes_max_ - std::min(bytes_max_, octets_.size());
+    octets_.append(octets.substr(0, room));
+    if (octets.size() > room) return Error{ErrorCode::limit, "the simulated disk is full"};
+    return {};
+  }
+  Result<void> cut(size_t size) override {
+    octets_.resize(size);
+    return {};
+  }
+
+ private:
+  std::string& octets_;
+  const size_t bytes_max_;
+};
+
 // The relay's way to the queue of the daemon's first loop.
 class SimDoor : public QueueDoor {
  public:
-  explicit SimDoor(std::function<MemoryQueue*()> queue) : queue_(std::move(queue)) {}
+  SimDoor(std::function<MemoryQueue*()> queue, std::function<void(std::vector<Uuid>)> look)
+      : queue_(std::move(queue)), look_(std::move(look)) {}
   Result<OfferReply> offer(std::vector<Hint> hints) override {
     return ask<OfferReply>([&](MemoryQueue& queue, auto done) { queue.offer(std::move(hints), done); });
   }
@@ -82,7 +106,7 @@ class SimDoor : public QueueDoor {
   Result<void> clear(int shard) override {
     return ask<void>([&](MemoryQueue& queue, auto done) { queue.clear(shard, done); });
   }
-  void look(std::vector<Uuid>) override {}
+  void look(std::vector<Uuid> ids) override { look_(std::move(ids)); }
 
  private:
   template <class T, class Question>
@@ -92,6 +116,7 @@ class SimDoor : public QueueDoor {
     return out;
   }
   const std::function<MemoryQueue*()> queue_;
+  const std::function<void(std::vector<Uuid>)> look_;
 };
 
 struct SimDaemon::Run {
@@ -104,6 +129,9 @@ struct SimDaemon::Run {
   NullLog log;
   Metrics metrics;
   Pace pace;
+  QuietHours quiet;
+  DuePlan plan;
+  std::unique_ptr<Spool> spool;
   std::vector<Uuid> epochs;
   std::vector<std::unique_ptr<SimDaemon::Loop>> loops;
   SimDoor door;
@@ -146,11 +174,13 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.request_timeout_ms = kRequestMs;
   settings.lease_ms = kLeaseMs;
   settings.poll_ms = 3000;
+  settings.loop = number;
+  settings.loops = around.knobs.loops;
   settings.retry = {50, 2.0, 1000, 6};
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(
       DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log, run.metrics, queue, journal, around.keys,
-                    around.routes},
+                    around.routes, run.plan, *run.spool},
       settings, Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace, run.log, run.metrics}, slots),
       Dispatcher(number, around.knobs.loops), std::move(providers));
 }
@@ -159,7 +189,12 @@ SimDaemon::Run::Run(SimDaemon& of)
     : daemon(of),
       ids(of.clock_, of.random_),
       pace(limits_of(of.around_), {3000, 0.5, 8, 1000}, of.clock_.tick()),
-      door([this] { return loops.front()->queue.at_once(); }),
+      plan(of.around_.routes, quiet),
+      door([this] { return loops.front()->queue.at_once(); },
+           [this](std::vector<Uuid> due) {
+             SimDaemon::Loop& first = *loops.front();
+             first.loop.post([&first, due = std::move(due)] { first.delivery->look(due); });
+           }),
       relay_store(of.around_.store, of.reaches_store()),
       reconciler_store(of.around_.store, of.reaches_store()),
       callbacks_store(of.around_.store, of.reaches_store()),
@@ -172,6 +207,9 @@ SimDaemon::Run::Run(SimDaemon& of)
       callbacks(callbacks_store, ids, log, metrics, of.instance_),
       heartbeat(beat_store, of.instance_, make_epochs(),
                 [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
+  auto opened = Spool::open(std::make_unique<SimSpoolFile>(of.spooled_, of.around_.knobs.disk_bytes), kSpoolBytes);
+  SIGNET_CHECK(opened.ok());
+  spool = std::move(*opened);
   for (int i = 0; i < of.around_.knobs.loops; i++)
     loops.push_back(std::make_unique<SimDaemon::Loop>(of, *this, i, epochs[static_cast<size_t>(i)]));
 }
@@ -207,10 +245,15 @@ void SimDaemon::start() {
     if (!is_redis_reachable_) loop->queue.set_link(false);
     if (!is_store_reachable_) loop->journal.set_reachable(false, kLimitUs);
   }
+  run_->loops.front()->delivery->take_over(run_->spool->take_left());
   care();
 }
 
-void SimDaemon::kill() { run_.reset(); }
+void SimDaemon::kill() {
+  run_.reset();
+  // In the middle of a write, now and then.
+  if (!spooled_.empty() && around_.chance.below(2) == 0) spooled_ += spooled_.substr(0, spooled_.size() / 2 + 1);
+}
 
 void SimDaemon::term() {
   auto left = std::make_shared<size_t>(run_->loops.size());

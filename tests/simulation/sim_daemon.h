@@ -72,6 +72,7 @@ class SimDaemon {
   const std::string instance_;
   SimClock clock_;
   SeededRandom random_;
+  std::string spooled_;  // what is on its disk
   std::unique_ptr<Run> run_;
   int runs_ = 0;
   bool is_paused_ = false, is_store_reachable_ = true, is_redis_reachable_ = true, is_calm_ = false;

@@ -37,7 +37,6 @@ DeliverySettings make_delivery_settings(const Config& config);
 Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);
-PlanDue plan_due(const Routes& routes);  // which outlives it
 SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);

@@ -9,7 +9,6 @@ namespace {
 // As in pg_engine_store.cc.
 constexpr int64_t kAliveUs = 7'000'000;
 constexpr int64_t kIdleUs = 10'000'000;  // after which the server ends a session that holds a place and says nothing
-constexpr int64_t kGraceUs = 15'000'000;
 constexpr int kOrphanTries = 6;
 
 WallTime before(WallTime time, int64_t ms) { return {time.us - ms * 1000}; }
@@ -156,18 +155,24 @@ Result<StaleDue> MemoryEngineStore::stale_due(const Uuid& after, int count_max, 
   return out;
 }
 
-Result<std::vector<OverduePermit>> MemoryEngineStore::overdue_permits(int64_t age_ms, int count_max) {
+Result<OverduePermits> MemoryEngineStore::overdue_permits(const Uuid& after, int count_max, int64_t age_ms,
+                                                          int64_t grace_ms) {
   if (auto error = fault()) return *error;
-  std::vector<OverduePermit> out;
+  OverduePermits out;
   const WallTime now = store_.now();
-  if (store_.started_at.us >= now.us - kGraceUs && store_.started_at.us > 0) return out;
-  for (const auto& [id, m] : store_.messages) {
-    if (!m.due || m.due->due_at >= before(now, age_ms) || static_cast<int>(out.size()) == count_max) continue;
+  const bool is_held_off = store_.started_at.us > 0 && store_.started_at >= before(now, grace_ms);
+  int seen = 0;
+  for (auto at = store_.messages.upper_bound(after); at != store_.messages.end() && seen < count_max; ++at) {
+    const auto& [id, m] = *at;
+    if (!m.due) continue;
+    if (++seen == count_max) out.last = id;
+    if (is_held_off || m.due->due_at >= before(now, age_ms)) continue;
     const auto start = m.starts.find(m.due->attempt_no);
     if (start == m.starts.end() || start->second.is_void) continue;
-    const WallTime at = start->second.permitted_at;
-    if (at < before(now, 2 * age_ms) || (at < before(now, age_ms) && !is_alive(start->second.epoch)))
-      out.push_back({id, start->first});
+    const WallTime permitted_at = start->second.permitted_at;
+    if (permitted_at < before(now, 2 * age_ms) ||
+        (permitted_at < before(now, age_ms) && !is_alive(start->second.epoch)))
+      out.messages.push_back(id);
   }
   return out;
 }

@@ -30,7 +30,7 @@ class MemoryEngineStore : public EngineStore {
   Result<Stamps> stamps() override;
   Result<void> record_stamps(const Stamps& stamps) override;
   Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) override;
-  Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) override;
+  Result<OverduePermits> overdue_permits(const Uuid& after, int count_max, int64_t age_ms, int64_t grace_ms) override;
   Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) override;
   Result<void> postpone_doubts(const std::vector<Postponed>& messages) override;
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;

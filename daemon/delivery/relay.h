@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ class Relay {  // one thread
   bool look_for_losses();
   bool begin_round();
   bool offer_wanted();
+  bool see_stamps();
   // Rows of one lane until it is full or its due rows end. False: a server is away.
   bool offer_lane(const DueLane& lane, int& rows_left);
   void look_at_stale();
@@ -83,10 +85,12 @@ class Relay {  // one thread
   std::atomic<bool> is_all_wanted_ = true;
   bool is_leading_ = false;
   Tick round_began_{};
+  Stamps recorded_{};
   Stamps stamps_{};                                     // the highest seen: a lower one means that the shard was lost
   std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
   std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where
   std::map<DueLane, int64_t> full_;                     // and what waits for the shard to fall to this many hints
+  std::set<int> touched_;                               // shards that were offered to in this pass
   Uuid stale_after_;
 };
 

@@ -239,7 +239,7 @@ SimDaemon::SimDaemon(const Surroundings& around, int number)
 SimDaemon::~SimDaemon() = default;
 
 void SimDaemon::start() {
-  is_paused_ = false;
+  is_paused_ = is_stopping_ = false;
   run_ = std::make_unique<Run>(*this);
   for (auto& loop : run_->loops) {
     if (!is_redis_reachable_) loop->queue.set_link(false);
@@ -256,6 +256,7 @@ void SimDaemon::kill() {
 }
 
 void SimDaemon::term() {
+  is_stopping_ = true;
   auto left = std::make_shared<size_t>(run_->loops.size());
   for (auto& loop : run_->loops)
     loop->delivery->stop(kStopMs, [this, left, alive = std::weak_ptr(run_->alive)] {

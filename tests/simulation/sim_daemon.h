@@ -45,7 +45,8 @@ class SimDaemon {
   void pause();
   void resume();
   bool is_running() const { return run_ != nullptr; }
-  bool is_at_work() const { return run_ != nullptr && !is_paused_; }
+  bool is_stopping() const { return run_ != nullptr && is_stopping_; }
+  bool is_at_work() const { return run_ != nullptr && !is_paused_ && !is_stopping_; }
   void step_clock_us(int64_t offset_us) { clock_.set_offset_us(offset_us); }
   void reach_store(bool is_reachable);
   void reach_redis(bool is_reachable);
@@ -75,7 +76,7 @@ class SimDaemon {
   std::string spooled_;  // what is on its disk
   std::unique_ptr<Run> run_;
   int runs_ = 0;
-  bool is_paused_ = false, is_store_reachable_ = true, is_redis_reachable_ = true, is_calm_ = false;
+  bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true, is_calm_ = false;
 };
 
 }  // namespace signet::test

@@ -196,6 +196,7 @@ class World {
   }
   void start_later(SimDaemon& daemon) {
     time_.after(100'000 + below_us(3'000'000), [this, &daemon] {
+      if (daemon.is_stopping()) return start_later(daemon);
       if (daemon.is_running()) return;
       trace_.note("start", number_of(daemon));
       daemon.start();
@@ -327,7 +328,10 @@ class World {
       daemon->set_calm();
       daemon->step_clock_us(0);
       daemon->resume();
-      if (!daemon->is_running()) daemon->start();
+      if (!daemon->is_running() || daemon->is_stopping()) {
+        daemon->kill();
+        daemon->start();
+      }
       daemon->reach_store(true);
       daemon->follow_redis();
     }

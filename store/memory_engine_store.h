@@ -45,6 +45,7 @@ class MemoryEngineStore : public EngineStore {
                                                              const std::string& reference) override;
   Result<std::vector<Changed>> change(const std::vector<Uuid>& ids, const Decide& decide) override;
 
+  void cut();                          // its session ends; the next call finds out
   std::function<bool()> loses_change;  // whether the next change takes effect with nobody told; none: never
 
  private:
@@ -55,6 +56,7 @@ class MemoryEngineStore : public EngineStore {
   MemoryStore& store_;
   const std::function<bool()> is_reachable_;
   std::optional<Elected> place_;
+  bool is_cut_ = false;
 };
 
 }  // namespace signet

@@ -9,6 +9,23 @@ namespace {
 
 PgValue small(int number) { return PgValue(static_cast<int32_t>(number)); }
 
+MessageView view_of(EngineStore& store, const Uuid& id) {
+  MessageView out;
+  auto changed = store.change({id}, [&](const MessageView& view) {
+    out = view;
+    return std::optional<MessageChange>();
+  });
+  if (!changed) throw std::runtime_error(changed.error().text);
+  return out;
+}
+
+// The same id, of a moment whose shard is this one.
+Uuid moved_to(Uuid id, int shard) {
+  const int64_t ms = id.unix_ms() + ((shard - shard_of(id) + kShards) % kShards << 7);
+  for (int i = 0; i < 6; i++) id.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(ms >> (40 - 8 * i));
+  return id;
+}
+
 }  // namespace
 
 CallbackRow EngineWorld::callback(const std::string& event_id, const std::optional<Uuid>& message_id) {
@@ -106,16 +123,81 @@ void PgEngineWorld::refer(const std::string& provider, const std::string& refere
   run("insert into callback_reference values ($1, $2, $3, $4)", {provider, reference, id, small(attempt_no)});
 }
 
-MessageView PgEngineWorld::view(const Uuid& id) {
-  MessageView out;
-  auto changed = store("viewer").change({id}, [&](const MessageView& view) {
-    out = view;
-    return std::optional<MessageChange>();
-  });
-  if (!changed) throw std::runtime_error(changed.error().text);
-  return out;
-}
+MessageView PgEngineWorld::view(const Uuid& id) { return view_of(store("viewer"), id); }
 
 int64_t PgEngineWorld::confirmations() { return run("select count(*) from confirmation").number(0, 0); }
+
+// in memory -------------------------------------------------------------------------------------------------------
+
+EngineStore& MemoryEngineWorld::store(const std::string& daemon) {
+  auto& made = stores_[daemon];
+  if (!made) made = std::make_unique<MemoryEngineStore>(memory);
+  return *made;
+}
+
+void MemoryEngineWorld::cut(const std::string& daemon) { stores_.at(daemon)->cut(); }
+
+Uuid MemoryEngineWorld::insert(const Planted& planted) {
+  const Uuid id = planted.shard ? moved_to(ids.next(), *planted.shard) : ids.next();
+  const WallTime now = memory.now();
+  const auto key = keys_.make_data_key(id.text());
+  MemoryStore::Message m;
+  m.row.id = id;
+  m.row.status = Status::queued;
+  m.row.priority = planted.priority;
+  m.row.author_id = ids.next();
+  m.row.recipient_key = signet::view(recipient_key(keys_.index_key(), "+61491570006"));
+  m.row.head = {2, leaf_hash(id.text())};
+  m.content = {1, "sealed", "", keys_.kek_id(), key.wrapped};
+  m.due = DueRow{
+      id, 1, planted.priority, planted.lane, "tester", planted.provider, WallTime{now.us + planted.due_in_ms * 1000},
+      {}};
+  if (planted.lasts_ms) m.due->send_until = WallTime{now.us + *planted.lasts_ms * 1000};
+  memory.messages[id] = std::move(m);
+  return id;
+}
+
+void MemoryEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) {
+  memory.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", memory.now()};
+}
+
+void MemoryEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {
+  auto& m = memory.messages.at(id);
+  ResultRow& result = m.results[attempt_no];
+  result.id = id;
+  result.attempt_no = attempt_no;
+  result.outcome.kind = outcome;
+  result.outcome.provider_reference = "ref";
+  result.finished_at = memory.now();
+  m.row.status = status;
+  m.row.attempts++;
+  m.row.provider = "gateway";
+  m.row.sent_at = memory.now();
+  if (status == Status::queued)
+    m.due->attempt_no = attempt_no + 1;
+  else
+    lose_due(id);
+}
+
+void MemoryEngineWorld::decide(const Uuid& id, int attempt_no, const std::string& decision) {
+  memory.messages.at(id).decisions.push_back({attempt_no, decision, "test", memory.now()});
+}
+
+void MemoryEngineWorld::lose_due(const Uuid& id) { memory.messages.at(id).due.reset(); }
+
+void MemoryEngineWorld::silence(const Uuid& epoch) { memory.beats.at(epoch).seen_at = {memory.now().us - 60'000'000}; }
+
+void MemoryEngineWorld::refer(const std::string& provider, const std::string& reference, const Uuid& id,
+                              int attempt_no) {
+  memory.references[{provider, reference}] = {id, attempt_no};
+}
+
+MessageView MemoryEngineWorld::view(const Uuid& id) { return view_of(store("viewer"), id); }
+
+int64_t MemoryEngineWorld::confirmations() {
+  int64_t out = 0;
+  for (const auto& [id, m] : memory.messages) out += static_cast<int64_t>(m.confirmations.size());
+  return out;
+}
 
 }  // namespace signet::test

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "store/engine_store.h"
+#include "store/memory_engine_store.h"
 #include "tests/fakes/approved_messages.h"
 #include "tests/fakes/postgres_server.h"
 
@@ -70,6 +71,29 @@ class PgEngineWorld : public EngineWorld {
   std::map<std::string, std::unique_ptr<EngineStore>> stores_;
 };
 
+class MemoryEngineWorld : public EngineWorld {
+ public:
+  EngineStore& store(const std::string& daemon) override;
+  using EngineWorld::store;
+  void cut(const std::string& daemon) override;
+  Uuid insert(const Planted& planted) override;
+  using EngineWorld::insert;
+  void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) override;
+  void end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) override;
+  void decide(const Uuid& id, int attempt_no, const std::string& decision) override;
+  void lose_due(const Uuid& id) override;
+  void silence(const Uuid& epoch) override;
+  void refer(const std::string& provider, const std::string& reference, const Uuid& id, int attempt_no) override;
+  MessageView view(const Uuid& id) override;
+  int64_t confirmations() override;
+
+  MemoryStore memory{clock};
+
+ private:
+  Keyring keys_ = test_keys(random);
+  std::map<std::string, std::unique_ptr<MemoryEngineStore>> stores_;
+};
+
 }  // namespace signet::test
 
-#define ENGINE_WORLDS signet::test::PgEngineWorld
+#define ENGINE_WORLDS signet::test::PgEngineWorld, signet::test::MemoryEngineWorld

@@ -207,6 +207,10 @@ SimDaemon::Run::Run(SimDaemon& of)
       callbacks(callbacks_store, ids, log, metrics, of.instance_),
       heartbeat(beat_store, of.instance_, make_epochs(),
                 [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
+  for (auto* store : {&relay_store, &reconciler_store, &callbacks_store})
+    store->loses_change = [&of] {
+      return of.around_.knobs.has_failing_store && !of.is_calm_ && of.around_.chance.below(20) == 0;
+    };
   auto opened = Spool::open(std::make_unique<SimSpoolFile>(of.spooled_, of.around_.knobs.disk_bytes), kSpoolBytes);
   SIGNET_CHECK(opened.ok());
   spool = std::move(*opened);
@@ -357,6 +361,8 @@ void SimDaemon::care() {
     while (run.callbacks.apply()) continue;
   });
   repeat(kCareUs, [](Run& run) {
+    if (run.daemon.is_store_reachable_ && run.daemon.around_.store.is_up())  // as PauseWatch reads them
+      for (auto& loop : run.loops) loop->delivery->set_pauses(run.daemon.around_.store.pauses);
     while (run.relay.pass()) continue;
     while (run.reconciler.pass()) continue;
   });

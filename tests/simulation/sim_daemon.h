@@ -76,7 +76,8 @@ class SimDaemon {
   std::string spooled_;  // what is on its disk
   std::unique_ptr<Run> run_;
   int runs_ = 0;
-  bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true, is_calm_ = false;
+  bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true,
+       is_calm_ = false;
 };
 
 }  // namespace signet::test

@@ -73,6 +73,7 @@ class PgEngineWorld : public EngineWorld {
 
 class MemoryEngineWorld : public EngineWorld {
  public:
+  MemoryEngineWorld() { memory.started_at = clock.wall(); }
   EngineStore& store(const std::string& daemon) override;
   using EngineWorld::store;
   void cut(const std::string& daemon) override;

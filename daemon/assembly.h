@@ -9,6 +9,7 @@
 #include "daemon/access/limits.h"
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
+#include "daemon/delivery/due_plan.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"

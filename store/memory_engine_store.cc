@@ -62,15 +62,8 @@ void change_status(MemoryStore::Message& m, const StatusChange& change, WallTime
 
 }  // namespace
 
-void MemoryEngineStore::cut() {
-  is_cut_ = true;
-  if (place_) store_.places.erase(*place_);
-}
-
 std::optional<Error> MemoryEngineStore::fault() {
-  if (std::exchange(is_cut_, false))
-    place_.reset();
-  else if (store_.is_up() && is_reachable_()) {
+  if (store_.is_up() && is_reachable_()) {
     if (!place_) return std::nullopt;
     // All calls go by the session that holds the place: who lost it has none.
     const auto held = store_.places.find(*place_);

@@ -56,7 +56,6 @@ class MemoryEngineStore : public EngineStore {
   MemoryStore& store_;
   const std::function<bool()> is_reachable_;
   std::optional<Elected> place_;
-  bool is_cut_ = false;
 };
 
 }  // namespace signet

@@ -53,11 +53,17 @@ bool Reconciler::leads() {
   if (!is_ours) {
     passes_ = 0;
     overdue_after_ = {};
+    led_since_.reset();
+  } else if (!led_since_) {
+    led_since_ = clock_.tick();
   }
   return is_ours;
 }
 
 void Reconciler::settle_overdue() {
+  // Who has only just come into this place may have been cut off from PostgreSQL like the others: their results are on
+  // their way.
+  if (clock_.tick().us - led_since_->us < settings_.grace_ms * 1000) return;
   auto overdue = store_.overdue_permits(overdue_after_, kDueSlice, settings_.overdue_ms, settings_.grace_ms);
   if (!overdue) return;
   overdue_after_ = overdue->last;

@@ -38,11 +38,11 @@ class QueueDoor {
 
 struct RelaySettings {
   std::string instance;
-  int64_t round_ms = 20000;   // design: within 60 s, so that one lost hint comes back
-  int64_t ahead_ms = 120000;  // what is due within this time is offered
-  int page = 512;             // rows read and offered at once
-  int rows_max = 65536;       // of normal and bulk in a pass: a refill leaves room for what sends meanwhile
-  int stale_slice = 5000;     // due rows looked at in a pass
+  int64_t round_ms = 20000;                 // design: within 60 s, so that one lost hint comes back
+  int64_t ahead_ms = kOfferAheadUs / 1000;  // what is due within this time is offered
+  int page = 512;                           // rows read and offered at once
+  int rows_max = 65536;    // of normal and bulk in a pass: a refill leaves room for what sends meanwhile
+  int stale_slice = 5000;  // due rows looked at in a pass
 };
 
 class Relay {  // one thread

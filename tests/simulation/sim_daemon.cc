@@ -40,6 +40,7 @@ ReconcilerSettings reconciler_settings(const std::string& instance, const Knobs&
   static constexpr DoubtPolicy kPolicies[]{DoubtPolicy::wait, DoubtPolicy::resend, DoubtPolicy::fail};
   ReconcilerSettings out;
   out.overdue_ms = kOverdueMs;
+  out.grace_ms = 1000;
   out.doubt_wait_ms = kDoubtWaitMs;
   out.attempts_max = 6;
   out.policy.fill(kPolicies[knobs.doubt_policy]);

@@ -1,5 +1,6 @@
 #include "tests/store/engine_world.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "audit/event.h"
@@ -9,7 +10,7 @@ namespace {
 
 PgValue small(int number) { return PgValue(static_cast<int32_t>(number)); }
 
-MessageView view_of(EngineStore& store, const Uuid& id) {
+MessageView seen(EngineStore& store, const Uuid& id) {
   MessageView out;
   auto changed = store.change({id}, [&](const MessageView& view) {
     out = view;
@@ -19,10 +20,11 @@ MessageView view_of(EngineStore& store, const Uuid& id) {
   return out;
 }
 
-// The same id, of a moment whose shard is this one.
+// The next id of that shard's turn: the shard is in the time.
 Uuid moved_to(Uuid id, int shard) {
-  const int64_t ms = id.unix_ms() + ((shard - shard_of(id) + kShards) % kShards << 7);
-  for (int i = 0; i < 6; i++) id.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(ms >> (40 - 8 * i));
+  const int64_t ms = ((id.unix_ms() >> 13) * kShards + shard) << 7;
+  const Uuid lowest = Uuid::lowest_at({ms * 1000});
+  std::copy_n(lowest.bytes.begin(), 6, id.bytes.begin());
   return id;
 }
 
@@ -123,80 +125,78 @@ void PgEngineWorld::refer(const std::string& provider, const std::string& refere
   run("insert into callback_reference values ($1, $2, $3, $4)", {provider, reference, id, small(attempt_no)});
 }
 
-MessageView PgEngineWorld::view(const Uuid& id) { return view_of(store("viewer"), id); }
+MessageView PgEngineWorld::view(const Uuid& id) { return seen(store("viewer"), id); }
 
 int64_t PgEngineWorld::confirmations() { return run("select count(*) from confirmation").number(0, 0); }
 
-// in memory -------------------------------------------------------------------------------------------------------
-
 EngineStore& MemoryEngineWorld::store(const std::string& daemon) {
   auto& made = stores_[daemon];
-  if (!made) made = std::make_unique<MemoryEngineStore>(memory);
+  if (!made) made = std::make_unique<MemoryEngineStore>(memory_);
   return *made;
 }
 
-void MemoryEngineWorld::cut(const std::string& daemon) { stores_.at(daemon)->cut(); }
+void MemoryEngineWorld::cut(const std::string& daemon) {
+  const void* session = stores_.at(daemon).get();
+  std::erase_if(memory_.places, [session](const auto& held) { return held.second.session == session; });
+}
 
 Uuid MemoryEngineWorld::insert(const Planted& planted) {
   const Uuid id = planted.shard ? moved_to(ids.next(), *planted.shard) : ids.next();
-  const WallTime now = memory.now();
-  const auto key = keys_.make_data_key(id.text());
-  MemoryStore::Message m;
+  const WallTime now = memory_.now();
+  MemoryStore::Message& m = memory_.messages[id];
   m.row.id = id;
   m.row.status = Status::queued;
   m.row.priority = planted.priority;
-  m.row.author_id = ids.next();
-  m.row.recipient_key = signet::view(recipient_key(keys_.index_key(), "+61491570006"));
-  m.row.head = {2, leaf_hash(id.text())};
-  m.content = {1, "sealed", "", keys_.kek_id(), key.wrapped};
-  m.due = DueRow{
-      id, 1, planted.priority, planted.lane, "tester", planted.provider, WallTime{now.us + planted.due_in_ms * 1000},
-      {}};
+  m.row.head.n = 2;
+  m.row.head.leaf.fill(7);
+  m.content.kek_id = keys_.kek_id();
+  m.content.wrapped_key = keys_.make_data_key(id.text()).wrapped;
+  m.due = DueRow{id, 1, planted.priority, planted.lane, "tester", planted.provider, {now.us + planted.due_in_ms * 1000},
+                 {}};
   if (planted.lasts_ms) m.due->send_until = WallTime{now.us + *planted.lasts_ms * 1000};
-  memory.messages[id] = std::move(m);
   return id;
 }
 
 void MemoryEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) {
-  memory.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", memory.now()};
+  memory_.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", memory_.now()};
 }
 
 void MemoryEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {
-  auto& m = memory.messages.at(id);
-  ResultRow& result = m.results[attempt_no];
+  MemoryStore::Message& m = memory_.messages.at(id);
+  ResultRow result;
   result.id = id;
   result.attempt_no = attempt_no;
   result.outcome.kind = outcome;
   result.outcome.provider_reference = "ref";
-  result.finished_at = memory.now();
+  m.results[attempt_no] = result;
   m.row.status = status;
   m.row.attempts++;
   m.row.provider = "gateway";
-  m.row.sent_at = memory.now();
+  m.row.sent_at = memory_.now();
   if (status == Status::queued)
     m.due->attempt_no = attempt_no + 1;
   else
-    lose_due(id);
+    m.due.reset();
 }
 
 void MemoryEngineWorld::decide(const Uuid& id, int attempt_no, const std::string& decision) {
-  memory.messages.at(id).decisions.push_back({attempt_no, decision, "test", memory.now()});
+  memory_.messages.at(id).decisions.push_back({attempt_no, decision, "test", memory_.now()});
 }
 
-void MemoryEngineWorld::lose_due(const Uuid& id) { memory.messages.at(id).due.reset(); }
+void MemoryEngineWorld::lose_due(const Uuid& id) { memory_.messages.at(id).due.reset(); }
 
-void MemoryEngineWorld::silence(const Uuid& epoch) { memory.beats.at(epoch).seen_at = {memory.now().us - 60'000'000}; }
+void MemoryEngineWorld::silence(const Uuid& epoch) { memory_.beats.at(epoch).seen_at.us -= 60'000'000; }
 
 void MemoryEngineWorld::refer(const std::string& provider, const std::string& reference, const Uuid& id,
                               int attempt_no) {
-  memory.references[{provider, reference}] = {id, attempt_no};
+  memory_.references[{provider, reference}] = {id, attempt_no};
 }
 
-MessageView MemoryEngineWorld::view(const Uuid& id) { return view_of(store("viewer"), id); }
+MessageView MemoryEngineWorld::view(const Uuid& id) { return seen(store("viewer"), id); }
 
 int64_t MemoryEngineWorld::confirmations() {
   int64_t out = 0;
-  for (const auto& [id, m] : memory.messages) out += static_cast<int64_t>(m.confirmations.size());
+  for (const auto& [id, m] : memory_.messages) out += static_cast<int64_t>(m.confirmations.size());
   return out;
 }
 

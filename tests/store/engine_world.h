@@ -1,4 +1,4 @@
-// Where the engine store's suite runs: a real PostgreSQL, and what else claims to do the same. ENGINE_WORLDS names all.
+// Where the engine store's suite runs: a real PostgreSQL, and the one in memory that the simulation is over.
 #pragma once
 
 #include <map>
@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 
-#include "store/engine_store.h"
 #include "store/memory_engine_store.h"
 #include "tests/fakes/approved_messages.h"
 #include "tests/fakes/postgres_server.h"
@@ -73,7 +72,7 @@ class PgEngineWorld : public EngineWorld {
 
 class MemoryEngineWorld : public EngineWorld {
  public:
-  MemoryEngineWorld() { memory.started_at = clock.wall(); }
+  MemoryEngineWorld() { memory_.started_at = clock.wall(); }
   EngineStore& store(const std::string& daemon) override;
   using EngineWorld::store;
   void cut(const std::string& daemon) override;
@@ -88,9 +87,8 @@ class MemoryEngineWorld : public EngineWorld {
   MessageView view(const Uuid& id) override;
   int64_t confirmations() override;
 
-  MemoryStore memory{clock};
-
  private:
+  MemoryStore memory_{clock};
   Keyring keys_ = test_keys(random);
   std::map<std::string, std::unique_ptr<MemoryEngineStore>> stores_;
 };

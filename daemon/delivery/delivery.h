@@ -43,9 +43,10 @@ struct DeliverySettings {
   int hold = 128;     // rows that a batch waits for, a few milliseconds at most, while sends are under way
   int64_t permit_start_ms = 5000;
   int64_t request_timeout_ms = 30000;
-  int64_t lease_ms = 4000;  // renewed while it lasts; what a dead daemon held is claimed anew after it
-  int64_t poll_ms = 250;    // when no bell rings
-  int loop = 0, loops = 1;  // of this daemon: without Redis each claims from its own part of the shards
+  int64_t lease_ms = 4000;   // renewed while it lasts; what a dead daemon held is claimed anew after it
+  int64_t poll_ms = 250;     // when no bell rings
+  int64_t silent_ms = 1000;  // without an answer from PostgreSQL: what has no permit is left to others
+  int loop = 0, loops = 1;   // of this daemon: without Redis each claims from its own part of the shards
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;

@@ -8,10 +8,9 @@
 namespace signet {
 namespace {
 
-constexpr int64_t kSilentMs = 1000;    // an answer comes within milliseconds; what is claimed waits no longer than this
-constexpr int64_t kTroubleMs = 200;    // before a batch is tried again that the server could not take
-constexpr int64_t kConflictMs = 20;    // or that was in another's way
-constexpr int64_t kRefusedMs = 60000;  // before a row is tried again that it refused
+constexpr int64_t kTroubleMs = 200;     // before a batch is tried again that the server could not take
+constexpr int64_t kConflictMs = 20;     // or that was in another's way
+constexpr int64_t kRefusedMs = 60000;   // before a row is tried again that it refused
 constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
 constexpr size_t kAlarmedMax = 4096, kLooksMax = 4096;
 
@@ -34,10 +33,16 @@ void put_back(Queue& queue, const Values& values) {
 void Delivery::listen() {
   const Tick now = parts_.clock.tick();
   if (parts_.journal.is_up() && batches_under_way_ + lookups_under_way_ == 0) heard_at_ = now;
-  const bool was_silent = std::exchange(is_silent_, now.us - heard_at_.us > kSilentMs * 1000);
-  if (!is_silent_) return;
+  const Tick silent_at{heard_at_.us + settings_.silent_ms * 1000};
+  const bool was_silent = std::exchange(is_silent_, now > silent_at);
+  if (!is_silent_) {
+    if (heard_at_ < now) wake_at({silent_at.us + 1000});
+    return;
+  }
   give_back_unpermitted();
-  if (!was_silent) give_back_asked();
+  if (was_silent) return;
+  give_back_asked();
+  spool_results();
 }
 
 void Delivery::on_not_written(Batch batch, const Error& error) {

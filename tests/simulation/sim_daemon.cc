@@ -5,8 +5,8 @@
 #include "daemon/delivery/heartbeat.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/relay.h"
-#include "daemon/delivery/spool.h"
 #include "store/memory_engine_store.h"
+#include "tests/fakes/spool_in_memory.h"
 #include "tests/simulation/sim_queue.h"
 
 namespace signet::test {
@@ -15,7 +15,6 @@ namespace {
 constexpr int64_t kCallbacksUs = 200'000, kCareUs = 500'000, kBeatUs = 1'000'000;
 constexpr int64_t kStopMs = 1500;
 constexpr int kInFlight = 16;
-constexpr size_t kSpoolBytes = 1 << 20;
 
 struct NullLog : Log {
   void write(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
@@ -72,27 +71,6 @@ struct SimDaemon::Loop {
   std::unique_ptr<Delivery> delivery;
 };
 
-// A file that outlives its daemon, on a disk that may be full.
-class SimSpoolFile : public SpoolFile {
- public:
-  SimSpoolFile(std::string& octets, size_t bytes_max) : octets_(octets), bytes_max_(bytes_max) {}
-  Result<std::string> read() override { return octets_; }
-  Result<void> append(std::string_view octets) override {
-    const size_t room = bytes_max_ - std::min(bytes_max_, octets_.size());
-    octets_.append(octets.substr(0, room));
-    if (octets.size() > room) return Error{ErrorCode::limit, "the simulated disk is full"};
-    return {};
-  }
-  Result<void> cut(size_t size) override {
-    octets_.resize(size);
-    return {};
-  }
-
- private:
-  std::string& octets_;
-  const size_t bytes_max_;
-};
-
 // The relay's way to the queue of the daemon's first loop.
 class SimDoor : public QueueDoor {
  public:
@@ -130,9 +108,9 @@ struct SimDaemon::Run {
   NullLog log;
   Metrics metrics;
   Pace pace;
-  QuietHours quiet;
-  DuePlan plan;
-  std::unique_ptr<Spool> spool;
+  const QuietHours quiet;
+  const DuePlan plan;
+  const std::unique_ptr<Spool> spool;
   std::vector<Uuid> epochs;
   std::vector<std::unique_ptr<SimDaemon::Loop>> loops;
   SimDoor door;
@@ -191,10 +169,11 @@ SimDaemon::Run::Run(SimDaemon& of)
       ids(of.clock_, of.random_),
       pace(limits_of(of.around_), {3000, 0.5, 8, 1000}, of.clock_.tick()),
       plan(of.around_.routes, quiet),
+      spool(Spool::open(std::make_unique<SpoolInMemory>(of.spooled_, of.disk_room_), of.disk_room_).value()),
       door([this] { return loops.front()->queue.at_once(); },
-           [this](std::vector<Uuid> due) {
+           [this](std::vector<Uuid> ids_of) {
              SimDaemon::Loop& first = *loops.front();
-             first.loop.post([&first, due = std::move(due)] { first.delivery->look(due); });
+             first.loop.post([&first, ids_of = std::move(ids_of)] { first.delivery->look(ids_of); });
            }),
       relay_store(of.around_.store, of.reaches_store()),
       reconciler_store(of.around_.store, of.reaches_store()),
@@ -212,11 +191,9 @@ SimDaemon::Run::Run(SimDaemon& of)
     store->loses_change = [&of] {
       return of.around_.knobs.has_failing_store && !of.is_calm_ && of.around_.chance.below(20) == 0;
     };
-  auto opened = Spool::open(std::make_unique<SimSpoolFile>(of.spooled_, of.around_.knobs.disk_bytes), kSpoolBytes);
-  SIGNET_CHECK(opened.ok());
-  spool = std::move(*opened);
   for (int i = 0; i < of.around_.knobs.loops; i++)
     loops.push_back(std::make_unique<SimDaemon::Loop>(of, *this, i, epochs[static_cast<size_t>(i)]));
+  loops.front()->delivery->take_over(spool->take_left());
 }
 
 std::vector<Uuid> SimDaemon::Run::make_epochs() {
@@ -239,7 +216,8 @@ SimDaemon::SimDaemon(const Surroundings& around, int number)
       number_(number),
       instance_("daemon-" + std::to_string(number)),
       clock_(around.time),
-      random_(around.chance.next()) {}
+      random_(around.chance.next()),
+      disk_room_(around.knobs.disk_bytes) {}
 
 SimDaemon::~SimDaemon() = default;
 
@@ -250,7 +228,6 @@ void SimDaemon::start() {
     if (!is_redis_reachable_) loop->queue.set_link(false);
     if (!is_store_reachable_) loop->journal.set_reachable(false, kLimitUs);
   }
-  run_->loops.front()->delivery->take_over(run_->spool->take_left());
   care();
 }
 

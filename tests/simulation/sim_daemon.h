@@ -72,8 +72,9 @@ class SimDaemon {
   const int number_;
   const std::string instance_;
   SimClock clock_;
+  std::string spooled_;  // on its disk
+  const size_t disk_room_;
   SeededRandom random_;
-  std::string spooled_;  // what is on its disk
   std::unique_ptr<Run> run_;
   int runs_ = 0;
   bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true,

@@ -16,6 +16,7 @@
 #include "store/memory_store.h"
 #include "tests/fakes/clock.h"
 #include "tests/fakes/random.h"
+#include "tests/fakes/spool_in_memory.h"
 
 namespace signet::test {
 
@@ -54,30 +55,19 @@ class ScriptedTransport : public Transport {
   Script& script_;
 };
 
+struct EchoingProvider : Provider {
+  Protocol protocol() const override { return Protocol::http; }
+  bool can_send(Kind) const override { return true; }
+  DoubtClass doubt_class() const override { return DoubtClass::blind; }
+  bool has_echo() const override { return true; }
+  bool has_receipts() const override { return true; }
+};
+
 struct ErrorLog : Log {
   std::vector<std::string> errors;
   void write(LogLevel level, std::string_view text, std::initializer_list<LogField>) override {
     if (level == LogLevel::error) errors.emplace_back(text);
   }
-};
-
-class SpoolInMemory : public SpoolFile {  // what is in `octets` outlives the run
- public:
-  SpoolInMemory(std::string& octets, const size_t& room) : octets_(octets), room_(room) {}
-  Result<std::string> read() override { return octets_; }
-  Result<void> append(std::string_view octets) override {
-    octets_ += octets.substr(0, room_ - std::min(room_, octets_.size()));
-    if (octets_.size() >= room_) return Error{ErrorCode::limit, "no room"};
-    return {};
-  }
-  Result<void> cut(size_t size) override {
-    octets_.resize(size);
-    return {};
-  }
-
- private:
-  std::string& octets_;
-  const size_t& room_;
 };
 
 struct World;
@@ -233,7 +223,8 @@ inline Side::Side(World& world_of, const std::string& name, int in_flight, Deliv
   std::map<std::string, DeliveryProvider> providers;
   std::map<std::string, int> slots;
   for (const char* provider : {"twilio-main", "relay", "second"}) {
-    providers[provider] = {nullptr, std::make_unique<ScriptedTransport>(loop, world.script)};
+    providers[provider] = {std::make_shared<EchoingProvider>(),
+                           std::make_unique<ScriptedTransport>(loop, world.script)};
     slots[provider] = in_flight;
   }
   delivery = std::make_unique<Delivery>(

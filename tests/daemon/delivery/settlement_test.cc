@@ -252,7 +252,8 @@ TEST_CASE_METHOD(World, "due times are the database's, however this machine's cl
   Side other(*this, "other", 64, settings);
   one.reset();
   std::map<std::string, DeliveryProvider> providers;
-  providers["twilio-main"] = {nullptr, std::make_unique<ScriptedTransport>(other.loop, script)};
+  providers["twilio-main"] = {std::make_shared<EchoingProvider>(),
+                              std::make_unique<ScriptedTransport>(other.loop, script)};
   other.delivery.reset();
   other.delivery = std::make_unique<Delivery>(
       DeliveryParts{other.loop, own, random, ids, log, metrics, other.queue, other.journal, keys, routes, plan,

@@ -213,7 +213,6 @@ void SimDaemon::Run::settle_overdue(std::vector<Uuid> overdue) {
 
 SimDaemon::SimDaemon(const Surroundings& around, int number)
     : around_(around),
-      number_(number),
       instance_("daemon-" + std::to_string(number)),
       clock_(around.time),
       random_(around.chance.next()),

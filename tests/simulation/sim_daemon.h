@@ -56,7 +56,6 @@ class SimDaemon {
   void offer(const MemoryStore::Message& message);  // as the API does after an approval
   bool receive(const SimReceipt& receipt);          // a webhook; false: not stored, the provider tries again
   size_t in_flight() const;
-  const std::string& instance() const { return instance_; }
 
  private:
   struct Loop;
@@ -69,7 +68,6 @@ class SimDaemon {
   void repeat(int64_t every_us, void (*pass)(Run&));
 
   const Surroundings around_;
-  const int number_;
   const std::string instance_;
   SimClock clock_;
   std::string spooled_;  // on its disk

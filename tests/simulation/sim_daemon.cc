@@ -215,8 +215,8 @@ SimDaemon::SimDaemon(const Surroundings& around, int number)
     : around_(around),
       instance_("daemon-" + std::to_string(number)),
       clock_(around.time),
-      random_(around.chance.next()),
-      disk_room_(around.knobs.disk_bytes) {}
+      disk_room_(around.knobs.disk_bytes),
+      random_(around.chance.next()) {}
 
 SimDaemon::~SimDaemon() = default;
 

@@ -74,7 +74,6 @@ class SimDaemon {
   const size_t disk_room_;
   SeededRandom random_;
   std::unique_ptr<Run> run_;
-  int runs_ = 0;
   bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true,
        is_calm_ = false;
 };

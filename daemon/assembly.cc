@@ -71,6 +71,20 @@ Result<RedisOptions> make_redis_options(const Config& config) {
   return out;
 }
 
+Result<IntakeKey> make_intake_key(const Config& config) {
+  auto jwk = read_secret_file(config.secrets.intake_key_file);
+  auto key = jwk ? IntakeKey::parse(*jwk) : Result<IntakeKey>(jwk.error());
+  if (!key) return Error{key.error().code, "secrets.intake_key_file: " + key.error().text};
+  return key;
+}
+
+RedisIntakeSettings make_intake_settings(const Config& config) {
+  RedisIntakeSettings out;
+  out.consumer = config.instance;
+  out.at_once = std::clamp(config.postgres.api_connections / 2, 1, out.at_once);  // people's requests need the others
+  return out;
+}
+
 Result<std::map<std::string, LoopProvider>> make_providers(const Config& config) {
   std::map<std::string, LoopProvider> out;
   for (const auto& entry : config.providers) {
@@ -222,6 +236,21 @@ Result<Receivers> make_receivers(const Config& config) {
       out.report_folders.insert(report.deliver_to);
     else
       out.report_mails.insert(normal_form(report.deliver_to));
+  }
+  return out;
+}
+
+Result<NotifierSettings> make_notifier_settings(const Config& config) {
+  NotifierSettings out;
+  for (const auto& entry : config.status_webhooks) {
+    auto fault = [&entry](const Error& error) {
+      return Error{error.code, "status_webhooks." + entry.service + ".secret_file: " + error.text};
+    };
+    auto secret = read_secret_file(entry.secret_file);
+    if (!secret) return fault(secret.error());
+    auto key = webhook_key(secret->octets());
+    if (!key) return fault(key.error());
+    out.receivers.push_back({entry.service, entry.url, std::move(*key)});
   }
   return out;
 }

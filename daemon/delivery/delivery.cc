@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "daemon/delivery/opener.h"
 
 namespace signet {
@@ -138,6 +139,7 @@ void Delivery::start_claim(ClaimRequest request, bool is_express) {
     else if (count == reserved)
       dispatcher_.wake_express(shard);
     parts_.metrics.add("signet_claimed_total", "", count);
+    if (count > 0) SIGNET_CRASH_POINT(claim_answered);
     for (auto& hint : *claimed) take_claimed(hint.id, hint.priority, std::move(hint.lane), "", "");
   });
 }
@@ -171,6 +173,7 @@ void Delivery::claim_without_redis() {
     if (!due) return;
     heard_at_ = parts_.clock.tick();
     is_table_wanted_ = static_cast<int>(due->size()) == reserved;
+    if (!due->empty()) SIGNET_CRASH_POINT(due_claimed);
     for (auto& row : *due)
       take_claimed(row.id, row.priority, std::move(row.lane), std::move(row.pinned_provider), std::move(row.avoid));
   });
@@ -227,6 +230,7 @@ void Delivery::admit_waiting(Waiting& waiting, Tick now) {
     flight.route_reason = admission.reason;
     flight.has_choice = admission.has_choice;
     flight.is_admitted = admission.answer == Admission::Answer::admitted;
+    SIGNET_CRASH_POINT(admitted);
     ask_permit(flight);
   }
 }
@@ -242,6 +246,8 @@ void Delivery::write_batches() {
   };
   while (!is_held_off_ && parts_.journal.has_room() && is_worth_it()) {
     auto kept = std::make_shared<Batch>(batches_.take(static_cast<size_t>(settings_.batch)));
+    if (!kept->permits.empty()) SIGNET_CRASH_POINT(permit_unwritten);
+    if (!kept->results.empty()) SIGNET_CRASH_POINT(result_unwritten);
     batches_under_way_++;
     parts_.journal.write(*kept, [this, kept, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
       if (alive.expired()) return;
@@ -258,6 +264,9 @@ void Delivery::write_batches() {
 }
 
 void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {
+  if (!reply->permits.empty()) SIGNET_CRASH_POINT(permit_committed);
+  if (!batch.results.empty()) SIGNET_CRASH_POINT(result_committed);
+  if (!batch.ends.empty()) SIGNET_CRASH_POINT(end_committed);
   heard_at_ = parts_.clock.tick();
   std::vector<Uuid> stale = std::move(reply->stale);
   std::sort(stale.begin(), stale.end());
@@ -301,13 +310,13 @@ void Delivery::refuse(Flight& flight) {
   parts_.metrics.add("signet_permits_total", "verdict=\"refused\"");
   release(flight);
   const Permit& permit = flight.permit;
-  const Refusal refusal = refusal_of(permit, flight.is_look, flight.was_unknown, refusals_, server_now());
+  const PermitRefusal refusal = refusal_of(permit, flight.is_look, flight.was_unknown, refusals_, server_now());
   switch (refusal.step) {
-    case Refusal::Step::drop:
+    case PermitRefusal::Step::drop:
       return finish(flight.id, std::nullopt);
-    case Refusal::Step::wait:
+    case PermitRefusal::Step::wait:
       return finish(flight.id, refusal.again_at);
-    case Refusal::Step::ask:
+    case PermitRefusal::Step::ask:
       room_.leave(flight.lane);
       flight.lane = permit.lane;
       room_.enter(flight.lane);
@@ -315,16 +324,16 @@ void Delivery::refuse(Flight& flight) {
       flight.pinned_provider = permit.pinned_provider;
       flight.avoid = permit.avoid;
       return wait_for_admission(flight);
-    case Refusal::Step::end:
+    case PermitRefusal::Step::end:
       return end(flight, refusal);
-    case Refusal::Step::move:
+    case PermitRefusal::Step::move:
       return move(flight, refusal);
-    case Refusal::Step::prove:
+    case PermitRefusal::Step::prove:
       return unknown_.push_back(flight.id);
   }
 }
 
-void Delivery::end(Flight& flight, const Refusal& refusal) {
+void Delivery::end(Flight& flight, const PermitRefusal& refusal) {
   if (refusal.is_alarm) {
     parts_.metrics.add("signet_alarm", "reason=\"" + refusal.reason + '"');
     parts_.log.error("ALARM: a message can never be sent as things stand: it failed; mend the cause and requeue it",
@@ -341,7 +350,7 @@ void Delivery::end(Flight& flight, const Refusal& refusal) {
   batches_.add(std::move(row));
 }
 
-void Delivery::move(Flight& flight, const Refusal& refusal) {
+void Delivery::move(Flight& flight, const PermitRefusal& refusal) {
   batches_.add(MoveRow{flight.id, flight.permit.attempt_no, refusal.lane, refusal.again_at, refusal.send_until});
   const bool is_soon = refusal.again_at.us - server_now().us <= kSoonUs;
   if (is_soon && refusal.lane == flight.lane) flight.next_due = refusal.again_at;  // else the relay offers it anew
@@ -383,6 +392,7 @@ void Delivery::send(Flight& flight, Transport& transport) {
   Outcome refused;
   refused.kind = OutcomeKind::permanent;
   if (!open(flight, refused.reason)) return on_outcome(flight.id, std::move(refused));
+  SIGNET_CRASH_POINT(opened);
   transport.send(flight.outbound, flight.deadline,
                  [this, id = flight.id](Outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
@@ -417,6 +427,7 @@ void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   flight->is_sending = false;
   flight->finished_at = parts_.clock.wall();
   flight->outcome = std::move(outcome);
+  SIGNET_CRASH_POINT(outcome_known);
   admit_.learn(flight->lane, flight->provider, flight->outcome, parts_.clock.tick());
   // The slot is freed by finish(), when the result is recorded: until then a crash would leave it in doubt.
   record(*flight);
@@ -481,6 +492,7 @@ void Delivery::release(Flight& flight) {
 
 void Delivery::ack() {
   auto ignore = [](Result<int64_t>) {};  // a hint that stays brings a permit that is refused
+  if (!acks_.empty()) SIGNET_CRASH_POINT(before_ack);
   for (size_t at = 0; at < acks_.size(); at += kAcksMax)
     parts_.queue.ack({acks_.begin() + static_cast<ptrdiff_t>(at),
                       acks_.begin() + static_cast<ptrdiff_t>(std::min(acks_.size(), at + kAcksMax))},
@@ -489,6 +501,8 @@ void Delivery::ack() {
     parts_.queue.nack_at({nacks_.begin() + static_cast<ptrdiff_t>(at),
                           nacks_.begin() + static_cast<ptrdiff_t>(std::min(nacks_.size(), at + kAcksMax))},
                          ignore);
+  if (!acks_.empty()) SIGNET_CRASH_POINT(after_ack);
+  if (!nacks_.empty()) SIGNET_CRASH_POINT(nacked);
   acks_.clear();
   nacks_.clear();
 }

@@ -117,8 +117,8 @@ class Delivery {  // loop thread only
   void on_written(const Batch& batch, Result<BatchReply> reply);
   void on_permit(Permit permit);
   void refuse(Flight& flight);
-  void end(Flight& flight, const Refusal& refusal);
-  void move(Flight& flight, const Refusal& refusal);
+  void end(Flight& flight, const PermitRefusal& refusal);
+  void move(Flight& flight, const PermitRefusal& refusal);
   void send_granted();
   void send(Flight& flight, Transport& transport);
   bool open(Flight& flight, std::string& reason);

@@ -7,36 +7,36 @@ namespace {
 
 constexpr int64_t kPausedMs = 1000;  // before it is asked again whether somebody resumed
 
-Refusal end(Status status, std::string reason) {
-  Refusal out;
-  out.step = Refusal::Step::end;
+PermitRefusal end(Status status, std::string reason) {
+  PermitRefusal out;
+  out.step = PermitRefusal::Step::end;
   out.status = status;
   out.reason = std::move(reason);
   return out;
 }
 
-Refusal alarm(std::string reason) {
-  Refusal out = end(Status::failed, std::move(reason));
+PermitRefusal alarm(std::string reason) {
+  PermitRefusal out = end(Status::failed, std::move(reason));
   out.is_alarm = true;
   return out;
 }
 
-Refusal wait(WallTime until) {
-  Refusal out;
-  out.step = Refusal::Step::wait;
+PermitRefusal wait(WallTime until) {
+  PermitRefusal out;
+  out.step = PermitRefusal::Step::wait;
   out.again_at = until;
   return out;
 }
 
-Refusal ask_unless(bool is_look) {
-  Refusal out;
-  out.step = is_look ? Refusal::Step::drop : Refusal::Step::ask;
+PermitRefusal ask_unless(bool is_look) {
+  PermitRefusal out;
+  out.step = is_look ? PermitRefusal::Step::drop : PermitRefusal::Step::ask;
   return out;
 }
 
-Refusal move(std::string lane, WallTime due_at, std::optional<WallTime> send_until) {
-  Refusal out;
-  out.step = Refusal::Step::move;
+PermitRefusal move(std::string lane, WallTime due_at, std::optional<WallTime> send_until) {
+  PermitRefusal out;
+  out.step = PermitRefusal::Step::move;
   out.lane = std::move(lane);
   out.again_at = due_at;
   out.send_until = send_until;
@@ -44,7 +44,7 @@ Refusal move(std::string lane, WallTime due_at, std::optional<WallTime> send_unt
 }
 
 // The configuration has changed since the due row was written.
-Refusal other_lane(const Permit& permit, bool is_look, const RefusalView& view, WallTime now) {
+PermitRefusal other_lane(const Permit& permit, bool is_look, const RefusalView& view, WallTime now) {
   if (view.routes.route(permit.lane)) return ask_unless(is_look);
   DueFacts facts;
   facts.id = permit.id;
@@ -61,7 +61,7 @@ Refusal other_lane(const Permit& permit, bool is_look, const RefusalView& view, 
 
 }  // namespace
 
-Refusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const RefusalView& view, WallTime now) {
+PermitRefusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const RefusalView& view, WallTime now) {
   switch (permit.verdict) {
     case PermitVerdict::cancel_requested:
       return end(Status::cancelled, "cancelled");
@@ -70,7 +70,7 @@ Refusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const R
     case PermitVerdict::suppressed:
       return end(Status::suppressed, "opted_out");
     case PermitVerdict::not_yet:
-      return is_look ? Refusal{} : wait(permit.due_at);
+      return is_look ? PermitRefusal{} : wait(permit.due_at);
     case PermitVerdict::window_closed: {
       const auto window = view.plan.window(permit.priority, permit.is_urgent, permit.time_zone, now, permit.expires_at);
       return move(permit.lane, window.due_at, window.send_until);
@@ -88,8 +88,8 @@ Refusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const R
       return alarm("out_of_order");
     case PermitVerdict::taken:
       if (was_unknown) {
-        Refusal out;
-        out.step = Refusal::Step::prove;
+        PermitRefusal out;
+        out.step = PermitRefusal::Step::prove;
         return out;
       }
       return {};

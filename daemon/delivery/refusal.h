@@ -10,7 +10,7 @@
 
 namespace signet {
 
-struct Refusal {
+struct PermitRefusal {
   enum class Step {
     drop,   // somebody else's by now, or nothing to do: what is due is offered again
     wait,   // the hint goes back until `again_at`
@@ -35,6 +35,6 @@ struct RefusalView {
 
 // `is_look`: nobody means to send it now. `was_unknown`: a COMMIT that may have granted it was lost. `now`: by the
 // database's clock.
-Refusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const RefusalView& view, WallTime now);
+PermitRefusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, const RefusalView& view, WallTime now);
 
 }  // namespace signet

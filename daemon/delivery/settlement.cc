@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "daemon/delivery/delivery.h"
 
 namespace signet {
@@ -253,6 +254,7 @@ void Delivery::stop(int64_t deadline_ms, std::function<void()> done) {
   is_stopping_ = true;
   stopped_ = std::move(done);
   give_back_unpermitted();
+  SIGNET_CRASH_POINT(draining);
   deadline_.start(deadline_ms, [this] { mark_all(); });
 }
 

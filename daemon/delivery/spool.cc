@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "base/file.h"
 #include "base/sha256.h"
 
@@ -35,7 +36,9 @@ class DiskFile : public SpoolFile {
       if (written < 0) return failed("cannot be written");
       octets.remove_prefix(static_cast<size_t>(written));
     }
+    SIGNET_CRASH_POINT(spool_unsynced);
     if (::fdatasync(fd_) != 0) return failed("cannot be synced");
+    SIGNET_CRASH_POINT(spool_synced);
     return {};
   }
   Result<void> cut(size_t size) override {
@@ -163,7 +166,10 @@ Result<std::unique_ptr<Spool>> Spool::open(std::unique_ptr<SpoolFile> file, size
   return out;
 }
 
-std::vector<SpoolRow> Spool::take_left() { return std::move(left_); }
+std::vector<SpoolRow> Spool::take_left() {
+  if (!left_.empty()) SIGNET_CRASH_POINT(spool_read);
+  return std::move(left_);
+}
 
 Result<void> Spool::append(const std::vector<SpoolRow>& rows) {
   std::string octets;
@@ -193,6 +199,7 @@ void Spool::recorded(int64_t rows) {
   std::lock_guard guard(lock_);
   waiting_ -= rows;
   if (waiting_ > 0 || size_ == 0) return;
+  SIGNET_CRASH_POINT(spool_recorded);
   if (file_->cut(0).ok()) size_ = 0;  // else what stays is read again, and is in PostgreSQL already
 }
 

@@ -386,6 +386,8 @@ TEST_CASE_METHOD(
                        "signer_role, policy_id, envelope_commit, approval_mac, at from approval")
               .ok());
   CHECK(verdict_of(*this, id) == PermitVerdict::granted);
+}
+
 TEST_CASE_METHOD(Fixture, "what the provider calls an attempt is kept where its receipts will say no more") {
   for (const bool is_named : {true, false}) {
     const Uuid id = messages->insert({sms("+61491570006", "hello")});

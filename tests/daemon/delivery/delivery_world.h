@@ -58,7 +58,6 @@ class ScriptedTransport : public Transport {
 struct EchoingProvider : Provider {
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
 };

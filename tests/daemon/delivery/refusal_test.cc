@@ -6,7 +6,7 @@ using namespace signet;
 
 namespace {
 
-using Step = Refusal::Step;
+using Step = PermitRefusal::Step;
 
 struct Fixture {
   Routes routes{{Route{Kind::sms, {"AU"}, {}, {{"one", 1}}}, Route{Kind::sms, {}, {}, {{"two", 1}}}}};
@@ -27,7 +27,7 @@ struct Fixture {
     permit.destination = "NZ";
     permit.priority = Priority::bulk;
   }
-  Refusal of(PermitVerdict verdict, bool is_look = false, bool was_unknown = false) {
+  PermitRefusal of(PermitVerdict verdict, bool is_look = false, bool was_unknown = false) {
     permit.verdict = verdict;
     return refusal_of(permit, is_look, was_unknown, view, now);
   }
@@ -56,7 +56,7 @@ TEST_CASE_METHOD(Fixture, "each verdict has its consequence, for a claimed hint 
 }
 
 TEST_CASE_METHOD(Fixture, "past its window a message moves to the next one") {
-  const Refusal refusal = of(PermitVerdict::window_closed);
+  const PermitRefusal refusal = of(PermitVerdict::window_closed);
   CHECK(rfc3339_ms(refusal.again_at) == "2026-11-27T08:00:00.000Z");
   REQUIRE(refusal.send_until);
   CHECK(rfc3339_ms(*refusal.send_until) == "2026-11-27T21:00:00.000Z");
@@ -66,7 +66,7 @@ TEST_CASE_METHOD(Fixture, "past its window a message moves to the next one") {
 TEST_CASE_METHOD(Fixture, "a lane that is gone is planned anew, and none means that it fails with an alarm") {
   permit.lane = "sms-9";
   permit.priority = Priority::normal;
-  Refusal refusal = of(PermitVerdict::looked);
+  PermitRefusal refusal = of(PermitVerdict::looked);
   REQUIRE(refusal.step == Step::move);
   CHECK(refusal.lane == "sms-2");
   CHECK(refusal.again_at == now);
@@ -80,7 +80,7 @@ TEST_CASE_METHOD(Fixture, "a lane that is gone is planned anew, and none means t
 TEST_CASE_METHOD(Fixture, "a provider that is gone fails what it was pinned to, with an alarm") {
   permit.pinned_provider = "three";
   for (const auto verdict : {PermitVerdict::other_provider, PermitVerdict::looked}) {
-    const Refusal refusal = of(verdict);
+    const PermitRefusal refusal = of(verdict);
     REQUIRE(refusal.step == Step::end);
     CHECK(refusal.status == Status::failed);
     CHECK(refusal.reason == "provider_gone");

@@ -45,7 +45,6 @@ class MemoryEngineStore : public EngineStore {
                                                              const std::string& reference) override;
   Result<std::vector<Changed>> change(const std::vector<Uuid>& ids, const Decide& decide) override;
 
-  void cut();                          // its session ends; the next call finds out
   std::function<bool()> loses_change;  // whether the next change takes effect with nobody told; none: never
 
  private:

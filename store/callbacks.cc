@@ -76,8 +76,8 @@ Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& m
 }
 
 Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id) {
-  auto rows =
-      callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.id = $1", {id}));
+  auto rows = callback_rows(
+      tx.run(std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.id = $1", {id}));
   if (!rows) return rows.error();
   return rows->empty() ? std::nullopt : std::optional(std::move(rows->front()));
 }

@@ -35,7 +35,7 @@ Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& m
 Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id);
 // Whether it says something about a message already.
 Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
-Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);                             // false: somebody else has
+Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);  // false: somebody else has
 struct ConfirmationRow {
   Uuid id, message_id;
   int attempt_no = 0;

@@ -30,7 +30,7 @@ int run_nemesis(uint64_t seed, int seconds, int rounds, bool has_loss) {
   Fleet fleet({.seed = seed});
   const Tokens tokens = start_all(fleet);
   Trial trial(fleet, "seed " + std::to_string(seed));
-  Load load(fleet, {}, tokens.reviewer, seed);
+  Load load(fleet, {}, tokens, seed);
   Nemesis nemesis(fleet, {.seed = seed, .seconds = seconds, .rounds = rounds, .has_loss = has_loss});
   const WallTime start = fleet.clock.wall();
   nemesis.run();
@@ -48,9 +48,12 @@ int run_nemesis(uint64_t seed, int seconds, int rounds, bool has_loss) {
   }
   if (!has_loss) std::printf("act %-20s LEFT OUT: needs root, and iptables\n", "loss");
   const double rate = static_cast<double>(load.accepted) / took_s;
-  std::printf("load: %d acts of %zu kinds in %.0f s; %lld messages, %.0f/s, %lld of them by the API, %lld refusals\n",
-              acts, nemesis.done().size(), took_s, static_cast<long long>(load.accepted), rate,
-              static_cast<long long>(load.by_api()), static_cast<long long>(load.refusals()));
+  std::printf(
+      "load: %d acts of %zu kinds in %.0f s; %lld messages, %.0f/s, %lld of them by the API, %lld refusals; "
+      "%zu cancelled, %lld resolved, %lld requeued\n",
+      acts, nemesis.done().size(), took_s, static_cast<long long>(load.accepted), rate,
+      static_cast<long long>(load.by_api()), static_cast<long long>(load.refusals()), load.cancelled().size(),
+      static_cast<long long>(load.resolved()), static_cast<long long>(load.requeued()));
   if (seconds >= kRateCountsFromS && rate < kRateMin) trial.fault("load: less than 300 messages a second");
   std::printf("judge: %s\n", fleet.judge("GET", "/judge/summary").body.c_str());
   trial.judge_criticals(load, nemesis.outages(), kCriticalP99MaxMs);

@@ -124,7 +124,7 @@ struct Config {
     std::string name;     // required, unique; 1 to 64 of A-Za-z0-9._-: it stands in /webhooks/<name>
     std::string adapter;  // required; which there are is for the caller to check, as are `values` and `secret_files`
     int line = 0;
-    double rate_per_s = 0;  // 0: no limit of our own; up to 100,000
+    double rate_per_s = 0;  // of all daemons together; 0: no limit of our own; up to 100,000
     int burst = 0;          // 1 to 100,000; if not given, rate_per_s rounded up; 0 only without a rate
     int in_flight = 64;     // per daemon; 1 to 10,000
     std::string in_doubt;   // "idempotent", "queryable", "blind"; empty: the adapter's own

@@ -337,13 +337,17 @@ void App::start_care(std::vector<Uuid> epochs) {
   RelaySettings relay;
   relay.instance = config_.instance;
   relay_ = std::make_unique<Relay>(*relay_store_, *loops_[0], relay, routes_->lanes(), clock_, ids_, log_, metrics_);
+  const auto plan = [this](const MessageRow& message, int attempt_no, WallTime earliest) {
+    return due_plan_->row(due_facts(message), attempt_no, earliest);
+  };
   reconciler_ = std::make_unique<Reconciler>(
-      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan_due(*routes_), *keys_,
-      clock_, ids_, log_, metrics_,
+      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan, *keys_, clock_, ids_,
+      log_, metrics_,
       Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
                         [this] { callbacks_worker_->wake(); }, http_call});
   callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
-  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs), [](int) {});
+  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs),
+                                           [this](int daemons) { pace_->tokens().set_live_daemons(daemons); });
   callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
   heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
   heartbeat_worker_->wake();

@@ -164,15 +164,6 @@ std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string,
   return out;
 }
 
-PlanDue plan_due(const Routes& routes) {
-  return [&routes](const MessageRow& message, int attempt_no, WallTime earliest) -> std::optional<DueRow> {
-    const auto lane = routes.lane(message.kind, message.destination, message.tags);
-    if (!lane) return std::nullopt;
-    return DueRow{message.id, attempt_no, message.priority,  *lane, message.author_id.text().substr(24),
-                  "",         earliest,   message.expires_at};
-  };
-}
-
 SequencerSettings make_sequencer_settings(const Config& config) {
   SequencerSettings out;
   out.checkpoint_every_ms = config.audit.checkpoint_every_s * int64_t{1000};

@@ -9,6 +9,7 @@
 #include "daemon/access/limits.h"
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
+#include "daemon/delivery/due_plan.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
@@ -35,7 +36,6 @@ Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config);
 DeliverySettings make_delivery_settings(const Config& config);
 ReconcilerSettings make_reconciler_settings(const Config& config);
 std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers);
-PlanDue plan_due(const Routes& routes);  // which outlives it
 SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);

@@ -65,7 +65,7 @@ Result<DoubtRules> doubt_rules(const Provider& provider, const ProviderSettings&
   const std::string& asked = settings.in_doubt;
   DoubtRules out;
   out.key_life_ms = settings.key_life_ms > 0 ? settings.key_life_ms : provider.key_life_ms();
-  if (asked == "idempotent" || (asked.empty() && provider.has_key())) {
+  if (asked == "idempotent" || (asked.empty() && provider.has_key() && out.key_life_ms > 0)) {
     if (!provider.has_key())
       return setting_error(settings, "in_doubt", "this adapter sends no key that would make a repeat harmless");
     if (out.key_life_ms == 0)

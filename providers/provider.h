@@ -110,8 +110,8 @@ struct LookUp {
 
 struct ProviderSettings {  // one entry of `providers:`; daemon/app copies it from the configuration
   std::string name, adapter;
-  std::string in_doubt;     // idempotent, queryable, blind; empty: the adapter's own
-  int64_t key_life_ms = 0;  // 0: the adapter's own
+  std::string in_doubt;                       // idempotent, queryable, blind; empty: the adapter's own
+  int64_t key_life_ms = 0;                    // 0: the adapter's own
   std::map<std::string, std::string> values;  // base_url, account_sid, from, url, starttls, ... as written
   std::map<std::string, Secret> secrets;      // auth_token (from auth_token_file), password, ...
 };

@@ -97,8 +97,7 @@ Result<Slice> look_at_messages(PgSession& session, const Uuid& after, int count_
 Result<Slice> look_at_messages(PgSession& session, const std::vector<Uuid>& ids) {
   if (ids.empty()) return Slice{};
   const auto [low, high] = std::minmax_element(ids.begin(), ids.end());
-  auto rows =
-      session.run(std::string(kFaults) + "message m where m.id = any ($3)", {*low, *high, PgValue::uuids(ids)});
+  auto rows = session.run(std::string(kFaults) + "message m where m.id = any ($3)", {*low, *high, PgValue::uuids(ids)});
   if (!rows) return rows.error();
   Slice out;
   sort_out(*rows, out);

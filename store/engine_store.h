@@ -36,9 +36,9 @@ struct StaleDue {
   Uuid last;  // where the next slice begins; nil: the end was reached
 };
 
-struct OverduePermit {
-  Uuid message_id;
-  int attempt_no = 0;
+struct OverduePermits {
+  std::vector<Uuid> messages;
+  Uuid last;  // where the next slice begins; nil: the end was reached
 };
 
 struct Doubt {  // the newest attempt of a message in doubt, once it has waited
@@ -92,9 +92,11 @@ class EngineStore {
   // Of the next `count_max` due rows by id: past send_until, or in none of these lanes.
   virtual Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) = 0;
 
-  // For the reconciler. Permits older than `age_ms` without a result: of a run that is gone; of one that lives, past
-  // twice that. None while the server has only just started: what waits for it comes first.
-  virtual Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) = 0;
+  // For the reconciler. Of the next `count_max` due rows by id those with a permit older than `age_ms`: of a run that
+  // is gone; of one that lives, past twice that. None within `grace_ms` of the server's start: what waited for it comes
+  // first.
+  virtual Result<OverduePermits> overdue_permits(const Uuid& after, int count_max, int64_t age_ms,
+                                                 int64_t grace_ms) = 0;
   // Messages in doubt whose wait, `wait_ms` from when they were first noticed or what postpone_doubts() said, is over.
   virtual Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) = 0;
   virtual Result<void> postpone_doubts(const std::vector<Postponed>& messages) = 0;

@@ -87,6 +87,7 @@ struct ResultRow {
   bool is_counted = true, is_proven = true;
   std::optional<int64_t> next_delay_ms;  // until the next attempt, by the database's clock; none: the due row goes
   std::string next_avoid;                // the provider that the next attempt goes past, if it can
+  bool is_named = false;                 // receipts will name it by the provider's reference alone
   Head head;                             // the gate: the row takes effect only on this head
   Entry entry;
 };

@@ -32,7 +32,7 @@ class PgEngineStore : public EngineStore {
   Result<Stamps> stamps() override;
   Result<void> record_stamps(const Stamps& stamps) override;
   Result<StaleDue> stale_due(const Uuid& after, int count_max, const std::vector<std::string>& lanes) override;
-  Result<std::vector<OverduePermit>> overdue_permits(int64_t age_ms, int count_max) override;
+  Result<OverduePermits> overdue_permits(const Uuid& after, int count_max, int64_t age_ms, int64_t grace_ms) override;
   Result<std::vector<Doubt>> doubts(int64_t wait_ms, int count_max) override;
   Result<void> postpone_doubts(const std::vector<Postponed>& messages) override;
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;
@@ -82,6 +82,13 @@ class PgEngineStore : public EngineStore {
     if (!out) return out;
     if (auto done = tx.commit(); !done) return done.error();
     return out;
+  }
+
+  // For questions about a whole table: the session of a place goes by indexes alone.
+  static Result<void> read_whole(PgTransaction& tx) {
+    for (const char* plan : {"seqscan", "hashjoin", "bitmapscan"})
+      if (auto set = tx.run(std::string("set local enable_") + plan + " = on"); !set) return set.error();
+    return {};
   }
 
   const PgOptions postgres_;
@@ -204,20 +211,27 @@ Result<StaleDue> PgEngineStore::stale_due(const Uuid& after, int count_max, cons
   return out;
 }
 
-Result<std::vector<OverduePermit>> PgEngineStore::overdue_permits(int64_t age_ms, int count_max) {
+Result<OverduePermits> PgEngineStore::overdue_permits(const Uuid& after, int count_max, int64_t age_ms,
+                                                      int64_t grace_ms) {
   // Looked for through due: a row exists there exactly while an attempt has no result.
   auto rows = run(
-      std::string("select s.message_id, s.attempt_no::int from due d cross join lateral (select * from attempt_start a "
-                  "where a.message_id = d.message_id and a.attempt_no = d.attempt_no and a.kind = 1 offset 0) s where "
-                  "s.permitted_at < now() - $1 * interval '1 millisecond' and (s.permitted_at < now() - $1 * interval "
-                  "'2 milliseconds' or not exists (select from daemon where daemon.epoch = s.epoch and ") +
+      std::string("with d as materialized (select message_id, attempt_no, due_at, row_number() over (order by "
+                  "message_id) as n from (select * from due where message_id > $1 order by message_id limit $2) x), "
+                  "s as (select d.n, d.message_id, exists (select from attempt_start a where a.message_id = "
+                  "d.message_id and a.attempt_no = d.attempt_no and a.kind = 1 and a.permitted_at < now() - $3 * "
+                  "interval '1 millisecond' and (a.permitted_at < now() - $3 * interval '2 milliseconds' or not exists "
+                  "(select from daemon where daemon.epoch = a.epoch and ") +
           kIsAlive +
-          ")) and d.due_at < now() - $1 * interval '1 millisecond' and pg_postmaster_start_time() < now() - interval "
-          "'15 s' order by s.message_id limit $2",
-      {age_ms, small(count_max)});
+          "))) and pg_postmaster_start_time() < now() - $4 * interval '1 millisecond' as is_overdue from d where "
+          "d.due_at < now() - $3 * interval '1 millisecond' or d.n = $2) "
+          "select message_id, is_overdue, n = $2 from s where is_overdue or n = $2 order by n",
+      {after, small(count_max), age_ms, grace_ms});
   if (!rows) return rows.error();
-  std::vector<OverduePermit> out;
-  for (int i = 0; i < rows->size(); i++) out.push_back({rows->uuid(i, 0), static_cast<int>(rows->number(i, 1))});
+  OverduePermits out;
+  for (int i = 0; i < rows->size(); i++) {
+    if (rows->flag(i, 1)) out.messages.push_back(rows->uuid(i, 0));
+    if (rows->flag(i, 2)) out.last = rows->uuid(i, 0);
+  }
   return out;
 }
 
@@ -283,31 +297,37 @@ Result<std::vector<Unconfirmed>> PgEngineStore::unconfirmed(const std::vector<Re
     names.push_back(limit.provider);
     waits.push_back(std::to_string(limit.wait_ms));
   }
-  auto rows = run(
-      "select l.provider, count(m.id) from unnest($1::text[], $2::text[]) l(provider, wait_ms) left join message m on "
-      "m.status = 5 and m.provider = l.provider and m.sent_at < now() - l.wait_ms::bigint * interval '1 millisecond' "
-      "group by 1",
-      {PgValue::texts(names), PgValue::texts(waits)});
-  if (!rows) return rows.error();
-  std::vector<Unconfirmed> out;
-  for (int i = 0; i < rows->size(); i++) out.push_back({rows->text(i, 0), rows->number(i, 1)});
-  return out;
+  return in_transaction<std::vector<Unconfirmed>>([&](PgTransaction& tx) -> Result<std::vector<Unconfirmed>> {
+    if (auto set = read_whole(tx); !set) return set.error();
+    auto rows = tx.run(
+        "select l.provider, count(m.id) from unnest($1::text[], $2::text[]) l(provider, wait_ms) left join message m "
+        "on m.status = 5 and m.provider = l.provider and m.sent_at < now() - l.wait_ms::bigint * interval "
+        "'1 millisecond' group by 1",
+        {PgValue::texts(names), PgValue::texts(waits)});
+    if (!rows) return rows.error();
+    std::vector<Unconfirmed> out;
+    for (int i = 0; i < rows->size(); i++) out.push_back({rows->text(i, 0), rows->number(i, 1)});
+    return out;
+  });
 }
 
 Result<Totals> PgEngineStore::totals() {
-  auto due = run(
-      "select count(*), coalesce((extract(epoch from now() - min(due_at)) * 1000)::bigint, 0), (select count(*) from "
-      "callback_due where tries >= 6) from due where due_at <= now()");
-  if (!due) return due.error();
-  auto statuses = run("select status, count(*) from message group by 1 order by 1");
-  if (!statuses) return statuses.error();
-  Totals out;
-  out.due = due->number(0, 0);
-  out.oldest_due_ms = due->number(0, 1);
-  out.orphans = due->number(0, 2);
-  for (int i = 0; i < statuses->size(); i++)
-    out.by_status.emplace_back(static_cast<Status>(statuses->number(i, 0)), statuses->number(i, 1));
-  return out;
+  return in_transaction<Totals>([&](PgTransaction& tx) -> Result<Totals> {
+    if (auto set = read_whole(tx); !set) return set.error();
+    auto due = tx.run(
+        "select count(*), coalesce((extract(epoch from now() - min(due_at)) * 1000)::bigint, 0), (select count(*) from "
+        "callback_due where tries >= 6) from due where due_at <= now()");
+    if (!due) return due.error();
+    auto statuses = tx.run("select status, count(*) from message group by 1 order by 1");
+    if (!statuses) return statuses.error();
+    Totals out;
+    out.due = due->number(0, 0);
+    out.oldest_due_ms = due->number(0, 1);
+    out.orphans = due->number(0, 2);
+    for (int i = 0; i < statuses->size(); i++)
+      out.by_status.emplace_back(static_cast<Status>(statuses->number(i, 0)), statuses->number(i, 1));
+    return out;
+  });
 }
 
 Result<std::vector<CallbackRow>> PgEngineStore::take_callbacks(int count_max, int64_t lease_ms) {

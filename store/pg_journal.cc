@@ -90,9 +90,10 @@ with u as materialized (
     as next_due
   from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
     $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::int8[],
-    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::text[])
+    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::text[],
+    $23::bool[])
   u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
-    is_counted, is_proven, delay_ms, head, event_id, canon, leaf, provider, action, next_avoid)
+    is_counted, is_proven, delay_ms, head, event_id, canon, leaf, provider, action, next_avoid, is_named)
 ), m as (
   update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf,
     attempts = attempts + u.is_counted::int, last_attempt_at = u.finished_at, is_proven = u.is_proven,
@@ -113,6 +114,9 @@ with u as materialized (
 ), next as (
   update due set attempt_no = m.attempt_no + 1, due_at = m.next_due, avoid = nullif(m.next_avoid, '') from m
   where due.message_id = m.id and m.next_due > '-infinity'
+), named as (
+  insert into callback_reference (provider, reference, message_id, attempt_no)
+  select provider, reference, id, attempt_no from m where is_named on conflict do nothing
 ), e as (  -- the event's status, provider and time are the result's own
   insert into audit.entry (event_id, canon, leaf, object_id, action, status, provider, at)
   select event_id, canon, leaf, id, action, status, provider, finished_at from m
@@ -346,7 +350,7 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
       code(PgType::text), status_code(PgType::int2), parts(PgType::int2), started(PgType::timestamptz),
       finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
       proven(PgType::boolean), delay(PgType::int8), head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea),
-      leaf(PgType::bytea), provider(PgType::text), action(PgType::text), avoid(PgType::text);
+      leaf(PgType::bytea), provider(PgType::text), action(PgType::text), avoid(PgType::text), named(PgType::boolean);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -370,11 +374,12 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
     provider.add(r.provider);
     action.add(r.entry.action);
     avoid.add(r.next_avoid);
+    named.add_flag(r.is_named);
   }
   PgExchange::Call call{"result", {}};
-  for (auto* value :
-       {&id,      &no,      &outcome, &reason, &reference, &code,  &status_code, &parts, &started,  &finished, &status,
-        &failure, &counted, &proven,  &delay,  &head,      &event, &canon,       &leaf,  &provider, &action,   &avoid})
+  for (auto* value : {&id,      &no,       &outcome, &reason,   &reference, &code,   &status_code, &parts,
+                      &started, &finished, &status,  &failure,  &counted,   &proven, &delay,       &head,
+                      &event,   &canon,    &leaf,    &provider, &action,    &avoid,  &named})
     call.values.push_back(value->bytes());
   return call;
 }

@@ -33,7 +33,10 @@ Admission refused(Admission::Answer answer, Tick again_at, std::string reason = 
 }  // namespace
 
 Admit::Admit(Parts parts, const std::map<std::string, int>& slots) : parts_(parts) {
-  for (const auto& [name, count] : slots) gates_[name].slots = count;
+  for (const auto& [name, count] : slots) {
+    gates_[name].slots = count;
+    parts_.metrics.set("signet_breaker_open", label(name), 0);
+  }
 }
 
 Admit::Bar Admit::bar_of(const std::string& provider, const Gate& gate, std::string_view lane, Tick now) const {

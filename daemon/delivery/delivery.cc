@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kClaimsMax = 4;           // under way at once: one fills the window while another travels
 constexpr int64_t kHoldMs = 4;          // how long a half-full batch waits while sends are under way
-constexpr int64_t kPollMs = 250;        // when no bell rings
 constexpr int64_t kTroubleMs = 200;     // before a batch is tried again that the server could not take
 constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
 constexpr size_t kAcksMax = 256;
@@ -67,7 +66,7 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
   parts_.metrics.set("signet_postgres_up", settings_.loop_label, 0);
   parts_.journal.on_change(
       [this](bool is_up) { parts_.metrics.set("signet_postgres_up", settings_.loop_label, is_up); });
-  poll_.repeat(kPollMs, [this] { dispatcher_.wake_all(); });
+  poll_.repeat(settings_.poll_ms, [this] { dispatcher_.wake_all(); });
   // A lease that lapses only brings the hint back, which costs a refused permit; a third leaves two tries to renew.
   renewal_.repeat(settings_.lease_ms / 3, [this] { renew(); });
   parts_.loop.on_round([this] { pump(); });
@@ -407,6 +406,9 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
+  if (const auto used = providers_.find(row.provider); used != providers_.end())
+    row.is_named = used->second.provider->has_receipts() && !used->second.provider->has_echo() &&
+                   row.outcome.kind == OutcomeKind::accepted && !row.outcome.provider_reference.empty();
   if (row.status == Status::queued) row.next_delay_ms = decision.next_delay_ms;
   row.head = head;
   row.entry =

@@ -35,6 +35,7 @@ struct DeliverySettings {
   int hold = 128;     // rows that a batch waits for, a few milliseconds at most, while sends are under way
   int64_t permit_start_ms = 5000;
   int64_t request_timeout_ms = 30000;
+  int64_t poll_ms = 250;     // of the queue, when no bell rings
   int64_t lease_ms = 15000;  // renewed while it lasts; what a dead daemon held is claimed anew after it
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"

@@ -7,7 +7,7 @@
 namespace signet {
 namespace {
 
-constexpr int kOverdueMax = 1000;
+constexpr int kDueSlice = 20000;  // due rows looked at in a pass
 constexpr int kDoubtsMax = 256;
 constexpr int kSlice = 5000;     // messages looked at in a pass
 constexpr int kCountEvery = 15;  // passes: counting reads every message
@@ -50,17 +50,26 @@ bool Reconciler::leads() {
   const auto held = store_.lead(Elected::reconciler);
   const bool is_ours = held && *held;
   metrics_.set("signet_reconciler_leader", "", is_ours);
-  if (!is_ours) passes_ = 0;
+  if (!is_ours) {
+    passes_ = 0;
+    overdue_after_ = {};
+    led_since_.reset();
+  } else if (!led_since_) {
+    led_since_ = clock_.tick();
+  }
   return is_ours;
 }
 
 void Reconciler::settle_overdue() {
-  auto overdue = store_.overdue_permits(settings_.overdue_ms, kOverdueMax);
-  if (!overdue || overdue->empty()) return;
-  std::vector<Uuid> ids;
-  for (const auto& permit : *overdue) ids.push_back(permit.message_id);
+  // Who has only just come into this place may have been cut off from PostgreSQL like the others: their results are on
+  // their way.
+  if (clock_.tick().us - led_since_->us < settings_.grace_ms * 1000) return;
+  auto overdue = store_.overdue_permits(overdue_after_, kDueSlice, settings_.overdue_ms, settings_.grace_ms);
+  if (!overdue) return;
+  overdue_after_ = overdue->last;
+  if (overdue->messages.empty()) return;
   SIGNET_CRASH_POINT(overdue_found);
-  hooks_.settle(std::move(ids));
+  hooks_.settle(std::move(overdue->messages));
 }
 
 bool Reconciler::settle_doubts() {

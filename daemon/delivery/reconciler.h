@@ -22,6 +22,7 @@ namespace signet {
 
 struct ReconcilerSettings {
   int64_t overdue_ms = 40000;  // permit_start + request_timeout + skew
+  int64_t grace_ms = 5000;     // after a start of PostgreSQL, or of this place: for results that waited
   int64_t doubt_wait_ms = 300000;
   int attempts_max = 8;
   std::array<DoubtPolicy, 3> policy{DoubtPolicy::wait, DoubtPolicy::wait, DoubtPolicy::wait};  // sms, email, letter
@@ -62,7 +63,8 @@ class Reconciler {
   Metrics& metrics_;
   const Hooks hooks_;
   int64_t passes_ = 0;
-  Uuid looked_at_;                    // the messages up to here, in this round
+  std::optional<Tick> led_since_;
+  Uuid overdue_after_, looked_at_;    // the due rows, and the messages, up to here in this round
   std::set<Uuid> lost_, duplicates_;  // counted already
 };
 

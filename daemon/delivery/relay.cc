@@ -16,9 +16,12 @@ bool is_urgent(Priority priority) { return priority == Priority::critical || pri
 
 bool Relay::pass() {
   if (!leads()) return false;
-  if (look_for_losses() && begin_round()) (void)offer_wanted();
+  if (look_for_losses() && begin_round()) (void)(offer_wanted() && see_stamps());
   SIGNET_CRASH_POINT(stamps_unrecorded);
-  if (!store_.record_stamps(stamps_)) return false;
+  if (stamps_ != recorded_) {
+    if (!store_.record_stamps(stamps_).ok()) return false;
+    recorded_ = stamps_;
+  }
   look_at_stale();
   return false;
 }
@@ -34,7 +37,7 @@ bool Relay::leads() {
   if (is_leading_) return true;
   auto recorded = store_.stamps();
   if (!recorded) return false;
-  stamps_ = *recorded;
+  stamps_ = recorded_ = *recorded;
   wanted_.clear();
   full_.clear();
   is_all_wanted_ = true;
@@ -64,6 +67,17 @@ bool Relay::look_for_losses() {
     SIGNET_CRASH_POINT(shard_cleared);
     highest = 0;
     waiting_[static_cast<size_t>(shard)] = 0;
+  }
+  return true;
+}
+
+// What was offered in this pass has raised stamps: a loss of it is seen only by who knows how far they were.
+bool Relay::see_stamps() {
+  for (const int shard : std::exchange(touched_, {})) {
+    auto report = door_.inspect(shard);
+    if (!report) return false;
+    auto& highest = stamps_[static_cast<size_t>(shard)];
+    highest = std::max(highest, report->stamp);  // a lower one is for look_for_losses()
   }
   return true;
 }
@@ -110,7 +124,10 @@ bool Relay::offer_lane(const DueLane& lane, int& rows_left) {
     auto rows = store_.scan_due(lane, settings_.ahead_ms, cursor, settings_.page);
     if (!rows) return false;
     std::vector<Hint> hints;
-    for (const auto& row : *rows) hints.push_back({row.message_id, row.priority, row.lane, row.sender, row.due_at});
+    for (const auto& row : *rows) {
+      hints.push_back({row.message_id, row.priority, row.lane, row.sender, row.due_at});
+      touched_.insert(shard_of(row.message_id));
+    }
     if (!rows->empty()) cursor = DueCursor{rows->back().due_at, rows->back().message_id};
     if (!is_urgent(lane.priority)) rows_left -= static_cast<int>(rows->size());
     bool is_full = false;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,11 @@ class QueueDoor {
 
 struct RelaySettings {
   std::string instance;
-  int64_t round_ms = 20000;   // design: within 60 s, so that one lost hint comes back
-  int64_t ahead_ms = 120000;  // what is due within this time is offered
-  int page = 512;             // rows read and offered at once
-  int rows_max = 65536;       // of normal and bulk in a pass: a refill leaves room for what sends meanwhile
-  int stale_slice = 5000;     // due rows looked at in a pass
+  int64_t round_ms = 20000;                 // design: within 60 s, so that one lost hint comes back
+  int64_t ahead_ms = kOfferAheadUs / 1000;  // what is due within this time is offered
+  int page = 512;                           // rows read and offered at once
+  int rows_max = 65536;    // of normal and bulk in a pass: a refill leaves room for what sends meanwhile
+  int stale_slice = 5000;  // due rows looked at in a pass
 };
 
 class Relay {  // one thread
@@ -66,6 +67,7 @@ class Relay {  // one thread
   bool look_for_losses();
   bool begin_round();
   bool offer_wanted();
+  bool see_stamps();
   // Rows of one lane until it is full or its due rows end. False: a server is away.
   bool offer_lane(const DueLane& lane, int& rows_left);
   void look_at_stale();
@@ -83,10 +85,12 @@ class Relay {  // one thread
   std::atomic<bool> is_all_wanted_ = true;
   bool is_leading_ = false;
   Tick round_began_{};
+  Stamps recorded_{};
   Stamps stamps_{};                                     // the highest seen: a lower one means that the shard was lost
   std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
   std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where
   std::map<DueLane, int64_t> full_;                     // and what waits for the shard to fall to this many hints
+  std::set<int> touched_;                               // shards that were offered to in this pass
   Uuid stale_after_;
 };
 

@@ -10,9 +10,10 @@ namespace {
 
 constexpr double kChunkS = 0.05;     // how much of the rate is leased at once
 constexpr int64_t kVoidUs = 100000;  // what was not spent by then is not spent any more
-// What may wait for its permit beyond the tokens at hand: as much as this daemon's part of the rate gives in half a
-// second, well within any permit's time to start. A slow provider gives none: there a token must be at hand.
-constexpr double kAheadS = 0.5;
+// What may be between admission and first byte beyond the tokens at hand: as much as this daemon's part of the rate
+// gives in the time that a permit's COMMIT may take. Not more: what has a permit when a daemon dies stands in doubt. A
+// slow provider gives none: there a token must be at hand.
+constexpr double kAheadS = 0.2;
 constexpr int64_t kAskEveryUs = 1000;  // at most
 constexpr int64_t kAskedUs = 2000;     // until somebody else's answer is there
 constexpr int kChunkMax = 10000;       // as Queue::lease_tokens takes

@@ -601,13 +601,13 @@ local function tokens(keys, args)
   local time = redis.call('TIME')
   local now = time[1] * 1000000 + time[2]
   local interval, burst = 1000000 / tonumber(args[1]), tonumber(args[2])
-  local tat = tonumber(redis.call('GET', keys[1]) or now + (burst - 1) * interval)
-  tat = math.max(now, math.min(tat, now + burst * interval))
-  local given = math.floor((now + burst * interval - tat) / interval + 1e-6)
-  given = math.min(given, tonumber(args[3]))
-  tat = math.ceil(tat + given * interval)
-  redis.call('SET', keys[1], text_of(tat), 'PX', text_of(86400000 + math.ceil((tat - now) / 1000)))
-  return {given, math.max(0, math.ceil(tat + interval - burst * interval - now))}
+  -- From now on, since a double holds times of today to no more than a quarter of a microsecond.
+  local full = burst * interval
+  local used = math.max(0, math.min(tonumber(redis.call('GET', keys[1]) or now + full - interval) - now, full))
+  local given = math.min(math.floor((full - used) / interval + 1e-6), tonumber(args[3]))
+  used = math.ceil(used + given * interval)
+  redis.call('SET', keys[1], text_of(now + used), 'PX', text_of(86400000 + math.ceil(used / 1000)))
+  return {given, math.max(0, math.ceil(used + interval - full))}
 end
 
 -- A server that is out of memory takes no more offers; everything else lets it get well.

@@ -98,6 +98,24 @@ TEST_CASE("waits spread over the whole range and grow up to the cap") {
   }
 }
 
+TEST_CASE("what a recipient or a person has to mend is tried again later than what a provider mends by itself") {
+  SeededRandom random(3);
+  auto longest_ms = [&](FaultScope scope, bool is_throttled) {
+    Outcome out = outcome(OutcomeKind::retryable, 503);
+    out.scope = scope;
+    out.is_throttled = is_throttled;
+    int64_t longest = 0;
+    for (int i = 0; i < 2000; i++)
+      longest = std::max(longest, decide(out, {}, RetryPolicy{}, kNow, random).next_delay_ms.value());
+    return longest;
+  };
+  CHECK(longest_ms(FaultScope::provider, false) <= 1000);
+  CHECK(longest_ms(FaultScope::account, false) == Approx(10000).epsilon(0.05));
+  CHECK(longest_ms(FaultScope::sender, false) == Approx(10000).epsilon(0.05));
+  CHECK(longest_ms(FaultScope::recipient, false) == Approx(30000).epsilon(0.05));
+  CHECK(longest_ms(FaultScope::account, true) <= 1000);
+}
+
 TEST_CASE("Retry-After is a lower bound, clamped to the cap") {
   RetryPolicy policy;
   policy.cap_ms = 60000;

@@ -264,6 +264,18 @@ TEST_CASE_METHOD(Fixture, "without Redis what is due and held by nobody is claim
   CHECK(paused != free);
 }
 
+TEST_CASE_METHOD(Fixture, "what the provider calls an attempt is kept where its receipts will say no more") {
+  for (const bool is_named : {true, false}) {
+    const Uuid id = messages->insert({sms("+61491570006", "hello")});
+    ResultRow row = result(permit(id), OutcomeKind::accepted, Status::sent);
+    row.outcome.provider_reference = is_named ? "g-1" : "g-2";
+    row.is_named = is_named;
+    CHECK(record(row).empty());
+    CHECK(count("callback_reference where reference = 'g-1' and attempt_no = 1") == 1);
+  }
+  CHECK(count("callback_reference") == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and is used again when it is back") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   session.reset();

@@ -152,7 +152,7 @@ TEST_CASE_METHOD(Fixture, "the provider that has just failed is tried again wher
   fail(gate, "c", 4);
   const Admission again = ask(gate, "email", Priority::high, "", "b");
   CHECK(again.provider == "b");
-  CHECK(again.reason == "weight");  // c, of less weight, is out by its breaker; see has_choice
+  CHECK(again.reason == "breaker:c");
   CHECK_FALSE(again.has_choice);
 }
 

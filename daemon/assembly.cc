@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/file.h"
 #include "daemon/commands/commands.h"
 #include "message/phone.h"
 #include "providers/standard_webhook.h"
@@ -67,6 +68,20 @@ Result<RedisOptions> make_redis_options(const Config& config) {
     if (!password) return Error{password.error().code, "redis.password_file: " + password.error().text};
     out.password = std::move(*password);
   }
+  return out;
+}
+
+Result<IntakeKey> make_intake_key(const Config& config) {
+  auto jwk = read_secret_file(config.secrets.intake_key_file);
+  auto key = jwk ? IntakeKey::parse(*jwk) : Result<IntakeKey>(jwk.error());
+  if (!key) return Error{key.error().code, "secrets.intake_key_file: " + key.error().text};
+  return key;
+}
+
+RedisIntakeSettings make_intake_settings(const Config& config) {
+  RedisIntakeSettings out;
+  out.consumer = config.instance;
+  out.at_once = std::clamp(config.postgres.api_connections / 2, 1, out.at_once);  // people's requests need the others
   return out;
 }
 
@@ -135,11 +150,26 @@ DeliverySettings make_delivery_settings(const Config& config) {
   out.batch = std::min(out.batch, std::max(1, out.window / 8));
   out.permit_start_ms = config.delivery.permit_start_ms;
   out.request_timeout_ms = config.delivery.request_timeout_ms;
+  out.lease_ms = config.delivery.lease_ms;
   const auto& retry = config.delivery.retry;
   out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
   out.callback_base = config.http.webhooks.public_url + "/webhooks/";
   out.instance = config.instance;
   return out;
+}
+
+Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log) {
+  const std::string path = config.delivery.spool_dir + "/results/" + file_name_of(config.instance);
+  auto file = open_spool_file(path);
+  if (!file) return Error{file.error().code, "delivery.spool_dir: " + file.error().text};
+  auto spool = Spool::open(std::move(*file), size_t{static_cast<uint32_t>(config.delivery.spool_mb_max)} << 20);
+  if (!spool) return Error{spool.error().code, "delivery.spool_dir: " + spool.error().text};
+  if ((*spool)->waiting() > 0)
+    log.info("results of the last run wait in the spool", {{"rows", std::to_string((*spool)->waiting())}});
+  if ((*spool)->torn_octets() > 0)
+    log.warn("the spool of results ended in a torn record: a message or more will stand in doubt",
+             {{"octets", std::to_string((*spool)->torn_octets())}});
+  return spool;
 }
 
 ReconcilerSettings make_reconciler_settings(const Config& config) {
@@ -206,6 +236,21 @@ Result<Receivers> make_receivers(const Config& config) {
       out.report_folders.insert(report.deliver_to);
     else
       out.report_mails.insert(normal_form(report.deliver_to));
+  }
+  return out;
+}
+
+Result<NotifierSettings> make_notifier_settings(const Config& config) {
+  NotifierSettings out;
+  for (const auto& entry : config.status_webhooks) {
+    auto fault = [&entry](const Error& error) {
+      return Error{error.code, "status_webhooks." + entry.service + ".secret_file: " + error.text};
+    };
+    auto secret = read_secret_file(entry.secret_file);
+    if (!secret) return fault(secret.error());
+    auto key = webhook_key(secret->octets());
+    if (!key) return fault(key.error());
+    out.receivers.push_back({entry.service, entry.url, std::move(*key)});
   }
   return out;
 }

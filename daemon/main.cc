@@ -161,6 +161,14 @@ int run_command(int argc, char** argv, const Environment& environment) {
   one->add_option("--subject", send.subject);
   one->add_option("--ca-file", send.ca_file, "who signed the admin listener's certificate");
 
+  ImportOptions lines;
+  CLI::App* import = command("import", "messages of a file, a JSON object a line",
+                             configured([&lines](const Config& c) { return import_messages(c, lines); }));
+  import->add_option("file", lines.file, "each line a message as POST /api/messages takes it")->required();
+  import->add_option("--token-file", lines.token_file, "of who may draft; of a service for approved messages")
+      ->required();
+  import->add_option("--ca-file", lines.ca_file, "who signed the admin listener's certificate");
+
   SandboxOptions box;
   CLI::App* sandbox = command("sandbox", "a provider to try things against", [&box] { return run_sandbox(box); });
   sandbox->add_option("--http", box.http, "Twilio's API and the page")->capture_default_str();

@@ -75,6 +75,19 @@ Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& m
       {message_id}));
 }
 
+Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id) {
+  auto rows =
+      callback_rows(tx.run(std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.id = $1", {id}));
+  if (!rows) return rows.error();
+  return rows->empty() ? std::nullopt : std::optional(std::move(rows->front()));
+}
+
+Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id) {
+  auto rows = tx.run("select from confirmation where callback_id = $1 limit 1", {callback_id});
+  if (!rows) return rows.error();
+  return rows->size() > 0;
+}
+
 Result<bool> finish_callback(PgTransaction& tx, const Uuid& id) {
   auto rows = tx.run("delete from callback_due where callback_id = $1", {id});
   if (!rows) return rows.error();

@@ -32,6 +32,9 @@ Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
 // Due ones, oldest first; for `lease_ms` they are not due for anybody else.
 Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms);
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id);  // by time
+Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id);
+// Whether it says something about a message already.
+Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
 Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);                             // false: somebody else has
 struct ConfirmationRow {
   Uuid id, message_id;

@@ -29,7 +29,7 @@ struct PermitRequest {  // of an admitted message
   // Without a provider it is a look, which is never granted: at what has to be ended or moved. Without a lane it asks
   // for none.
   std::string lane, provider, route_reason;
-  bool has_choice = false;  // the lane has another provider that may be used now
+  bool has_choice = false;               // the lane has another provider that may be used now
   Priority priority = Priority::normal;  // as far as the asker knows; for its own order
 };
 
@@ -61,7 +61,7 @@ struct Permit {
   std::string pinned_provider, avoid;  // of the due row; empty: none
   std::string provider, route_reason;  // of the permit
   std::string instance;                // of the daemon that holds the permit
-  WallTime due_at, permitted_at;
+  WallTime due_at, permitted_at;       // permitted or refused, by the database's clock
   std::optional<WallTime> send_until, expires_at;
   Tick written_at;  // when the statement was written: the send deadline counts from here
   int version = 0, requeues = 0, attempts = 0, max_attempts = 0;
@@ -163,7 +163,7 @@ class Journal {
   virtual void open_permits(std::vector<Uuid> ids, bool only_mine,
                             std::function<void(Result<std::vector<Permit>>)> done) = 0;
   // Without Redis: what is due, not held by a permit, locked by nobody (`for update skip locked`). By priority, and
-  // within one by shard and lane.
+  // within one by shard, in the query's order, and lane.
   virtual void claim_due(DueQuery query, std::function<void(Result<std::vector<DueClaim>>)> done) = 0;
   virtual void on_change(std::function<void(bool is_up)> changed) = 0;
 };

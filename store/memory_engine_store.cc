@@ -56,6 +56,13 @@ void change_status(MemoryStore::Message& m, const StatusChange& change, WallTime
   if (change.confirmed_at) row.confirmed_at = change.confirmed_at;
   if (change.failure_reason) row.failure_reason = *change.failure_reason;
   if (change.is_proven) row.is_proven = *change.is_proven;
+  if (change.is_requeue) {
+    row.requeues++;
+    row.attempts = 0;
+    row.failure_reason.clear();
+    row.is_proven = true;
+    row.is_cancel_requested = false;
+  }
   if (change.cancel_requested) row.is_cancel_requested = true;
   m.entries.push_back(change.entry);
 }

@@ -152,13 +152,12 @@ Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uu
   return std::optional(rows->uuid(0, 0));
 }
 
-Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter) {
-  std::vector<PgValue> values;
+std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values) {
   auto place = [&values](PgValue value) {
     values.push_back(std::move(value));
     return "$" + std::to_string(values.size());
   };
-  std::string where = " where true";
+  std::string where = "true";
   std::string scope;
   if (filter.author_id) scope = "m.author_id = " + place(*filter.author_id);
   if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.status = 2";
@@ -167,9 +166,15 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (filter.or_physician_id)
     scope += std::string(scope.empty() ? "" : " or ") + "m.physician_id = " + place(*filter.or_physician_id);
   if (!scope.empty()) where += " and (" + scope + ")";
-  if (filter.status) where += " and m.status = " + place(small(*filter.status));
+  // Written out, not a parameter: the partial indexes on a status are used only then.
+  if (filter.status) where += " and m.status = " + std::to_string(static_cast<int>(*filter.status));
   if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
   if (filter.risk_level) where += " and m.risk_level = " + place(small(*filter.risk_level));
+  if (filter.priority) where += " and m.priority = " + place(small(*filter.priority));
+  if (filter.failure_reason) where += " and m.failure_reason = " + place(*filter.failure_reason);
+  if (filter.provider) where += " and m.provider = " + place(*filter.provider);
+  if (filter.changed_from) where += " and m.updated_at >= " + place(*filter.changed_from);
+  if (filter.changed_before) where += " and m.updated_at < " + place(*filter.changed_before);
   if (filter.by_author_id) where += " and m.author_id = " + place(*filter.by_author_id);
   if (filter.client_reference) where += " and m.client_reference = " + place(*filter.client_reference);
   if (filter.recipient_key) where += " and m.recipient_key = " + place(PgValue::octets(*filter.recipient_key));
@@ -182,7 +187,13 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (filter.submitted_before) where += " and m.submitted_at <= " + place(*filter.submitted_before);
   if (filter.after_id)
     where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " + place(*filter.after_id);
-  auto rows = tx.run(std::string("select ") + kColumns + kFrom + where + " order by m.id " +
+  return where;
+}
+
+Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter) {
+  std::vector<PgValue> values;
+  const std::string where = conditions_of(filter, values);
+  auto rows = tx.run(std::string("select ") + kColumns + kFrom + "where " + where + " order by m.id " +
                          (filter.is_oldest_first ? "asc" : "desc") + " limit " + std::to_string(filter.count_max),
                      values);
   if (!rows) return rows.error();
@@ -274,14 +285,16 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
       "reviewer_id), "
       "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
       "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
-      "failure_reason = coalesce($10, failure_reason), is_proven = coalesce($11, is_proven), "
-      "cancel_requested = cancel_requested or $12, updated_at = now(), "
+      "failure_reason = case when $14 then null else coalesce($10, failure_reason) end, "
+      "is_proven = $14 or coalesce($11, is_proven), requeues = requeues + $14::int, "
+      "attempts = case when $14 then 0 else attempts end, "
+      "cancel_requested = (cancel_requested and not $14) or $12, updated_at = now(), "
       "claimed_by = case when $13 then null else claimed_by end, "
       "claimed_until = case when $13 then null else claimed_until end where id = $1 and event_leaf = $3",
       {c.id, small(c.status), PgValue::octets(view(c.before.leaf)), PgValue::octets(view(c.entry.leaf)),
        c.reviewer_id ? PgValue(*c.reviewer_id) : PgValue::null(), PgValue(c.submitted_at), PgValue(c.approved_at),
        PgValue(c.sent_at), PgValue(c.confirmed_at), PgValue(c.failure_reason), PgValue(c.is_proven),
-       PgValue(c.cancel_requested), PgValue(c.ends_claim)});
+       PgValue(c.cancel_requested), PgValue(c.ends_claim), PgValue(c.is_requeue)});
   if (!rows) return rows.error();
   if (rows->affected() != 1) return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
   return insert_entry(tx, c.entry);

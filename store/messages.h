@@ -66,6 +66,8 @@ struct StatusChange {
   std::optional<std::string> failure_reason;
   std::optional<bool> is_proven;
   bool cancel_requested = false;  // sets it
+  // To be sent again after it had failed: attempts count anew, and nothing of the failure or a cancel stays.
+  bool is_requeue = false;
 };
 
 struct MessageFilter {
@@ -76,6 +78,9 @@ struct MessageFilter {
   std::optional<Status> status;
   std::optional<Kind> kind;
   std::optional<RiskLevel> risk_level;
+  std::optional<Priority> priority;
+  std::optional<std::string> failure_reason, provider;
+  std::optional<WallTime> changed_from, changed_before;  // its status
   std::optional<Uuid> by_author_id;
   std::optional<std::string> client_reference, recipient_key, patient_key;
   std::optional<WallTime> created_from, created_before;
@@ -111,6 +116,8 @@ Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id
 Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
                                                      const std::string& reference);
 Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter);
+// Its conditions on `message m`, for what follows `where`; their values are appended to those of the statement.
+std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values);
 Result<void> write_facts(PgTransaction& tx, const Uuid& id, const MessageFacts& facts);
 // How often this text went, or is to go, to this recipient since `since`, other than by message `id`.
 Result<int> count_same_text(PgTransaction& tx, const Uuid& id, std::string_view recipient_key,

@@ -78,7 +78,7 @@ left join lateral (select * from approval where approval.message_id = u.message_
   and approval.approval_mac is not null  -- of several signatures the one that made the quorum whole
   order by approval.at desc limit 1) p on true
 union all
-select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
+select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, now(), send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,
   null, null, pinned, avoid, destination, time_zone, tags, is_urgent
 from a where verdict <> 0)sql";
@@ -181,8 +181,8 @@ with h as materialized (
   select id from unnest($4::uuid[]) h(id)
 ), c as materialized (
   select priority, shard, lane
-  from unnest($1::int2[]) s(shard), unnest($2::text[]) l(lane), unnest($3::int2[]) p(priority)
-  order by priority, shard, lane
+  from unnest($1::int2[]) with ordinality s(shard, n), unnest($2::text[]) l(lane), unnest($3::int2[]) p(priority)
+  order by priority, n, lane
 )
 select d.message_id, d.priority, d.lane, coalesce(d.provider, ''), coalesce(d.avoid, '')
 from c cross join lateral (

@@ -32,6 +32,7 @@ http::Response get_provenance(Context& context);
 http::Response get_letter_provenance(Context& context);
 // cancel.cc
 http::Response post_cancel(Context& context);
+http::Response post_cancel_many(Context& context);
 // audit_logs.cc
 http::Response get_audit_logs(Context& context);
 http::Response post_audit_logs(Context& context);

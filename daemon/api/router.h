@@ -56,7 +56,8 @@ class Context {
   Uuid path_id() const;                                                                // "{id}"; else 404
   void only_query(std::initializer_list<std::string_view> names) const;                // else 400
 
-  ReadBody body() const;  // the request's, as JSON; 415 if it says to be something else, 400 if it is none
+  ReadBody body() const;    // the request's, as JSON; 415 if it says to be something else, 400 if it is none
+  void no_members() const;  // of a request that takes none, with or without a body: else as body(), or 400
   void refuse_faults(const std::vector<Fault>& faults) const;  // 400 if there are any
   // Holds If-Match against the version (RFC 9110 section 13.1.1): 412 if it names another, 428 if it is missing and
   // `is_required`.

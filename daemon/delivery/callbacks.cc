@@ -5,8 +5,8 @@
 #include <set>
 #include <tuple>
 
-#include "audit/callback.h"
 #include "base/crash_point.h"
+#include "daemon/evidence/callback_hash.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
 
@@ -61,10 +61,7 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
                                              : "delivery_failed";
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
-  event.callback_sha256 =
-      callback_sha256({callback.id, callback.message_id.value_or(Uuid{}), callback.provider, callback.event_id,
-                       callback.provider_reference, name(callback.kind), callback.provider_code, callback.attempt_no,
-                       callback.is_partial, callback.sealed_by, callback.sealed, callback.received_at});
+  event.callback_sha256 = callback_hash(callback);
   event.detail = {{"attempt", static_cast<int64_t>(attempt_no)}, {"provider", callback.provider}};
   if (status == Status::failed) {
     event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";

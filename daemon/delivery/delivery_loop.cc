@@ -42,10 +42,12 @@ void DeliveryLoop::run() {
   // More than half of what can be in flight may never come together.
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
+  settings.loop = options_.number;
+  settings.loops = options_.loops;
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
   delivery_ = std::make_unique<Delivery>(
       DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
-                    shared_.keys, shared_.routes},
+                    shared_.keys, shared_.routes, shared_.plan, shared_.spool},
       std::move(settings),
       Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace, shared_.log, shared_.metrics},
             slots),
@@ -53,9 +55,15 @@ void DeliveryLoop::run() {
   delivery_->on_redis_up([this] {
     if (redis_up_) redis_up_();
   });
+  if (options_.number == 0) delivery_->take_over(shared_.spool.take_left());
   {
     Timer beat(loop_);
-    beat.repeat(kBeatMs, [this] { beats_++; });
+    beat.repeat(kBeatMs, [this] {
+      beats_++;
+      auto health = delivery_->health();
+      std::lock_guard guard(lock_);
+      health_ = std::move(health);
+    });
     loop_.run();
   }
   delivery_.reset();
@@ -79,6 +87,19 @@ void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
 
 void DeliveryLoop::settle_overdue(std::vector<Uuid> ids) {
   loop_.post([this, ids = std::move(ids)]() mutable { delivery_->settle_overdue(std::move(ids)); });
+}
+
+void DeliveryLoop::look(std::vector<Uuid> ids) {
+  loop_.post([this, ids = std::move(ids)]() mutable { delivery_->look(std::move(ids)); });
+}
+
+void DeliveryLoop::set_pauses(const Pauses& pauses) {
+  loop_.post([this, pauses] { delivery_->set_pauses(pauses); });
+}
+
+std::vector<ProviderHealth> DeliveryLoop::health() const {
+  std::lock_guard guard(lock_);
+  return health_;
 }
 
 void DeliveryLoop::without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then) {

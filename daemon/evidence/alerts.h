@@ -26,8 +26,6 @@ struct AlertSettings {
   int64_t look_every_ms = 30'000;
 };
 
-using HttpCaller = std::function<Result<HttpReply>(const HttpCall&)>;
-
 class Alerts {
  public:
   Alerts(PgOptions postgres, AlertSettings settings, const Receivers& receivers, SystemMessages& messages,

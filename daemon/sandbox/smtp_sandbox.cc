@@ -161,6 +161,7 @@ void SmtpSandbox::Session::command(std::string_view line) {
     if (owner_.options_.has_dsn) say("250-DSN");
     say("250-ENHANCEDSTATUSCODES");
     say("250-8BITMIME");
+    say("250-DSN");
     return say("250 SMTPUTF8");
   }
   if (verb == "NOOP") return say("250 2.0.0 Ok");

@@ -75,6 +75,8 @@ delivery:
                            R"(
   request_timeout_ms: )" + std::to_string(options_.request_timeout_ms) +
                            R"(
+  lease_ms: )" + std::to_string(options_.lease_ms) +
+                           R"(
   retry: { base_ms: )" + std::to_string(options_.retry_base_ms) +
                            R"(, factor: 2.0, cap_ms: 3000, max_attempts: 8 }
   in_doubt: { sms: )" + options_.in_doubt +
@@ -98,9 +100,10 @@ log: { level: )" + options_.log_level +
   write_file(folder + "/signetd.yaml", text);
 }
 
-void World::start_daemon(bool wait_ready) {
-  daemon_ = std::make_unique<Process>(
-      std::vector<std::string>{SIGNET_BINARY, "--config", folder + "/signetd.yaml", "run"}, folder + "/signetd.log");
+void World::start_daemon(bool wait_ready, const std::vector<std::string>& more_arguments) {
+  std::vector<std::string> command{SIGNET_BINARY, "--config", folder + "/signetd.yaml", "run"};
+  command.insert(command.end(), more_arguments.begin(), more_arguments.end());
+  daemon_ = std::make_unique<Process>(command, folder + "/signetd.log");
   if (wait_ready)
     wait_until("the daemon is ready", [this] {
       if (!daemon_->is_running()) throw std::runtime_error("the daemon ended: " + daemon_log());

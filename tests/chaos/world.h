@@ -21,6 +21,7 @@ struct WorldOptions {
   int permit_start_ms = 2000;
   int request_timeout_ms = 3000;
   int retry_base_ms = 50;
+  int lease_ms = 4000;
   double rate_per_s = 0;
   std::string in_doubt = "operator";
   int in_doubt_wait_s = 300;
@@ -33,7 +34,7 @@ class World {
   explicit World(WorldOptions options = {});
   ~World();
 
-  void start_daemon(bool wait_ready = true);
+  void start_daemon(bool wait_ready = true, const std::vector<std::string>& more_arguments = {});
   void kill_daemon();  // SIGKILL
   int stop_daemon();   // SIGTERM; the exit status
   Process& daemon() { return *daemon_; }

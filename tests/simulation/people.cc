@@ -83,20 +83,16 @@ void People::resolve(const Uuid& id) {
 
 void People::requeue(const Uuid& id) {
   trace_.note("requeue", judge_.index_of(id));
-  auto changed = engine_.change({id}, [&](const MessageView& view) -> std::optional<MessageChange> {
+  (void)engine_.change({id}, [&](const MessageView& view) -> std::optional<MessageChange> {
     if (view.message.expires_at && *view.message.expires_at <= view.now) return std::nullopt;
     MessageChange change;
     change.status = change_of(view.message, Status::queued, "requeue");
+    change.status->is_requeue = true;
     change.decision = DecisionRow{ids_.next(), view.newest_attempt_no(), "requeue", kPerson, "operator", view.now};
     change.due = DueRow{id,       view.newest_attempt_no() + 1, view.message.priority, "sms", "ward", "",
                         view.now, view.message.expires_at};
     return change;
   });
-  if (!changed || changed->front() != Changed::done) return;
-  MessageRow& row = store_.messages.at(id).row;
-  row.requeues++;
-  row.attempts = 0;
-  row.is_cancel_requested = false;
 }
 
 }  // namespace signet::test

@@ -6,6 +6,7 @@
 #include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/relay.h"
 #include "store/memory_engine_store.h"
+#include "tests/fakes/spool_in_memory.h"
 #include "tests/simulation/sim_queue.h"
 
 namespace signet::test {
@@ -73,7 +74,8 @@ struct SimDaemon::Loop {
 // The relay's way to the queue of the daemon's first loop.
 class SimDoor : public QueueDoor {
  public:
-  explicit SimDoor(std::function<MemoryQueue*()> queue) : queue_(std::move(queue)) {}
+  SimDoor(std::function<MemoryQueue*()> queue, std::function<void(std::vector<Uuid>)> look)
+      : queue_(std::move(queue)), look_(std::move(look)) {}
   Result<OfferReply> offer(std::vector<Hint> hints) override {
     return ask<OfferReply>([&](MemoryQueue& queue, auto done) { queue.offer(std::move(hints), done); });
   }
@@ -83,7 +85,7 @@ class SimDoor : public QueueDoor {
   Result<void> clear(int shard) override {
     return ask<void>([&](MemoryQueue& queue, auto done) { queue.clear(shard, done); });
   }
-  void look(std::vector<Uuid>) override {}
+  void look(std::vector<Uuid> ids) override { look_(std::move(ids)); }
 
  private:
   template <class T, class Question>
@@ -93,6 +95,7 @@ class SimDoor : public QueueDoor {
     return out;
   }
   const std::function<MemoryQueue*()> queue_;
+  const std::function<void(std::vector<Uuid>)> look_;
 };
 
 struct SimDaemon::Run {
@@ -105,6 +108,9 @@ struct SimDaemon::Run {
   NullLog log;
   Metrics metrics;
   Pace pace;
+  const QuietHours quiet;
+  const DuePlan plan;
+  const std::unique_ptr<Spool> spool;
   std::vector<Uuid> epochs;
   std::vector<std::unique_ptr<SimDaemon::Loop>> loops;
   SimDoor door;
@@ -151,7 +157,7 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(
       DeliveryParts{loop, daemon.clock_, daemon.random_, run.ids, run.log, run.metrics, queue, journal, around.keys,
-                    around.routes},
+                    around.routes, run.plan, *run.spool},
       settings, Admit({around.routes, queue, daemon.clock_, daemon.random_, run.pace, run.log, run.metrics}, slots),
       Dispatcher(number, around.knobs.loops), std::move(providers));
 }
@@ -160,7 +166,13 @@ SimDaemon::Run::Run(SimDaemon& of)
     : daemon(of),
       ids(of.clock_, of.random_),
       pace(limits_of(of.around_), {3000, 0.5, 8, 1000}, of.clock_.tick()),
-      door([this] { return loops.front()->queue.at_once(); }),
+      plan(of.around_.routes, quiet),
+      spool(Spool::open(std::make_unique<SpoolInMemory>(of.spooled_, of.disk_room_), of.disk_room_).value()),
+      door([this] { return loops.front()->queue.at_once(); },
+           [this](std::vector<Uuid> ids_of) {
+             SimDaemon::Loop& first = *loops.front();
+             first.loop.post([&first, ids_of = std::move(ids_of)] { first.delivery->look(ids_of); });
+           }),
       relay_store(of.around_.store, of.reaches_store()),
       reconciler_store(of.around_.store, of.reaches_store()),
       callbacks_store(of.around_.store, of.reaches_store()),
@@ -175,6 +187,7 @@ SimDaemon::Run::Run(SimDaemon& of)
                 [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
   for (int i = 0; i < of.around_.knobs.loops; i++)
     loops.push_back(std::make_unique<SimDaemon::Loop>(of, *this, i, epochs[static_cast<size_t>(i)]));
+  loops.front()->delivery->take_over(spool->take_left());
 }
 
 std::vector<Uuid> SimDaemon::Run::make_epochs() {

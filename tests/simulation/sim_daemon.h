@@ -71,6 +71,8 @@ class SimDaemon {
   const int number_;
   const std::string instance_;
   SimClock clock_;
+  std::string spooled_;  // on its disk
+  size_t disk_room_ = 1 << 20;
   SeededRandom random_;
   std::unique_ptr<Run> run_;
   int runs_ = 0;

@@ -92,10 +92,11 @@ Uuid PgEngineWorld::insert(const Planted& planted) {
   return id;
 }
 
-void PgEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) {
+void PgEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch,
+                           int64_t ago_ms) {
   run("insert into attempt_start (message_id, attempt_no, kind, epoch, instance, provider, lane, permitted_at) "
-      "values ($1, $2, 1, $3, 'one', $4, 'sms', clock_timestamp())",
-      {id, small(attempt_no), epoch, provider});
+      "values ($1, $2, 1, $3, 'one', $4, 'sms', clock_timestamp() - $5 * interval '1 millisecond')",
+      {id, small(attempt_no), epoch, provider, ago_ms});
 }
 
 void PgEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {
@@ -157,8 +158,10 @@ Uuid MemoryEngineWorld::insert(const Planted& planted) {
   return id;
 }
 
-void MemoryEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) {
-  memory_.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", memory_.now()};
+void MemoryEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch,
+                               int64_t ago_ms) {
+  const WallTime permitted_at{memory_.now().us - ago_ms * 1000};
+  memory_.messages.at(id).starts[attempt_no] = {false, epoch, "one", provider, "sms", "", permitted_at};
 }
 
 void MemoryEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {

@@ -26,7 +26,8 @@ class EngineWorld {
   virtual EngineStore& store(const std::string& daemon = "one") = 0;  // made when first named
   virtual void cut(const std::string& daemon) = 0;                    // its sessions end
   virtual Uuid insert(const Planted& planted = {}) = 0;
-  virtual void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) = 0;
+  virtual void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch,
+                      int64_t ago_ms = 0) = 0;
   // Where the message stays queued, the next attempt is due; else nothing is.
   virtual void end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) = 0;
   virtual void decide(const Uuid& id, int attempt_no, const std::string& decision) = 0;
@@ -53,7 +54,7 @@ class PgEngineWorld : public EngineWorld {
   void cut(const std::string& daemon) override;
   Uuid insert(const Planted& planted) override;
   using EngineWorld::insert;
-  void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) override;
+  void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch, int64_t ago_ms) override;
   void end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) override;
   void decide(const Uuid& id, int attempt_no, const std::string& decision) override;
   void lose_due(const Uuid& id) override;
@@ -78,7 +79,7 @@ class MemoryEngineWorld : public EngineWorld {
   void cut(const std::string& daemon) override;
   Uuid insert(const Planted& planted) override;
   using EngineWorld::insert;
-  void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch) override;
+  void permit(const Uuid& id, int attempt_no, const std::string& provider, const Uuid& epoch, int64_t ago_ms) override;
   void end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) override;
   void decide(const Uuid& id, int attempt_no, const std::string& decision) override;
   void lose_due(const Uuid& id) override;

@@ -81,6 +81,10 @@ class BasicApiWorld {
   std::string letter(const Caller& author, const Caller& physician, Json changes = Json::object());
   std::string submitted(const Caller& author, Json changes = Json::object());
   std::string queued(const Caller& author, const Caller& reviewer, Json changes = Json::object());
+  // A queued one had its first attempt, at the provider "test", and ended so: as failed, or in doubt.
+  void fail(const std::string& id, const std::string& reason = "unknown_recipient") { end_attempt(id, 3, 8, reason); }
+  void doubt(const std::string& id) { end_attempt(id, 4, 10, "timeout"); }
+  std::string dead_notice(const std::string& message);  // a status event that its service never took; its id
   Answer submit(const Caller& author, const std::string& id);
   // With the message's present version as If-Match.
   Answer review(const Caller& reviewer, const std::string& id, Json changes = Json::object());
@@ -125,6 +129,7 @@ class BasicApiWorld {
   Router admin, webhooks;
 
  private:
+  void end_attempt(const std::string& id, int outcome, int status, const std::string& reason);
   std::optional<std::vector<Json>> entries_of(const std::string& request_id);  // none: the database is away
   void check_records(const http::Request& request, const http::Response& reply);
 

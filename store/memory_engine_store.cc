@@ -167,7 +167,7 @@ Result<OverduePermits> MemoryEngineStore::overdue_permits(const Uuid& after, int
   if (auto error = fault()) return *error;
   OverduePermits out;
   const WallTime now = store_.now();
-  const bool is_held_off = store_.started_at.us > 0 && store_.started_at >= before(now, grace_ms);
+  const bool is_held_off = store_.started_at >= before(now, grace_ms);
   int seen = 0;
   for (auto at = store_.messages.upper_bound(after); at != store_.messages.end() && seen < count_max; ++at) {
     const auto& [id, m] = *at;

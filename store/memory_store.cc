@@ -93,6 +93,7 @@ Permit MemoryStore::judge(const PermitRequest& request) const {
   if (found == messages.end() || !found->second.due) return p;
   const Message& m = found->second;
   const DueRow& due = *m.due;
+  p.permitted_at = now();
   p.attempt_no = due.attempt_no;
   p.kind = m.row.kind;
   p.priority = due.priority;
@@ -435,7 +436,8 @@ void MemoryJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
 void MemoryJournal::claim_due(DueQuery query, std::function<void(Result<std::vector<DueClaim>>)> done) {
   ask<std::vector<DueClaim>>(
       [store = &store_, query = std::move(query)] {
-        const std::set<int> shards(query.shards.begin(), query.shards.end());
+        std::map<int, size_t> shards;  // and their places in the query
+        for (size_t i = 0; i < query.shards.size(); i++) shards.emplace(query.shards[i], i);
         const std::set<std::string> lanes(query.lanes.begin(), query.lanes.end());
         const std::set<Uuid> held(query.held.begin(), query.held.end());
         std::vector<const DueRow*> due;
@@ -444,8 +446,8 @@ void MemoryJournal::claim_due(DueQuery query, std::function<void(Result<std::vec
               !query.closed_priorities[static_cast<size_t>(m.due->priority) - 1] && !held.contains(id) &&
               !m.starts.contains(m.due->attempt_no))
             due.push_back(&*m.due);
-        auto place = [](const DueRow* row) {
-          return std::make_tuple(row->priority, shard_of(row->message_id), row->lane, row->due_at);
+        auto place = [&shards](const DueRow* row) {
+          return std::make_tuple(row->priority, shards.at(shard_of(row->message_id)), row->lane, row->due_at);
         };
         std::stable_sort(due.begin(), due.end(), [&](const DueRow* a, const DueRow* b) { return place(a) < place(b); });
         due.resize(std::min(due.size(), static_cast<size_t>(query.count_max)));

@@ -22,7 +22,8 @@ constexpr int kStatementMs = 5000;
 // of the answer was taken by somebody else.
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
-  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[]) u(id, lane, provider, why, has_choice)
+  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[])
+  u(id, lane, provider, why, has_choice)
 ), z as materialized (
   select scope, name from pause
 ), a as materialized (
@@ -170,7 +171,8 @@ select s.message_id, s.attempt_no, s.provider, s.lane, s.route_reason, s.instanc
   m.event_leaf, m.attempts, m.max_attempts, m.expires_at, m.kind, m.priority
 from unnest($1::uuid[]) u(id)
 cross join lateral (select * from attempt_start a where a.message_id = u.id
-  and a.message_id between $3 and $4 and a.kind = 1 and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
+  and a.message_id between $3 and $4 and a.kind = 1
+  and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
 cross join lateral (select * from message where message.id = u.id offset 0) m
 where (select true from attempt_result r where r.message_id = s.message_id and r.message_id between $3 and $4
   and r.attempt_no = s.attempt_no) is null)sql";
@@ -186,7 +188,8 @@ with h as materialized (
 )
 select d.message_id, d.priority, d.lane, coalesce(d.provider, ''), coalesce(d.avoid, '')
 from c cross join lateral (
-  select * from due where due.shard = c.shard and due.priority = c.priority and due.lane = c.lane and due.due_at <= now()
+  select * from due where due.shard = c.shard and due.priority = c.priority and due.lane = c.lane
+    and due.due_at <= now()
     and due.message_id not in (select id from h)
     and (select true from attempt_start s where s.message_id = due.message_id and s.attempt_no = due.attempt_no) is null
   order by due.due_at limit $5 for update skip locked

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/crash_point.h"
 #include "daemon/api/decision.h"
 #include "daemon/api/events.h"
 #include "daemon/api/fields.h"
@@ -99,6 +100,7 @@ http::Response post_requeue(Context& context) {
                     .reason = "NOT_FAILED"});
   const DueRow due = send_again(context, row, ResendKind::requeue, new_event(context, "requeue"));
   context.commit();
+  SIGNET_CRASH_POINT(requeued);
   offer(context, {hint_of(due)});
   return http::json(
       200, Json{{"id", row.id.text()}, {"status", name(Status::queued)}, {"attemptNo", due.attempt_no}}.dump());

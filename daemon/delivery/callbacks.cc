@@ -77,8 +77,9 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   if (message.status == Status::in_doubt || message.status == Status::queued) moved.sent_at = callback.received_at;
   if (status == Status::failed) moved.failure_reason = event.reason_code;
   moved.is_proven = true;
-  // A receipt for an attempt that was in doubt, or is being tried again, ends the trying.
-  change.ends_due = true;
+  // A receipt for an attempt that was in doubt, or is being tried again, ends the trying. But the row of an attempt
+  // that somebody has a permit for stays until that has its result: by the row it is found, if its daemon dies.
+  change.ends_due = !view.due || view.attempt(view.due->attempt_no) == nullptr;
   return change;
 }
 

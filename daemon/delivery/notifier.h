@@ -14,9 +14,9 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
-#include "store/place.h"
 #include "daemon/metrics.h"
 #include "providers/http_call.h"
+#include "store/place.h"
 #include "store/status_notices.h"
 
 namespace signet {

@@ -72,6 +72,8 @@ PermitRefusal refusal_of(const Permit& permit, bool is_look, bool was_unknown, c
     case PermitVerdict::not_yet:
       return is_look ? PermitRefusal{} : wait(permit.due_at);
     case PermitVerdict::window_closed: {
+      // Of a repeat with a key it is the key's life, after which it could arrive twice: the relay takes it back.
+      if (!permit.pinned_provider.empty()) return {};
       const auto window = view.plan.window(permit.priority, permit.is_urgent, permit.time_zone, now, permit.expires_at);
       return move(permit.lane, window.due_at, window.send_until);
     }

@@ -1,6 +1,7 @@
 #include "daemon/intake/redis_intake.h"
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 
 namespace signet {
 namespace {
@@ -109,6 +110,7 @@ void RedisIntake::read() {
                     tell("");
                     has_read_own_ = true;
                     keep(*entries);
+                    if (!ready_.empty()) SIGNET_CRASH_POINT(intake_read);
                   } else if (entries.error().text.find("NOGROUP") != std::string::npos) {
                     make_group();                                               // Redis has lost everything
                   } else if (entries.error().code != ErrorCode::unavailable) {  // of which the queue tells
@@ -134,6 +136,7 @@ void RedisIntake::hand_out() {
     ready_.pop_front();
     const bool is_taken = threads_.submit([this, is_alive = is_alive_, entry, take = take_, &loop = loop_] {
       const IntakeVerdict verdict = take(*entry);
+      SIGNET_CRASH_POINT(intake_taken);
       loop.post([this, is_alive, entry, verdict] {
         if (*is_alive) decided(*entry, verdict);
       });
@@ -163,6 +166,7 @@ void RedisIntake::reject(const IntakeEntry& entry, const std::string& reason) {
   client_->call({"XADD", kRejectedStream, "MAXLEN", "~", kRejectedMax, "*", "id", entry.id, "sha256", entry.sha256,
                  "reason", reason},
                 [this, id = entry.id](const Result<Reply>& added) {
+                  SIGNET_CRASH_POINT(intake_rejected);
                   if (added) return remove(id);
                   ended(id);  // it comes again, and is refused again
                 });

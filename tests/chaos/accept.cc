@@ -63,7 +63,14 @@ int redis_dies(uint64_t seed, bool comes_back_old) {
   const std::string dump = fleet.folder + "/old.rdb";
   fleet.redis.dump(dump);
   const WallTime start = fleet.clock.wall();
-  Load load(fleet, {.direct_per_s = kRate, .api_per_s = 0, .cancels_per_s = 0, .is_even = true}, tokens.reviewer, seed);
+  Load load(fleet,
+            {.direct_per_s = kRate,
+             .api_per_s = 0,
+             .cancels_per_s = 0,
+             .resolves_per_s = 0,
+             .requeues_per_s = 0,
+             .is_even = true},
+            tokens, seed);
   sleep_until(fleet, start, kKillAtS);
   const WallTime killed = fleet.clock.wall();
   fleet.redis.kill9();
@@ -134,7 +141,14 @@ int critical_beside_bulk(uint64_t seed, int64_t bulk) {
   std::fflush(stdout);
   const WallTime start = fleet.clock.wall();
   const int64_t before = fleet.number("select count(*) from attempt_result");
-  Load load(fleet, {.direct_per_s = 0, .api_per_s = 0, .criticals_per_s = 2, .cancels_per_s = 0}, reviewer, seed);
+  Load load(fleet,
+            {.direct_per_s = 0,
+             .api_per_s = 0,
+             .criticals_per_s = 2,
+             .cancels_per_s = 0,
+             .resolves_per_s = 0,
+             .requeues_per_s = 0},
+            {reviewer, ""}, seed);
   int64_t memory_kb = 0;
   for (int s = 1; s <= kSeconds; s++) {
     sleep_until(fleet, start, s);
@@ -194,8 +208,15 @@ int postgres_away(uint64_t seed) {
   const Tokens tokens = start_all(fleet);
   Nemesis nemesis(fleet, {.seed = seed});
   const WallTime start = fleet.clock.wall();
-  Load load(fleet, {.direct_per_s = kRate, .api_per_s = 5, .cancels_per_s = 0, .is_even = true, .catches_up = false},
-            tokens.reviewer, seed);
+  Load load(fleet,
+            {.direct_per_s = kRate,
+             .api_per_s = 5,
+             .cancels_per_s = 0,
+             .resolves_per_s = 0,
+             .requeues_per_s = 0,
+             .is_even = true,
+             .catches_up = false},
+            tokens, seed);
   sleep_until(fleet, start, kStopAtS);
   nemesis.stop_postgres();
   const WallTime stopped = nemesis.outages().back().first;

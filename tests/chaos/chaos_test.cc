@@ -46,7 +46,8 @@ TEST_CASE("I1 kill -9 in the middle of 2,000 messages: each ends final or in dou
   CHECK(world.stop_daemon() == 0);
 }
 
-TEST_CASE("I8 FLUSHALL in the middle of 2,000 messages: all end delivered, none twice, and Redis never saw a recipient") {
+TEST_CASE(
+    "I8 FLUSHALL in the middle of 2,000 messages: all end delivered, none twice, and Redis never saw a recipient") {
   World world;
   Process monitor({"redis-cli", "-p", std::to_string(world.redis.port()), "MONITOR"}, world.folder + "/monitor.log");
   wait_until("MONITOR listens",

@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
 
+#include "tests/chaos/back_end.h"
 #include "tests/chaos/oracle.h"
 #include "tests/chaos/world.h"
 
@@ -26,7 +28,9 @@ class Clinic : public World {
   Clinic() : World(settings()) {
     start_daemon();
     reviewer = token("reviewer");
+    admin = token("admin");
     REQUIRE(stop_daemon() == 0);
+    back_end = std::make_unique<BackEnd>(*this);
   }
   static WorldOptions settings() {
     WorldOptions options;
@@ -92,7 +96,8 @@ class Clinic : public World {
 
   std::vector<Uuid> ids;  // inserted, or approved by a call that was answered
   std::vector<std::pair<Uuid, WallTime>> cancelled;
-  std::string reviewer;
+  std::string reviewer, admin;
+  std::unique_ptr<BackEnd> back_end;
   bool has_postgres = true;
 };
 
@@ -139,6 +144,13 @@ void lose_postgres_for_a_while(Clinic& clinic) {
   take_postgres_away(clinic);
   wait_until("a result is spooled", [&clinic] { return clinic.spooled_octets() > 0; });
   clinic.restore_servers();
+}
+void hand_over(Clinic& clinic) { clinic.back_end->hand_over(); }
+void hand_over_in_clear(Clinic& clinic) { clinic.redis.command({"XADD", "signet:intake", "*", "text", "x"}); }
+void requeue(Clinic& clinic) {
+  const std::string id = clinic.value("select id::text from message where status = 8 limit 1");
+  if (!id.empty())
+    (void)clinic.http("POST", clinic.admin_port, "/api/messages/" + id + "/requeue", "", clinic.admin).status;
 }
 void terminate(Clinic& clinic) { clinic.daemon().signal(SIGTERM); }
 // Never answered: in doubt, which the policy then decides.
@@ -194,6 +206,10 @@ constexpr Scenario kScenarios[] = {
     {"callback_committed", nothing_more},
     {"approved", send_by_hand},
     {"cancelled", cancel},
+    {"intake_read", hand_over},
+    {"intake_taken", hand_over},
+    {"intake_rejected", hand_over_in_clear},
+    {"requeued", requeue},
     {"draining", terminate},
 };
 
@@ -210,7 +226,11 @@ void check(Clinic& clinic) {
       "attempt_start s left join attempt_result r using (message_id, attempt_no) where s.kind = 1 and r.message_id is "
       "null";
   wait_until(
-      "all is settled", [&] { return clinic.count("due") + clinic.count("callback_due") + clinic.count(kOpen) == 0; },
+      "all is settled",
+      [&] {
+        return clinic.count("due") + clinic.count("callback_due") + clinic.count(kOpen) == 0 &&
+               clinic.redis.command({"XLEN", "signet:intake"}) == "0";
+      },
       40);
   Evidence evidence;
   evidence.seen = read_seen(clinic.folder + "/journal.jsonl");

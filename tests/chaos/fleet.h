@@ -43,6 +43,10 @@ struct Lane {  // a class of providers that a message can be sent to
   EffectRule rule;
 };
 
+struct Tokens {  // of one who drafts, sends directly and resolves, and of one who operates
+  std::string reviewer, admin;
+};
+
 class Fleet {
  public:
   explicit Fleet(FleetSettings settings);  // servers and judge run when it returns, no daemon does. Throws

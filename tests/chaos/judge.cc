@@ -38,6 +38,7 @@ int run(const std::string& file, uint64_t seed) {
   if (!mail_journal) throw std::runtime_error(mail_journal.error().text);
   sandbox::SmtpOptions mail;
   mail.listen = {"127.0.0.1", settings.smtp_port};
+  mail.has_dsn = true;
   auto smtp = sandbox::SmtpSandbox::start(loop, random, **mail_journal, std::move(mail));
   if (!smtp) throw std::runtime_error(smtp.error().text);
   std::printf("judge: ready\n");

@@ -33,13 +33,15 @@ std::string number_in(const std::string& country, uint64_t n) {
 
 }  // namespace
 
-Load::Load(Fleet& fleet, LoadSettings settings, std::string token, uint64_t seed)
-    : fleet_(fleet), settings_(settings), token_(std::move(token)), seed_(seed) {
+Load::Load(Fleet& fleet, LoadSettings settings, Tokens tokens, uint64_t seed)
+    : fleet_(fleet), settings_(settings), tokens_(std::move(tokens)), seed_(seed) {
   if (settings_.direct_per_s > 0) threads_.emplace_back([this] { insert_directly(); });
   if (settings_.api_per_s > 0)
     for (int i = 0; i < kApiThreads; i++) threads_.emplace_back([this, i] { use_api(i); });
   if (settings_.criticals_per_s > 0) threads_.emplace_back([this] { be_critical(); });
   if (settings_.cancels_per_s > 0) threads_.emplace_back([this] { cancel(); });
+  if (settings_.resolves_per_s > 0) threads_.emplace_back([this] { resolve(); });
+  if (settings_.requeues_per_s > 0) threads_.emplace_back([this] { requeue(); });
 }
 
 Load::~Load() { stop(); }
@@ -129,8 +131,8 @@ std::optional<Uuid> Load::hand_over(const std::string& draft, Critical* times) {
     HttpAnswer answer;
     do {
       if (times != nullptr && suffix == "-s") times->asked_at = fleet_.clock.wall();
-      answer =
-          http_call("POST", fleet_.admin_port(a_daemon()), path, body, token_, {{"Idempotency-Key", key + suffix}}, 5);
+      answer = http_call("POST", fleet_.admin_port(a_daemon()), path, body, tokens_.reviewer,
+                         {{"Idempotency-Key", key + suffix}}, 5);
       if (answer.status >= 200 && answer.status < 300) return answer;
       refusals_++;
       // No answer, or a server away: the same again, by the same key, at another daemon.
@@ -191,11 +193,43 @@ void Load::cancel() {
       if (!newest_.empty()) id = newest_[newest_.size() - 1 - chance.below(std::min<size_t>(newest_.size(), 8))];
     }
     if (!id) continue;
-    const auto answer =
-        http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/cancel", "", token_);
+    const auto answer = http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/cancel", "",
+                                  tokens_.reviewer);
     if (answer.status != 200) continue;  // being sent, or sent already
     std::lock_guard guard(lock_);
     cancelled_.emplace_back(*id, fleet_.clock.wall());
+  }
+}
+
+std::optional<Uuid> Load::one_where(const std::string& condition) const {
+  auto session = PgSession::open(fleet_.postgres.options());
+  if (!session) return std::nullopt;
+  const auto rows = (*session)->run("select id from message where " + condition + " order by updated_at limit 1");
+  if (!rows || rows->size() == 0) return std::nullopt;
+  return rows->uuid(0, 0);
+}
+
+void Load::resolve() {
+  const WallTime start = fleet_.clock.wall();
+  for (int64_t n = 0; wait_until_due(start, n, settings_.resolves_per_s); n++) {
+    const auto id = one_where("status = 10");
+    if (!id) continue;
+    const auto answer = http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/resolve",
+                                  n % 3 == 0 ? R"({"decision":"fail","reason":"nobody heard of it"})"
+                                             : R"({"decision":"resend","reason":"the patient asked"})",
+                                  tokens_.reviewer);
+    if (answer.status == 200) resolved_++;
+  }
+}
+
+void Load::requeue() {
+  const WallTime start = fleet_.clock.wall();
+  for (int64_t n = 0; wait_until_due(start, n, settings_.requeues_per_s); n++) {
+    const auto id = one_where("status = 8 and (expires_at is null or expires_at > now()) and requeues < 2");
+    if (!id) continue;
+    const auto answer =
+        http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/requeue", "", tokens_.admin);
+    if (answer.status == 200) requeued_++;
   }
 }
 

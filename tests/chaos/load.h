@@ -1,6 +1,6 @@
 // What people and applications do while the nemesis acts: messages put into PostgreSQL as the API's steps leave them,
-// others through the API of whichever daemon lives, one critical one a second, cancels. Keeps what it was told. Its
-// threads run from construction to stop().
+// others through the API of whichever daemon lives, one critical one a second, cancels, resolves, requeues. Keeps what
+// it was told. Its threads run from construction to stop().
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,8 @@ struct LoadSettings {
   double api_per_s = 30;
   double criticals_per_s = 1;
   double cancels_per_s = 2;
+  double resolves_per_s = 1;             // of messages in doubt, by a person: sent again, or given up
+  double requeues_per_s = 0.1;           // of failed ones
   double mail_share = 0.05;              // of the direct ones
   Priority priority = Priority::normal;  // of most direct ones; an eighth is high
   bool is_even = false;                  // all of one priority, SMS only, on the first lane: a measurement's load
@@ -33,8 +35,7 @@ struct Critical {
 
 class Load {
  public:
-  // The token is of who may draft and send directly.
-  Load(Fleet& fleet, LoadSettings settings, std::string token, uint64_t seed);
+  Load(Fleet& fleet, LoadSettings settings, Tokens tokens, uint64_t seed);
   ~Load();
   void stop();  // what is under way is ended; idempotent
 
@@ -43,6 +44,8 @@ class Load {
   const std::vector<std::pair<Uuid, WallTime>>& cancelled() const { return cancelled_; }
   const std::map<Uuid, Critical>& criticals() const { return criticals_; }
   int64_t by_api() const { return by_api_; }
+  int64_t resolved() const { return resolved_; }
+  int64_t requeued() const { return requeued_; }
   int64_t refusals() const { return refusals_; }  // of the API: 503 while a server is away, and the like
   std::atomic<int64_t> accepted{0};               // so far, any thread
 
@@ -51,6 +54,10 @@ class Load {
   void use_api(int thread);
   void be_critical();
   void cancel();
+  void resolve();
+  void requeue();
+  // One message that is so, as PostgreSQL has it now; none if there is none, or no PostgreSQL.
+  std::optional<Uuid> one_where(const std::string& condition) const;
   bool wait_until_due(WallTime start, int64_t n, double per_s);  // false: stopping
   int a_daemon();
   // Draft and send-directly, each repeated with its key until an answer came; the id if both were acknowledged.
@@ -59,7 +66,7 @@ class Load {
 
   Fleet& fleet_;
   const LoadSettings settings_;
-  const std::string token_;
+  const Tokens tokens_;
   const uint64_t seed_;
   std::atomic<bool> is_stopping_{false};
   std::mutex lock_;
@@ -67,7 +74,7 @@ class Load {
   std::vector<std::pair<Uuid, WallTime>> cancelled_;
   std::map<Uuid, Critical> criticals_;
   std::deque<Uuid> newest_;  // candidates for a cancel
-  std::atomic<int64_t> by_api_{0}, refusals_{0}, keys_{0}, turns_{0};
+  std::atomic<int64_t> by_api_{0}, resolved_{0}, requeued_{0}, refusals_{0}, keys_{0}, turns_{0};
   std::vector<std::thread> threads_;
 };
 

@@ -101,11 +101,12 @@ left join attempt_start p on p.message_id = r.message_id and p.attempt_no = r.at
 where p.message_id is null)sql"},
     {"leaf", "I7", "an entry that its leaf does not cover",
      "select event_id::text from audit.entry where leaf <> sha256('\\x00'::bytea || canon)"},
-    {"chain", "I7", "a message whose entries are not those that its head counts",
+    // What was only read, or refused, has its entry outside the chain; `signetd verify` follows each link.
+    {"chain", "I7", "a message with fewer entries than its head counts, or without its head's",
      R"sql(
 select m.id::text from message m left join (select object_id, count(*) as n from audit.entry where object_id is not null
   group by object_id) e on e.object_id = m.id
-where e.n is distinct from m.event_n::bigint
+where coalesce(e.n, 0) < m.event_n
   or not exists (select from audit.entry h where h.object_id = m.id and h.leaf = m.event_leaf))sql"},
     {"late", "I10", "seen later after its permit than a send may start",
      R"sql(

@@ -14,9 +14,6 @@ namespace signet::chaos {
 bool enter_private_network();
 
 // Starts all daemons, waits until they are ready, and gives the tokens that a run needs.
-struct Tokens {
-  std::string reviewer, admin;
-};
 Tokens start_all(Fleet& fleet);
 
 class Trial {

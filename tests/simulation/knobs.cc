@@ -38,6 +38,7 @@ Knobs draw_knobs(SeededRandom& chance) {
                      &k.redis_down, &k.redis_flush, &k.redis_failover, &k.redis_rollback, &k.redis_split, &k.store_down,
                      &k.store_cut, &k.bad_rows, &k.people, &k.storms, &k.expires})
     *kind = coin();
+  if (coin()) k.disk_bytes = chance.below(6000);
   k.acts = static_cast<int>(chance.below(10));
   if (chance.below(4) == 0) {
     k.rate_per_s = 20 + static_cast<double>(chance.below(80));

@@ -26,6 +26,7 @@ struct Knobs {
   bool store_down = false, store_cut = false, bad_rows = false;
   bool people = false, storms = false, expires = false;
   int acts = 6;
+  size_t disk_bytes = 1 << 20;  // of each daemon, for its spool
   double rate_per_s = 0, burst = 1;
   std::vector<SimProvider::Traits> providers;
   Manners manners;

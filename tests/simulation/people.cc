@@ -26,6 +26,22 @@ void People::act() {
   }
 }
 
+void People::pause_or_resume() {
+  if (!store_.is_up()) return;
+  const uint64_t draw = chance_.below(5);
+  trace_.note("pause or resume", static_cast<int64_t>(draw));
+  if (draw < 4) {
+    store_.pauses.priorities[draw] = !store_.pauses.priorities[draw];
+  } else if (store_.pauses.providers.erase("provider-0") == 0) {
+    store_.pauses.providers.insert("provider-0");
+  }
+}
+
+void People::go_home() {
+  is_home_ = true;
+  store_.pauses = {};
+}
+
 StatusChange People::change_of(const MessageRow& row, Status status, const char* action) {
   Event event;
   event.id = ids_.next();

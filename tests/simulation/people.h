@@ -21,7 +21,8 @@ class People {
 
   void accept(const MemoryStore::Message& message);  // the COMMIT of an approval
   void act();                                        // something, to some message
-  void go_home() { is_home_ = true; }
+  void pause_or_resume();                            // a priority, or a provider
+  void go_home();                                    // and leave nothing paused
   const std::vector<Uuid>& accepted() const { return accepted_; }
 
  private:

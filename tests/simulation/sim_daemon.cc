@@ -153,6 +153,8 @@ SimDaemon::Loop::Loop(SimDaemon& daemon, Run& run, int number, const Uuid& epoch
   settings.request_timeout_ms = kRequestMs;
   settings.lease_ms = kLeaseMs;
   settings.poll_ms = 3000;
+  settings.loop = number;
+  settings.loops = around.knobs.loops;
   settings.retry = {50, 2.0, 1000, 6};
   settings.instance = daemon.instance_;
   delivery = std::make_unique<Delivery>(
@@ -185,6 +187,10 @@ SimDaemon::Run::Run(SimDaemon& of)
       callbacks(callbacks_store, ids, log, metrics, of.instance_),
       heartbeat(beat_store, of.instance_, make_epochs(),
                 [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
+  for (auto* store : {&relay_store, &reconciler_store, &callbacks_store})
+    store->loses_change = [&of] {
+      return of.around_.knobs.has_failing_store && !of.is_calm_ && of.around_.chance.below(20) == 0;
+    };
   for (int i = 0; i < of.around_.knobs.loops; i++)
     loops.push_back(std::make_unique<SimDaemon::Loop>(of, *this, i, epochs[static_cast<size_t>(i)]));
   loops.front()->delivery->take_over(spool->take_left());
@@ -207,15 +213,15 @@ void SimDaemon::Run::settle_overdue(std::vector<Uuid> overdue) {
 
 SimDaemon::SimDaemon(const Surroundings& around, int number)
     : around_(around),
-      number_(number),
       instance_("daemon-" + std::to_string(number)),
       clock_(around.time),
+      disk_room_(around.knobs.disk_bytes),
       random_(around.chance.next()) {}
 
 SimDaemon::~SimDaemon() = default;
 
 void SimDaemon::start() {
-  is_paused_ = false;
+  is_paused_ = is_stopping_ = false;
   run_ = std::make_unique<Run>(*this);
   for (auto& loop : run_->loops) {
     if (!is_redis_reachable_) loop->queue.set_link(false);
@@ -224,9 +230,14 @@ void SimDaemon::start() {
   care();
 }
 
-void SimDaemon::kill() { run_.reset(); }
+void SimDaemon::kill() {
+  run_.reset();
+  // In the middle of a write, now and then.
+  if (!spooled_.empty() && around_.chance.below(2) == 0) spooled_ += spooled_.substr(0, spooled_.size() / 2 + 1);
+}
 
 void SimDaemon::term() {
+  is_stopping_ = true;
   auto left = std::make_shared<size_t>(run_->loops.size());
   for (auto& loop : run_->loops)
     loop->delivery->stop(kStopMs, [this, left, alive = std::weak_ptr(run_->alive)] {
@@ -327,6 +338,8 @@ void SimDaemon::care() {
     while (run.callbacks.apply()) continue;
   });
   repeat(kCareUs, [](Run& run) {
+    if (run.daemon.is_store_reachable_ && run.daemon.around_.store.is_up())  // as PauseWatch reads them
+      for (auto& loop : run.loops) loop->delivery->set_pauses(run.daemon.around_.store.pauses);
     while (run.relay.pass()) continue;
     while (run.reconciler.pass()) continue;
   });

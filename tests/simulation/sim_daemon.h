@@ -45,7 +45,8 @@ class SimDaemon {
   void pause();
   void resume();
   bool is_running() const { return run_ != nullptr; }
-  bool is_at_work() const { return run_ != nullptr && !is_paused_; }
+  bool is_stopping() const { return run_ != nullptr && is_stopping_; }
+  bool is_at_work() const { return run_ != nullptr && !is_paused_ && !is_stopping_; }
   void step_clock_us(int64_t offset_us) { clock_.set_offset_us(offset_us); }
   void reach_store(bool is_reachable);
   void reach_redis(bool is_reachable);
@@ -55,7 +56,6 @@ class SimDaemon {
   void offer(const MemoryStore::Message& message);  // as the API does after an approval
   bool receive(const SimReceipt& receipt);          // a webhook; false: not stored, the provider tries again
   size_t in_flight() const;
-  const std::string& instance() const { return instance_; }
 
  private:
   struct Loop;
@@ -68,15 +68,14 @@ class SimDaemon {
   void repeat(int64_t every_us, void (*pass)(Run&));
 
   const Surroundings around_;
-  const int number_;
   const std::string instance_;
   SimClock clock_;
   std::string spooled_;  // on its disk
-  size_t disk_room_ = 1 << 20;
+  const size_t disk_room_;
   SeededRandom random_;
   std::unique_ptr<Run> run_;
-  int runs_ = 0;
-  bool is_paused_ = false, is_store_reachable_ = true, is_redis_reachable_ = true, is_calm_ = false;
+  bool is_paused_ = false, is_stopping_ = false, is_store_reachable_ = true, is_redis_reachable_ = true,
+       is_calm_ = false;
 };
 
 }  // namespace signet::test

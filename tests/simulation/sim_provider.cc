@@ -32,9 +32,7 @@ void Judge::request(const Outbound& message, const std::string& provider) {
   requests_++;
   times_[provider].push_back(time_.now_us());
   Seen& seen = seen_[id];
-  for (const auto& before : seen.requests)
-    if (before.attempt_no == n) fail("I3", id, "attempt " + std::to_string(n) + " is sent twice");
-  seen.requests.push_back({n, provider, time_.now_us()});
+  if (!seen.attempts.insert(n).second) fail("I3", id, "attempt " + std::to_string(n) + " is sent twice");
 
   const auto found = store_.messages.find(id);
   if (found == store_.messages.end()) return fail("I2", id, "nobody accepted it");

@@ -25,13 +25,8 @@ struct Fault {  // of an invariant
 // What a provider was asked, and what it did.
 class Judge {
  public:
-  struct Request {
-    int attempt_no = 0;
-    std::string provider;
-    int64_t at_us = 0;
-  };
   struct Seen {
-    std::vector<Request> requests;
+    std::set<int> attempts;                             // that were sent
     std::map<std::string, int> effects;                 // of a provider
     std::map<int, bool> refused;                        // attempts that the provider refused
     bool is_delivered = false, is_undelivered = false;  // by a receipt

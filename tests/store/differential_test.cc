@@ -53,7 +53,7 @@ class Pair {
         claim();
       else if (draw < 85)
         look();
-      else if (draw < 95)
+      else if (draw < 94)
         change();
       else
         ask_engine();
@@ -364,11 +364,50 @@ class Pair {
     for (const auto& row : stale->rows) ids.insert(row.message_id);
     for (const auto& row : model_stale->rows) model_ids.insert(row.message_id);
     CHECK(ids == model_ids);
+    Stamps stamps{};
+    for (auto& stamp : stamps) stamp = static_cast<int64_t>(chance_.below(1000));
+    REQUIRE(real_engine_->record_stamps(stamps).ok());
+    REQUIRE(engine_.record_stamps(stamps).ok());
+    CHECK(*real_engine_->stamps() == *engine_.stamps());
+    ask_callbacks();
     auto slice = real_engine_->look_at_messages({}, 100);
     auto model_slice = engine_.look_at_messages({}, 100);
     REQUIRE(slice.ok());
     CHECK(slice->lost == model_slice->lost);
     CHECK(slice->repeated == model_slice->repeated);
+  }
+
+  void ask_callbacks() {
+    CallbackRow row;
+    row.id = ids_.next();
+    row.provider = "one";
+    row.event_id = "event-" + std::to_string(chance_.below(20));  // some come twice
+    row.message_id = any();
+    row.attempt_no = 1;
+    row.kind = ReceiptKind::delivered;
+    row.sealed_by = "message";
+    row.sealed = "sealed";
+    row.received_at = clock_.wall();
+    auto kept = real_engine_->keep_callback(row);
+    REQUIRE(kept.ok());
+    CHECK(*kept == *engine_.keep_callback(row));
+    auto taken = real_engine_->take_callbacks(100, 0);
+    auto model_taken = engine_.take_callbacks(100, 0);
+    REQUIRE(taken.ok());
+    REQUIRE(taken->size() == model_taken->size());
+    for (size_t i = 0; i < taken->size(); i++) {
+      const Uuid id = (*taken)[i].id;
+      CHECK(id == (*model_taken)[i].id);
+      CHECK((*taken)[i].tries == (*model_taken)[i].tries);
+      const uint64_t draw = chance_.below(3);
+      if (draw == 0) {
+        REQUIRE(real_engine_->end_callback(id).ok());
+        REQUIRE(engine_.end_callback(id).ok());
+      } else if (draw == 1) {
+        REQUIRE(real_engine_->postpone_callbacks({{id, kHourMs}}).ok());
+        REQUIRE(engine_.postpone_callbacks({{id, kHourMs}}).ok());
+      }
+    }
   }
 
   void compare_rows() {

@@ -61,6 +61,8 @@ TEST_CASE_METHOD(Fixture, "past its window a message moves to the next one") {
   REQUIRE(refusal.send_until);
   CHECK(rfc3339_ms(*refusal.send_until) == "2026-11-27T21:00:00.000Z");
   CHECK(refusal.lane == "sms");
+  permit.pinned_provider = "one";  // a repeat, and it is its key that has lapsed
+  CHECK(of(PermitVerdict::window_closed).step == Step::drop);
 }
 
 TEST_CASE_METHOD(Fixture, "a lane that is gone is planned anew, and none means that it fails with an alarm") {

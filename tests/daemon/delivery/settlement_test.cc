@@ -34,7 +34,8 @@ TEST_CASE_METHOD(World, "I3 another loop's open permit is not taken for one's ow
   const Uuid id = offered();
   REQUIRE(comes([&] { return script.sent.size() == 1; }));
   Side two(*this, "two", 64, settings);
-  server.flush();  // the hint is lost, and offered anew
+  server.flush();  // the hint is lost, and offered anew; only the other one takes it
+  one->delivery->set_pauses({{false, false, true, false}, {}});
   fates = {lost(true)};
   two.queue.offer({{id, Priority::normal, "sms", "tester", clock.wall()}}, [](auto) {});
   REQUIRE(comes([&] { return fates.empty() && two.delivery->in_flight() + one->delivery->in_flight() <= 1; }));

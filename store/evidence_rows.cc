@@ -5,17 +5,19 @@
 namespace signet {
 namespace {
 
-// $1 the ids, $2 and $3 their bounds: partitions of other months are put aside when the statement is planned. Laterals
-// with OFFSET 0 look each id up by its key, as in store/pg_journal.cc.
-std::string each(const std::string& columns, const std::string& table, const std::string& order = "") {
-  return "select u.id, " + columns + " from unnest($1::uuid[]) u(id) cross join lateral (select * from " + table +
-         " t where t.message_id = u.id and t.message_id between $2 and $3 " +
-         (order.empty() ? "" : "order by " + order + " ") + "offset 0) t";
-}
+struct Source {                                          // of rows that name their message
+  std::string table, id = "message_id", condition = "";  // the condition ends in "and "; $4, $5: entries' bounds
+};
 
 class Gathering {
  public:
-  Gathering(PgSession& session, std::vector<Uuid> ids) : session_(session), ids_(std::move(ids)) {
+  Gathering(PgSession& session, std::vector<Uuid> ids, Spread spread, const Uuid& entries_since,
+            const Uuid& entries_until)
+      : session_(session),
+        is_run_(spread == Spread::run),
+        entries_since_(entries_since),
+        entries_until_(entries_until),
+        ids_(std::move(ids)) {
     std::sort(ids_.begin(), ids_.end());
     ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
     for (const auto& id : ids_) {
@@ -24,24 +26,36 @@ class Gathering {
     }
   }
 
+  // Reads `columns` of the rows t that are of these messages; `more` follows: joins, order. $1 and $2 are the ids'
+  // bounds: partitions of other months are put aside when the statement is planned. Single ids ($3) are looked up by
+  // their key (laterals with OFFSET 0, as in store/pg_journal.cc); a run is one scan of an index.
   template <class Read>
-  Result<void> rows(const std::string& sql, Read read) {
-    auto rows = session_.run(sql, {PgValue::uuids(ids_), ids_.front(), ids_.back()});
+  Result<void> rows(const std::string& columns, const Source& from, Read read, const std::string& more = "") {
+    const std::string id = from.id;
+    const std::string chosen = "(select * from " + from.table + " where " + from.condition + id + " between $1 and $2";
+    const std::string sql =
+        "select t." + id + ", " + columns + " from " +
+        (is_run_ ? chosen + " offset 0) t "
+                 : "unnest($3::uuid[]) u(key) cross join lateral " + chosen + " and " + id + " = u.key offset 0) t ") +
+        more;
+    auto rows = session_.run(sql, {ids_.front(), ids_.back(), PgValue::uuids(ids_), entries_since_, entries_until_});
     if (!rows) return rows.error();
-    for (int i = 0; i < rows->size(); i++) read(of(rows->uuid(i, 0)), *rows, i);
+    for (int i = 0; i < rows->size(); i++)
+      if (MessageEvidence* message = find(rows->uuid(i, 0))) read(*message, *rows, i);
     return {};
   }
-  MessageEvidence& of(const Uuid& id) {
-    const auto at = std::lower_bound(found_.begin(), found_.end(), id,
-                                     [](const MessageEvidence& m, const Uuid& wanted) { return m.id < wanted; });
-    return *at;
-  }
-  const std::vector<Uuid>& ids() const { return ids_; }
-  PgSession& session() { return session_; }
   std::vector<MessageEvidence> take() { return std::move(found_); }
 
  private:
+  MessageEvidence* find(const Uuid& id) {  // null: it is no message, though it lies among them
+    const auto at = std::lower_bound(found_.begin(), found_.end(), id,
+                                     [](const MessageEvidence& m, const Uuid& wanted) { return m.id < wanted; });
+    return at == found_.end() || at->id != id ? nullptr : &*at;
+  }
+
   PgSession& session_;
+  const bool is_run_;
+  const Uuid entries_since_, entries_until_;
   std::vector<Uuid> ids_;
   std::vector<MessageEvidence> found_;
 };
@@ -53,11 +67,9 @@ std::optional<Digest> digest_at(const PgRows& rows, int i, int c) {
 
 Result<void> gather_messages(Gathering& to) {
   return to.rows(
-      "select m.id, m.status, m.version, m.kind, m.event_n, m.event_leaf, m.recipient_key, c.version, c.sealed, "
-      "c.details, k.kek_id, k.wrapped from unnest($1::uuid[]) u(id) "
-      "cross join lateral (select * from message where message.id = u.id and message.id between $2 and $3 offset 0) m "
-      "left join lateral (select * from content where content.message_id = u.id offset 0) c on true "
-      "left join lateral (select * from data_key where data_key.message_id = u.id offset 0) k on true",
+      "t.status, t.version, t.kind, t.event_n, t.event_leaf, t.recipient_key, c.version, c.sealed, c.details, "
+      "k.kek_id, k.wrapped",
+      {"message", "id"},
       [](MessageEvidence& m, const PgRows& rows, int i) {
         m.is_there = true;
         m.status = static_cast<int>(rows.number(i, 1));
@@ -72,24 +84,21 @@ Result<void> gather_messages(Gathering& to) {
         m.content.details = rows.text(i, 9);
         m.content.kek_id = rows.text(i, 10);
         m.content.wrapped_key = rows.text(i, 11);
-      });
+      },
+      "left join lateral (select * from content where content.message_id = t.id offset 0) c on true "
+      "left join lateral (select * from data_key where data_key.message_id = t.id offset 0) k on true");
 }
 
-Result<void> gather_entries(Gathering& to, const Uuid& since, const Uuid& until) {
-  auto rows = to.session().run(
-      "select e.object_id, e.event_id, e.leaf, e.canon from unnest($1::uuid[]) u(id) cross join lateral (select * from "
-      "audit.entry where entry.object_id = u.id and entry.event_id between $2 and $3 offset 0) e",
-      {PgValue::uuids(to.ids()), since, until});
-  if (!rows) return rows.error();
-  for (int i = 0; i < rows->size(); i++) {
-    Entry entry;
-    entry.object_id = rows->uuid(i, 0);
-    entry.event_id = rows->uuid(i, 1);
-    entry.leaf = digest_from(rows->octets(i, 2));
-    entry.canon = rows->text(i, 3);
-    to.of(entry.object_id).entries.push_back(std::move(entry));
-  }
-  return {};
+Result<void> gather_entries(Gathering& to) {
+  return to.rows("t.event_id, t.leaf, t.canon", {"audit.entry", "object_id", "event_id between $4 and $5 and "},
+                 [](MessageEvidence& m, const PgRows& rows, int i) {
+                   Entry entry;
+                   entry.object_id = m.id;
+                   entry.event_id = rows.uuid(i, 1);
+                   entry.leaf = digest_from(rows.octets(i, 2));
+                   entry.canon = rows.text(i, 3);
+                   m.entries.push_back(std::move(entry));
+                 });
 }
 
 AttemptEvidence& attempt_of(MessageEvidence& m, int attempt_no) {
@@ -101,50 +110,47 @@ AttemptEvidence& attempt_of(MessageEvidence& m, int attempt_no) {
 }
 
 Result<void> gather_attempts(Gathering& to) {
-  auto done =
-      to.rows(each("t.attempt_no, t.kind, t.epoch is not null, t.instance, t.provider, t.lane, t.route_reason, "
-                   "t.permitted_at, exists (select from due d where d.message_id = t.message_id and d.attempt_no = "
-                   "t.attempt_no)",
-                   "attempt_start"),
-              [](MessageEvidence& m, const PgRows& rows, int i) {
-                auto& a = attempt_of(m, static_cast<int>(rows.number(i, 1)));
-                a.has_start = true;
-                a.is_void = rows.number(i, 2) == 2;
-                a.has_epoch = rows.flag(i, 3);
-                a.instance = rows.text(i, 4);
-                a.provider = rows.text(i, 5);
-                a.lane = rows.text(i, 6);
-                a.route_reason = rows.text(i, 7);
-                a.permitted_at = rows.time(i, 8);
-                a.is_due = rows.flag(i, 9);
-              });
+  auto done = to.rows(
+      "t.attempt_no, t.kind, t.epoch is not null, t.instance, t.provider, t.lane, t.route_reason, "
+      "t.permitted_at, exists (select from due d where d.message_id = t.message_id and d.attempt_no = "
+      "t.attempt_no)",
+      {"attempt_start"}, [](MessageEvidence& m, const PgRows& rows, int i) {
+        auto& a = attempt_of(m, static_cast<int>(rows.number(i, 1)));
+        a.has_start = true;
+        a.is_void = rows.number(i, 2) == 2;
+        a.has_epoch = rows.flag(i, 3);
+        a.instance = rows.text(i, 4);
+        a.provider = rows.text(i, 5);
+        a.lane = rows.text(i, 6);
+        a.route_reason = rows.text(i, 7);
+        a.permitted_at = rows.time(i, 8);
+        a.is_due = rows.flag(i, 9);
+      });
   if (!done) return done;
-  return to.rows(each("t.attempt_no, t.outcome, t.reason, t.provider_reference, t.provider_code, t.status_code, "
-                      "t.parts, t.started_at, t.finished_at",
-                      "attempt_result"),
-                 [](MessageEvidence& m, const PgRows& rows, int i) {
-                   auto& a = attempt_of(m, static_cast<int>(rows.number(i, 1)));
-                   a.has_result = true;
-                   a.outcome = static_cast<int>(rows.number(i, 2));
-                   a.reason = rows.text(i, 3);
-                   a.provider_reference = rows.text(i, 4);
-                   a.provider_code = rows.text(i, 5);
-                   a.status_code = static_cast<int>(rows.number(i, 6));
-                   a.parts = static_cast<int>(rows.number(i, 7));
-                   a.started_at = rows.optional_time(i, 8);
-                   a.finished_at = rows.time(i, 9);
-                 });
+  return to.rows(
+      "t.attempt_no, t.outcome, t.reason, t.provider_reference, t.provider_code, t.status_code, "
+      "t.parts, t.started_at, t.finished_at",
+      {"attempt_result"}, [](MessageEvidence& m, const PgRows& rows, int i) {
+        auto& a = attempt_of(m, static_cast<int>(rows.number(i, 1)));
+        a.has_result = true;
+        a.outcome = static_cast<int>(rows.number(i, 2));
+        a.reason = rows.text(i, 3);
+        a.provider_reference = rows.text(i, 4);
+        a.provider_code = rows.text(i, 5);
+        a.status_code = static_cast<int>(rows.number(i, 6));
+        a.parts = static_cast<int>(rows.number(i, 7));
+        a.started_at = rows.optional_time(i, 8);
+        a.finished_at = rows.time(i, 9);
+      });
 }
 
 Result<void> gather_confirmations(Gathering& to) {
   return to.rows(
-      "select u.id, t.id, t.attempt_no, t.kind, t.callback_id, t.provider, t.provider_code, t.took_effect, t.at, "
+      "t.id, t.attempt_no, t.kind, t.callback_id, t.provider, t.provider_code, t.took_effect, t.at, "
       "c.id is not null, coalesce(c.provider, ''), coalesce(c.event_id, ''), c.message_id, coalesce(c.attempt_no, 0), "
       "coalesce(c.provider_reference, ''), coalesce(c.kind, 0), coalesce(c.provider_code, ''), "
-      "coalesce(c.is_partial, false), coalesce(c.sealed_by, ''), c.sealed, c.received_at "
-      "from unnest($1::uuid[]) u(id) cross join lateral (select * from confirmation t where t.message_id = u.id and "
-      "t.message_id between $2 and $3 offset 0) t left join lateral (select * from callback where callback.id = "
-      "t.callback_id offset 0) c on true",
+      "coalesce(c.is_partial, false), coalesce(c.sealed_by, ''), c.sealed, c.received_at",
+      {"confirmation"},
       [](MessageEvidence& m, const PgRows& rows, int i) {
         ConfirmationEvidence e;
         e.row = {rows.uuid(i, 1),
@@ -173,15 +179,16 @@ Result<void> gather_confirmations(Gathering& to) {
           e.callback = std::move(c);
         }
         m.confirmations.push_back(std::move(e));
-      });
+      },
+      "left join lateral (select * from callback where callback.id = t.callback_id offset 0) c on true");
 }
 
 Result<void> gather_approvals(Gathering& to) {
   return to.rows(
-      each("t.id, t.version, t.decision, t.is_direct, t.signer_id, t.signer_role, t.policy_id, t.envelope_commit, "
-           "t.approval_mac, t.notes, t.review_ms, t.at, t.meaning, t.diff_commit, t.validation_sha256, "
-           "coalesce(t.key_id, ''), coalesce(t.custody, ''), coalesce(t.algorithm, 0), t.dsse",
-           "approval", "t.at, t.id"),
+      "t.id, t.version, t.decision, t.is_direct, t.signer_id, t.signer_role, t.policy_id, t.envelope_commit, "
+      "t.approval_mac, t.notes, t.review_ms, t.at, t.meaning, t.diff_commit, t.validation_sha256, "
+      "coalesce(t.key_id, ''), coalesce(t.custody, ''), coalesce(t.algorithm, 0), t.dsse",
+      {"approval"},
       [](MessageEvidence& m, const PgRows& rows, int i) {
         ApprovalRow a;
         int c = 1;
@@ -207,36 +214,36 @@ Result<void> gather_approvals(Gathering& to) {
         a.algorithm = static_cast<int>(rows.number(i, c++));
         a.dsse = rows.text(i, c++);
         m.approvals.push_back(std::move(a));
-      });
+      },
+      "order by t.at, t.id");
 }
 
 Result<void> gather_beside(Gathering& to) {
-  auto done = to.rows(each("t.id, t.version, t.sha256, t.sealed, t.created_at", "provenance"),
+  auto done = to.rows("t.id, t.version, t.sha256, t.sealed, t.created_at", {"provenance"},
                       [](MessageEvidence& m, const PgRows& rows, int i) {
                         m.provenances.push_back({m.id, rows.uuid(i, 1), static_cast<int>(rows.number(i, 2)),
                                                  digest_from(rows.octets(i, 3)), rows.text(i, 4), rows.time(i, 5)});
                       });
   if (!done) return done;
-  done = to.rows(each("t.version, t.editor_id, t.at, t.sealed", "edit"), [](MessageEvidence& m, const PgRows& rows,
-                                                                            int i) {
+  done = to.rows("t.version, t.editor_id, t.at, t.sealed", {"edit"}, [](MessageEvidence& m, const PgRows& rows, int i) {
     m.edits.push_back({m.id, static_cast<int>(rows.number(i, 1)), rows.uuid(i, 2), rows.time(i, 3), rows.text(i, 4)});
   });
   if (!done) return done;
-  return to.rows(each("t.id, t.attempt_no, t.decision, t.actor, t.at", "decision"),
-                 [](MessageEvidence& m, const PgRows& rows, int i) {
-                   m.decisions.push_back({rows.uuid(i, 1), static_cast<int>(rows.number(i, 2)), rows.text(i, 3),
-                                          rows.text(i, 4), rows.time(i, 5)});
-                 });
+  return to.rows(
+      "t.id, t.attempt_no, t.decision, t.actor, t.at", {"decision"}, [](MessageEvidence& m, const PgRows& rows, int i) {
+        m.decisions.push_back(
+            {rows.uuid(i, 1), static_cast<int>(rows.number(i, 2)), rows.text(i, 3), rows.text(i, 4), rows.time(i, 5)});
+      });
 }
 
 }  // namespace
 
-Result<std::vector<MessageEvidence>> read_evidence(PgSession& session, std::vector<Uuid> ids, const Uuid& entries_since,
-                                                   const Uuid& entries_until) {
+Result<std::vector<MessageEvidence>> read_evidence(PgSession& session, std::vector<Uuid> ids, Spread spread,
+                                                   const Uuid& entries_since, const Uuid& entries_until) {
   if (ids.empty()) return std::vector<MessageEvidence>();
-  Gathering to(session, std::move(ids));
+  Gathering to(session, std::move(ids), spread, entries_since, entries_until);
   auto done = gather_messages(to);
-  if (done) done = gather_entries(to, entries_since, entries_until);
+  if (done) done = gather_entries(to);
   if (done) done = gather_attempts(to);
   if (done) done = gather_confirmations(to);
   if (done) done = gather_approvals(to);

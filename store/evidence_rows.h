@@ -60,10 +60,12 @@ struct MessageEvidence {
   SealedContent content;
 };
 
+// run: no other message's id lies between the lowest and the highest, so that one scan reads their rows.
+enum class Spread { single, run };
 // Sorted by id. `entries_since`, `entries_until`: event ids outside of them are not looked for, which spares the other
 // months.
-Result<std::vector<MessageEvidence>> read_evidence(PgSession& session, std::vector<Uuid> ids, const Uuid& entries_since,
-                                                   const Uuid& entries_until);
+Result<std::vector<MessageEvidence>> read_evidence(PgSession& session, std::vector<Uuid> ids, Spread spread,
+                                                   const Uuid& entries_since, const Uuid& entries_until);
 
 Result<std::vector<Uuid>> list_message_ids(PgSession& session, const Uuid& after, int count_max);  // ascending
 Result<std::vector<Uuid>> missing_messages(PgSession& session, const std::vector<Uuid>& ids);      // not there

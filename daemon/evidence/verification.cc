@@ -115,7 +115,7 @@ class MessageReading {
   Result<void> check(const std::vector<Uuid>& ids, const SignerKeys& signers) {
     const Uuid lowest = *std::min_element(ids.begin(), ids.end());
     // A message's events come after its id was made, but for a clock that was set back.
-    auto found = read_evidence(*session_, ids,
+    auto found = read_evidence(*session_, ids, is_whole_ ? Spread::run : Spread::single,
                                Uuid::lowest_at({std::max<int64_t>(0, lowest.unix_ms() * 1000 - kMonthUs)}), newest_);
     if (!found) return found.error();
     Discrepancies findings;
@@ -123,7 +123,7 @@ class MessageReading {
     for (const auto& message : *found) {
       auto verdict = check_message(message, parts_.keys, signers);
       if (!verdict.findings.empty()) {
-        auto again = read_evidence(*session_, {message.id}, Uuid{}, newest_);
+        auto again = read_evidence(*session_, {message.id}, Spread::single, Uuid{}, newest_);
         if (!again) return again.error();
         verdict = check_message(again->front(), parts_.keys, signers);
       }

@@ -1,5 +1,5 @@
-// Fills the benchmark's database with approved SMS, by the same steps as the API takes: message, content sealed under
-// its own data key, approval with its MAC, two audit entries, due row.
+// Fills the benchmark's database with approved SMS: message, content sealed under its own data key, approval with its
+// MAC, two audit entries, due row.
 //   fill DATABASE_URL KEK_FILE MAC_FILE INDEX_FILE N
 #include <cstdio>
 #include <cstdlib>

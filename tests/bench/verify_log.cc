@@ -15,6 +15,7 @@
 #include "daemon/evidence/verification.h"
 #include "message/policy.h"
 #include "tests/fakes/approved_messages.h"
+#include "tests/fakes/columns.h"
 #include "tests/fakes/postgres_server.h"
 
 using namespace signet;
@@ -30,21 +31,6 @@ class NoLog : public Log {
   }
 };
 
-// Columns of the rows to insert, as texts.
-struct Columns {
-  std::vector<std::vector<std::string>> of;
-  explicit Columns(size_t count) : of(count) {}
-  void add(std::initializer_list<std::string> row) {
-    size_t i = 0;
-    for (const auto& value : row) of[i++].push_back(value);
-  }
-  std::vector<PgValue> values() const {
-    std::vector<PgValue> out;
-    for (const auto& column : of) out.push_back(PgValue::texts(column));
-    return out;
-  }
-};
-
 std::string hex(std::string_view octets) { return to_hex(octets); }
 
 class Filling {
@@ -53,26 +39,23 @@ class Filling {
       : session_(session), keys_(keys), clock_(clock), ids_(clock, random), random_(random) {}
 
   void insert_some() {
-    messages_ = Columns(8);
+    messages_ = Columns(7);
     entries_ = Columns(8);
     rows_ = Columns(11);
     for (int i = 0; i < kMessagesAtOnce; i++) add_one();
+    const std::string messages = " from " + messages_.unnest("id, author, recipient, leaf, sealed, wrapped, kek");
     run("insert into message (id, kind, delivery_method, status, priority, author_id, last_editor_id, recipient_key, "
-        "event_n, event_leaf) select a::uuid, 1, 1, 6, 3, b::uuid, b::uuid, decode(c, 'hex'), 4, decode(d, 'hex') from "
-        "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) "
-        "u(a, b, c, d, e, f, g, h)",
+        "event_n, event_leaf) select id::uuid, 1, 1, 6, 3, author::uuid, author::uuid, decode(recipient, 'hex'), 4, "
+        "decode(leaf, 'hex')" +
+            messages,
         messages_);
-    run("insert into content (message_id, version, sealed) select a::uuid, 1, decode(e, 'hex') from unnest($1::text[], "
-        "$2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) u(a, b, c, d, e, f, g, h)",
+    run("insert into content (message_id, version, sealed) select id::uuid, 1, decode(sealed, 'hex')" + messages,
         messages_);
-    run("insert into data_key (message_id, kek_id, wrapped) select a::uuid, g, decode(f, 'hex') from unnest("
-        "$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) u(a, b, c, d, "
-        "e, f, g, h)",
+    run("insert into data_key (message_id, kek_id, wrapped) select id::uuid, kek, decode(wrapped, 'hex')" + messages,
         messages_);
-    const std::string rows =
-        " from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], "
-        "$9::text[], $10::text[], $11::text[]) u(id, approval, signer, commit, mac, at, callback, event, confirmation, "
-        "sealed, epoch)";
+    const std::string rows = " from " + rows_.unnest(
+                                            "id, approval, signer, commit, mac, at, callback, event, "
+                                            "confirmation, sealed, epoch");
     run("insert into approval (id, message_id, version, decision, signer_id, signer_role, policy_id, envelope_commit, "
         "approval_mac, at) select approval::uuid, id::uuid, 1, 1, signer::uuid, 2, '" +
             std::string(kPolicyId) + "', decode(commit, 'hex'), decode(mac, 'hex'), at::timestamptz" + rows,
@@ -96,10 +79,10 @@ class Filling {
         "at::timestamptz" +
             rows,
         rows_);
-    run("insert into audit.entry (event_id, object_id, canon, leaf, action, status, provider, at) select a::uuid, "
-        "b::uuid, decode(c, 'hex'), decode(d, 'hex'), e, f::smallint, nullif(g, ''), h::timestamptz from unnest("
-        "$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) u(a, b, c, d, "
-        "e, f, g, h)",
+    run("insert into audit.entry (event_id, object_id, canon, leaf, action, status, provider, at) select event::uuid, "
+        "id::uuid, decode(canon, 'hex'), decode(leaf, 'hex'), action, status::smallint, nullif(provider, ''), "
+        "at::timestamptz from " +
+            entries_.unnest("event, id, canon, leaf, action, status, provider, at"),
         entries_);
   }
 
@@ -155,7 +138,7 @@ class Filling {
     messages_.add({id.text(), author.text(), hex(view(recipient_key(keys_.index_key(), envelope.recipient))),
                    hex(view(head.leaf)),
                    hex(keys_.seal_with(key.key, seal_binding("content", id, 1, "sealed"), pack(salt, envelope))),
-                   hex(key.wrapped), keys_.kek_id(), ""});
+                   hex(key.wrapped), keys_.kek_id()});
     rows_.add({id.text(), ids_.next().text(), author.text(), hex(view(commit)),
                hex(view(approval_mac(keys_.mac_key(), id, 1, commit, kPolicyId))), at, callback.text(), reference,
                ids_.next().text(), hex(sealed), ids_.next().text()});
@@ -166,7 +149,7 @@ class Filling {
   const Clock& clock_;
   IdSource ids_;
   Random& random_;
-  Columns messages_{8}, entries_{8}, rows_{11};
+  Columns messages_{7}, entries_{8}, rows_{11};
 };
 
 long peak_kb() {

@@ -2,15 +2,22 @@
 
 #include <stdexcept>
 
+#include "base/bytes.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/policy.h"
 #include "store/approvals.h"
+#include "tests/fakes/columns.h"
 
 namespace signet {
 namespace {
 
 void must(const Result<void>& done) {
   if (!done) throw std::runtime_error(done.error().text);
+}
+
+template <class Enum>
+std::string number(Enum value) {
+  return std::to_string(static_cast<int>(value));
 }
 
 Entry entry_for(const Uuid& event_id, const Uuid& message_id, const char* action, const char* status, WallTime at,
@@ -41,50 +48,71 @@ ApprovedMessages::ApprovedMessages(PgSession& session, const Keyring& keys, cons
 
 std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& messages) {
   std::vector<Uuid> out;
-  PgTransaction tx(session_);
+  Columns rows(18), entries(7);
+  auto put = [&](const Entry& entry) {
+    entries.add({entry.event_id.text(), entry.object_id.text(), to_hex(entry.canon), to_hex(view(entry.leaf)),
+                 entry.action, std::to_string(entry.status), rfc3339(entry.at)});
+  };
   for (const auto& options : messages) {
     const WallTime now = clock_.wall();
-    MessageRow row;
-    row.id = ids_.next();
-    row.kind = options.envelope.kind;
-    row.delivery_method = row.kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email;
-    row.status = Status::pending_review;
-    row.priority = options.priority;
-    row.max_attempts = options.max_attempts;
-    row.author_id = row.last_editor_id = author_;
-    row.recipient_key = std::string(view(recipient_key(keys_.index_key(), options.envelope.recipient)));
-    row.expires_at = options.expires_at;
-
+    const Uuid id = ids_.next();
+    const Envelope& envelope = options.envelope;
     std::string salt(32, '\0');
     random_.fill(salt.data(), salt.size());
-    const auto key = keys_.make_data_key(row.id.text());
-    SealedContent content;
-    content.kek_id = keys_.kek_id();
-    content.wrapped_key = key.wrapped;
-    content.sealed =
-        keys_.seal_with(key.key, seal_binding("content", row.id, 1, "sealed"), pack(salt, options.envelope));
-    const Entry submitted = entry_for(ids_.next(), row.id, "submitted_for_review", "pending_review", now, {});
-    must(insert_message(tx, row, content, submitted));
-
+    const auto key = keys_.make_data_key(id.text());
     ApprovalRow approval;
     approval.id = ids_.next();
-    approval.message_id = row.id;
-    approval.signer_id = reviewer_;
     approval.policy_id = kPolicyId;
-    approval.envelope_commit = envelope_commit(salt, options.envelope);
-    approval.mac = approval_mac(keys_.mac_key(), row.id, 1, approval.envelope_commit, kPolicyId);
-    approval.at = now;
-    must(insert_approval(tx, approval));
-    StatusChange change;
-    change.id = row.id;
-    change.status = Status::queued;
-    change.before = {1, submitted.leaf};
-    change.entry = entry_for(ids_.next(), row.id, "queued", "queued", now, change.before, &approval);
-    change.approved_at = now;
-    must(change_status(tx, change));
-    must(insert_due(tx, {row.id, 1, options.priority, options.lane, "tester", "", now, options.expires_at}));
-    out.push_back(row.id);
+    approval.envelope_commit = envelope_commit(salt, envelope);
+    const Entry submitted = entry_for(ids_.next(), id, "submitted_for_review", "pending_review", now, {});
+    const Entry queued = entry_for(ids_.next(), id, "queued", "queued", now, {1, submitted.leaf}, &approval);
+    put(submitted);
+    put(queued);
+    const auto method = envelope.kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email;
+    rows.add({id.text(), number(envelope.kind), number(method), number(options.priority),
+              std::to_string(options.max_attempts), to_hex(view(recipient_key(keys_.index_key(), envelope.recipient))),
+              options.expires_at ? rfc3339(*options.expires_at) : "", to_hex(view(queued.leaf)), rfc3339(now),
+              to_hex(key.wrapped),
+              to_hex(keys_.seal_with(key.key, seal_binding("content", id, 1, "sealed"), pack(salt, envelope))),
+              approval.id.text(), to_hex(view(approval.envelope_commit)),
+              to_hex(view(approval_mac(keys_.mac_key(), id, 1, approval.envelope_commit, kPolicyId))), options.lane,
+              std::to_string(shard_of(id)), author_.text(), reviewer_.text()});
+    out.push_back(id);
   }
+  const std::string from = " from " + rows.unnest(
+                                          "id, kind, method, priority, attempts, recipient, expires, leaf, at, "
+                                          "wrapped, sealed, approval, commitment, mac, lane, shard, author, "
+                                          "reviewer");
+  PgTransaction tx(session_);
+  auto run = [&tx](const std::string& sql, const Columns& columns) {
+    auto done = tx.run(sql, columns.values());
+    if (!done) throw std::runtime_error(done.error().text);
+  };
+  run("insert into message (id, kind, delivery_method, status, priority, max_attempts, author_id, last_editor_id, "
+      "recipient_key, expires_at, event_n, event_leaf, approved_at) select id::uuid, kind::smallint, "
+      "method::smallint, " +
+          number(Status::queued) +
+          ", priority::smallint, attempts::smallint, author::uuid, author::uuid, decode(recipient, 'hex'), "
+          "nullif(expires, '')::timestamptz, 2, decode(leaf, 'hex'), at::timestamptz" +
+          from,
+      rows);
+  run("insert into data_key (message_id, kek_id, wrapped) select id::uuid, '" + keys_.kek_id() +
+          "', decode(wrapped, 'hex')" + from,
+      rows);
+  run("insert into content (message_id, version, sealed) select id::uuid, 1, decode(sealed, 'hex')" + from, rows);
+  run("insert into approval (id, message_id, version, decision, signer_id, signer_role, policy_id, envelope_commit, "
+      "approval_mac, at) select approval::uuid, id::uuid, 1, 1, reviewer::uuid, " +
+          number(Role{}) + ", '" + std::string(kPolicyId) +
+          "', decode(commitment, 'hex'), decode(mac, 'hex'), at::timestamptz" + from,
+      rows);
+  run("insert into audit.entry (event_id, object_id, canon, leaf, action, status, at) select event::uuid, id::uuid, "
+      "decode(canon, 'hex'), decode(leaf, 'hex'), action, status::smallint, at::timestamptz from " +
+          entries.unnest("event, id, canon, leaf, action, status, at"),
+      entries);
+  run("insert into due (message_id, attempt_no, priority, lane, sender, due_at, send_until, shard) select id::uuid, 1, "
+      "priority::smallint, lane, 'tester', at::timestamptz, nullif(expires, '')::timestamptz, shard::smallint" +
+          from,
+      rows);
   must(tx.commit());
   return out;
 }

@@ -1,4 +1,5 @@
-// Approved messages put into PostgreSQL by the same steps as the API takes, for tests and benchmarks that begin there.
+// Approved messages put into PostgreSQL with the rows that the API's steps leave there, many at once: for tests and
+// benchmarks that begin there.
 #pragma once
 
 #include <string>

@@ -60,6 +60,7 @@ TEST_CASE("a history rewritten with the log's own key is shown by an older bundl
   const auto alone = run_script(zip, "ZIP" + keys);
   INFO(alone.output);
   CHECK(alone.status == 1);
+  CHECK(holds(alone.output, "FAULT  anchors/"));
   for (const char* older : {"older", "older.zip"}) {
     const auto run = run_script(zip, "ZIP --older " + dir / older + keys);
     INFO(run.output);

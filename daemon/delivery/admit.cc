@@ -162,7 +162,9 @@ void Admit::release(const std::string& provider, bool has_started) {
   const auto found = gates_.find(provider);
   if (found == gates_.end()) return;
   if (found->second.in_use > 0) found->second.in_use--;
-  if (!has_started) parts_.pace.tokens().unreserve(provider);
+  if (has_started) return;
+  parts_.pace.tokens().unreserve(provider);
+  parts_.pace.breaker(provider).give_back(parts_.clock.tick());
 }
 
 void Admit::learn(const std::string& lane, const std::string& provider, const Outcome& outcome, Tick now) {

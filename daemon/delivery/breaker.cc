@@ -23,9 +23,13 @@ bool Breaker::pass(Tick now) {
   if (state_ == BreakerState::closed) return true;
   if (now < next_probe_) return false;
   if (state_ == BreakerState::open) change(BreakerState::half_open, now);
-  // A probe that gets no permit is never heard of again; the next one goes in its place.
   next_probe_ = {now.us + settings_.open_ms * 1000};
   return true;
+}
+
+void Breaker::give_back(Tick now) {
+  std::lock_guard guard(lock_);
+  if (state_ == BreakerState::half_open) next_probe_ = now;
 }
 
 Tick Breaker::again_at(Tick now) const {

@@ -36,6 +36,8 @@ class Breaker {  // of one provider, one a daemon; any thread
   bool is_passable(Tick now) const;
   // The message goes: if it is open, this is the probe. False: another thread took the probe.
   bool pass(Tick now);
+  // A message that went by pass() was not sent after all: if it was the probe, another may go at once.
+  void give_back(Tick now);
   Tick again_at(Tick now) const;  // when the next probe is due; `now` if it may pass
   // Throttling and what was never sent say nothing about the provider's health, nor do messages it refuses.
   // Returns the state that this outcome changed it to.

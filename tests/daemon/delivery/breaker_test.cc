@@ -78,8 +78,19 @@ TEST_CASE_METHOD(Fixture, "an open breaker lets one probe through after its time
   CHECK(breaker.pass(now));
   CHECK(state() == BreakerState::half_open);
   CHECK_FALSE(breaker.pass(now));
-  pass(3000);  // the probe got no permit
+  pass(3000);  // nothing was heard of the probe
   CHECK(breaker.pass(now));
+}
+
+TEST_CASE_METHOD(Fixture, "a probe that got no permit gives its place to the next message at once") {
+  learn(OutcomeKind::retryable, 10);
+  breaker.give_back(now);
+  CHECK_FALSE(breaker.pass(now));  // it is open: none was a probe
+  pass(3000);
+  REQUIRE(breaker.pass(now));
+  breaker.give_back(now);
+  CHECK(breaker.pass(now));
+  CHECK_FALSE(breaker.pass(now));
 }
 
 TEST_CASE_METHOD(Fixture, "a probe that succeeds closes the breaker, one that fails opens it for as long again") {

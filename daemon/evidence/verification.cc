@@ -17,8 +17,9 @@ namespace signet {
 namespace {
 
 constexpr int64_t kEntriesAtOnce = 4096;  // 16 tiles
-constexpr int kMessagesAtOnce = 4000;
-constexpr size_t kListsWaitingMax = 8;  // of messages that began; more: the log waits
+constexpr int kMessagesAtOnceMax = 4000;
+constexpr size_t kOctetsWanted = 16 << 20;  // of messages that are read at once, whatever they are
+constexpr size_t kListsWaitingMax = 8;      // of messages that began; more: the log waits
 constexpr size_t kFindingsMax = 10000;
 constexpr int kSurplusMax = 1000;
 constexpr int64_t kMonthUs = 35LL * 86'400'000'000;
@@ -102,15 +103,32 @@ class MessageReading {
       std::unique_lock guard(lock_);
       if (is_stopping_) return std::vector<Uuid>();
       guard.unlock();
-      return list_message_ids(*session_, after_, kMessagesAtOnce);
+      return list_message_ids(*session_, after_, at_once_);
     }
     std::unique_lock guard(lock_);
     changed_.wait(guard, [this] { return !waiting_.empty() || is_all_added_ || is_stopping_; });
     if (waiting_.empty() || is_stopping_) return std::vector<Uuid>();
-    auto ids = std::move(waiting_.front());
-    waiting_.pop_front();
+    auto& list = waiting_.front();
+    const auto begin = list.end() - std::min<ptrdiff_t>(at_once_, std::ssize(list));
+    std::vector<Uuid> ids(begin, list.end());
+    list.erase(begin, list.end());
+    if (list.empty()) waiting_.pop_front();
     changed_.notify_all();
     return ids;
+  }
+  // One message may have many entries, or a long text: as many at once as need about the same memory.
+  void learn(const std::vector<MessageEvidence>& found) {
+    size_t octets = found.size();
+    for (const auto& message : found) {
+      octets += message.content.sealed.size() + message.content.details.size();
+      for (const auto& entry : message.entries) octets += entry.canon.size();
+      for (const auto& confirmation : message.confirmations)
+        if (confirmation.callback) octets += confirmation.callback->sealed.size();
+      for (const auto& provenance : message.provenances) octets += provenance.sealed.size();
+      for (const auto& edit : message.edits) octets += edit.sealed.size();
+    }
+    const size_t fit = std::max<size_t>(1, kOctetsWanted * found.size() / octets);
+    at_once_ = static_cast<int>(std::min<size_t>(fit, kMessagesAtOnceMax));
   }
   Result<void> check(const std::vector<Uuid>& ids, const SignerKeys& signers) {
     const Uuid lowest = *std::min_element(ids.begin(), ids.end());
@@ -118,6 +136,7 @@ class MessageReading {
     auto found = read_evidence(*session_, ids, is_whole_ ? Spread::run : Spread::single,
                                Uuid::lowest_at({std::max<int64_t>(0, lowest.unix_ms() * 1000 - kMonthUs)}), newest_);
     if (!found) return found.error();
+    if (!found->empty()) learn(*found);
     Discrepancies findings;
     int64_t erased = 0;
     for (const auto& message : *found) {
@@ -152,6 +171,7 @@ class MessageReading {
   std::mutex lock_;
   std::condition_variable changed_;
   std::deque<std::vector<Uuid>> waiting_;
+  int at_once_ = 20;  // messages; then by what those before needed
   bool is_all_added_ = false, is_stopping_ = false, is_done_ = false;
   Uuid after_, newest_;
   Discrepancies findings_;

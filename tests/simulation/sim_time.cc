@@ -38,9 +38,9 @@ struct SimLoop::State : std::enable_shared_from_this<SimLoop::State> {
     bool is_gone = false;
   };
 
-  explicit State(SimTime& at) : time(at) {}
+  explicit State(SimTime& at) : moments(at) {}
 
-  SimTime& time;
+  SimTime& moments;
   std::map<std::pair<int64_t, int64_t>, std::shared_ptr<TimerState>> timers;  // by moment, then by start
   int64_t started = 0;
   std::vector<std::function<void()>> posted;
@@ -50,14 +50,14 @@ struct SimLoop::State : std::enable_shared_from_this<SimLoop::State> {
   void wake() {
     if (is_planned || is_paused || is_gone) return;
     is_planned = true;
-    time.after(0, [self = shared_from_this()] { self->turn(); });
+    moments.after(0, [self = shared_from_this()] { self->turn(); });
   }
 
   void arm(const std::shared_ptr<TimerState>& timer, int64_t us) {
-    timer->place = {time.now_us() + us, started++};
+    timer->place = {moments.now_us() + us, started++};
     timers.emplace(timer->place, timer);
-    time.after(us, [self = shared_from_this()] {
-      if (!self->timers.empty() && self->timers.begin()->first.first <= self->time.now_us()) self->wake();
+    moments.after(us, [self = shared_from_this()] {
+      if (!self->timers.empty() && self->timers.begin()->first.first <= self->moments.now_us()) self->wake();
     });
   }
   void disarm(TimerState& timer) {
@@ -81,7 +81,7 @@ struct SimLoop::State : std::enable_shared_from_this<SimLoop::State> {
     const int64_t before = started;        // timers that these actions start have their turn later
     for (;;) {
       const auto first = timers.begin();
-      if (first == timers.end() || first->first.first > time.now_us() || first->first.second >= before) break;
+      if (first == timers.end() || first->first.first > moments.now_us() || first->first.second >= before) break;
       fire(std::shared_ptr<TimerState>(first->second));
       if (is_gone) return;
     }
@@ -95,7 +95,7 @@ struct SimLoop::State : std::enable_shared_from_this<SimLoop::State> {
     }
     if (std::exchange(is_stopping, false)) is_running = false;
     // What the actions left behind wants a round before the loop waits.
-    const bool is_late = !timers.empty() && timers.begin()->first.first <= time.now_us();
+    const bool is_late = !timers.empty() && timers.begin()->first.first <= moments.now_us();
     if (!actions.empty() || !posted.empty() || is_late) wake();
   }
 };
@@ -140,7 +140,7 @@ SimLoop::~SimLoop() {
 void SimLoop::run() {
   state_->is_running = true;
   state_->wake();
-  while (state_->is_running) SIGNET_CHECK(state_->time.step());
+  while (state_->is_running) SIGNET_CHECK(state_->moments.step());
 }
 void SimLoop::stop() {
   state_->is_stopping = true;

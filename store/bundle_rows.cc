@@ -38,8 +38,8 @@ Result<std::vector<std::string>> read_cosignatures(PgSession& session, int64_t s
 Result<std::vector<StampRow>> read_stamps(PgSession& session, int64_t size, int count_max) {
   auto rows = session.run(
       "select size, token, note from (select distinct on ((a.created_at at time zone 'UTC')::date) a.size, a.token, "
-      "c.note, a.created_at from audit.anchor a join audit.checkpoint c on c.size = a.size where a.kind = 'tsa' "
-      "and a.size <= $1 order by (a.created_at at time zone 'UTC')::date, a.created_at desc) x "
+      "c.note, a.created_at from audit.anchor a left join audit.checkpoint c on c.size = a.size where a.kind = 'tsa' "
+      "and a.size <= $1 order by (a.created_at at time zone 'UTC')::date, (c.size is null) desc, a.created_at desc) x "
       "order by created_at desc limit " +
           std::to_string(count_max),
       {size});

@@ -19,9 +19,10 @@ Result<std::vector<std::string>> read_cosignatures(PgSession& session, int64_t s
 struct StampRow {
   int64_t size = 0;
   std::string token;  // TimeStampToken, DER
-  std::string note;   // of the checkpoint that it stamps
+  std::string note;   // of the checkpoint that it stamps; empty: that is gone
 };
-// Time stamps of checkpoints of at most `size` entries: the newest of each day, the newest day first.
+// Time stamps of checkpoints of at most `size` entries: the newest of each day, or one whose checkpoint is gone; the
+// newest day first.
 Result<std::vector<StampRow>> read_stamps(PgSession& session, int64_t size, int count_max);
 
 }  // namespace signet

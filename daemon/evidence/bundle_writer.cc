@@ -262,7 +262,8 @@ class Writing {
     for (const auto& stamp : stamps_) {
       if (!known.insert(stamp.size).second) continue;
       const std::string name = "anchors/" + std::to_string(stamp.size);
-      if (auto added = bundle_.add(name + ".checkpoint", stamp.note); !added) return added;
+      if (!stamp.note.empty())  // the checkpoint is gone: the time stamp stands alone, and shows it
+        if (auto added = bundle_.add(name + ".checkpoint", stamp.note); !added) return added;
       if (auto added = bundle_.add(name + ".tsr", time_stamp_reply(stamp.token)); !added) return added;
     }
     return {};

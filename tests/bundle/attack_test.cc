@@ -56,7 +56,7 @@ TEST_CASE("a history rewritten with the log's own key is shown by an older bundl
   dir.put("older.zip", w.older_bundle);
   const std::string zip = w.whole(), selection = w.selection();
 
-  // Against itself the bundle is whole but for the time stamp, which is of another checkpoint.
+  // Against itself the bundle is whole, but for the time stamp and the cosignature of what is no more.
   const auto alone = run_script(zip, "ZIP" + keys);
   INFO(alone.output);
   CHECK(alone.status == 1);

@@ -145,7 +145,8 @@ select s.message_id, s.attempt_no, s.provider, s.lane, s.route_reason, s.instanc
   m.event_leaf, m.attempts, m.max_attempts, m.expires_at, m.kind, m.priority
 from unnest($1::uuid[]) u(id)
 cross join lateral (select * from attempt_start a where a.message_id = u.id
-  and a.message_id between $3 and $4 and a.kind = 1 and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
+  and a.message_id between $3 and $4 and a.kind = 1
+  and ($2::uuid = '00000000-0000-0000-0000-000000000000' or a.epoch = $2) offset 0) s
 cross join lateral (select * from message where message.id = u.id offset 0) m
 where (select true from attempt_result r where r.message_id = s.message_id and r.message_id between $3 and $4
   and r.attempt_no = s.attempt_no) is null)sql";

@@ -5,8 +5,9 @@
 namespace signet {
 namespace {
 
-struct Source {                                          // of rows that name their message
-  std::string table, id = "message_id", condition = "";  // the condition ends in "and "; $4, $5: entries' bounds
+// Where rows are that name their message. The condition ends in "and "; its $4 and $5 are the entries' bounds.
+struct Source {
+  std::string table, id = "message_id", condition = "";
 };
 
 class Gathering {

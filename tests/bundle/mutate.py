@@ -138,7 +138,8 @@ def check_zip(label, octets):
     assert at + 22 == len(octets)
     for start, count, one_of, is_whole in regions:
         for at in positions(count, is_whole):
-            hold(f"{label} zip octet {start + at} of {one_of}", findings_of_zip(flipped(octets, start + at), one_of), one_of)
+            findings = findings_of_zip(flipped(octets, start + at), one_of)
+            hold(f"{label} zip octet {start + at} of {one_of}", findings, one_of)
     for cut in (1, 21, 22, 23, len(octets) // 2, len(octets) - 30):
         hold(f"{label} cut by {cut}", findings_of_zip(octets[:-cut], (sv.ZIP,)), (sv.ZIP,))
     hold(f"{label} longer", findings_of_zip(octets + b"x", (sv.ZIP,)), (sv.ZIP,))

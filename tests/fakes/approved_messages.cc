@@ -102,7 +102,7 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
   run("insert into content (message_id, version, sealed) select id::uuid, 1, decode(sealed, 'hex')" + from, rows);
   run("insert into approval (id, message_id, version, decision, signer_id, signer_role, policy_id, envelope_commit, "
       "approval_mac, at) select approval::uuid, id::uuid, 1, 1, reviewer::uuid, " +
-          number(Role{}) + ", '" + std::string(kPolicyId) +
+          number(Role::reviewer) + ", '" + std::string(kPolicyId) +
           "', decode(commitment, 'hex'), decode(mac, 'hex'), at::timestamptz" + from,
       rows);
   run("insert into audit.entry (event_id, object_id, canon, leaf, action, status, at) select event::uuid, id::uuid, "

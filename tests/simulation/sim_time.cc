@@ -29,6 +29,10 @@ void SimTime::run_until(int64_t us) {
   now_us_ = std::max(now_us_, us);
 }
 
+void SimTime::drop() {
+  while (!heap_.empty()) std::exchange(heap_, {}).clear();  // what an action owned may plan more as it goes
+}
+
 struct SimLoop::State : std::enable_shared_from_this<SimLoop::State> {
   struct TimerState {
     std::function<void()> action;

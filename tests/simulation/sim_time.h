@@ -18,6 +18,7 @@ class SimTime {
   void after(int64_t us, std::function<void()> action);  // a time that has passed counts as now
   bool step();                                           // runs the next event; false: there is none
   void run_until(int64_t us);                            // events up to and at that moment; then it is that moment
+  void drop();                                           // what is still planned, unrun
   int64_t events() const { return events_; }
 
  private:

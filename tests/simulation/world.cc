@@ -27,6 +27,7 @@ class World {
         judge_(time_, store_, trace_, kPermitStartMs),
         routes_({routes_of(knobs_)}),
         people_(time_, store_, judge_, trace_, chance_) {}
+  ~World() { time_.drop(); }  // what is still under way refers to servers, which go before the time does
 
   Ended run() {
     prepare();

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <unordered_set>
 
 #include "base/bytes.h"
 
@@ -16,6 +18,48 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Jwk = std::unique_ptr<cjose_jwk_t, void (*)(cjose_jwk_t*)>;
 using Jwe = std::unique_ptr<cjose_jwe_t, void (*)(cjose_jwe_t*)>;
+
+// cjose 0.6 forgets the octets that it makes of an empty key, once an envelope: what this thread lets it allocate while
+// a Sweep lives is freed with it at the latest.
+class Sweep {
+ public:
+  Sweep() {
+    static const bool is_set = [] {
+      cjose_set_alloc_funcs(allocate, reallocate, release);
+      return true;
+    }();
+    (void)is_set;
+    held_ = &blocks_;
+  }
+  ~Sweep() {
+    held_ = nullptr;
+    for (void* block : blocks_) std::free(block);
+  }
+  Sweep(const Sweep&) = delete;
+  Sweep& operator=(const Sweep&) = delete;
+
+ private:
+  static void* allocate(size_t size) { return held(std::malloc(size)); }
+  static void* reallocate(void* block, size_t size) {
+    let_go(block);
+    return held(std::realloc(block, size));
+  }
+  static void release(void* block) {
+    let_go(block);
+    std::free(block);
+  }
+  static void* held(void* block) {
+    if (held_ != nullptr && block != nullptr) held_->insert(block);
+    return block;
+  }
+  static void let_go(void* block) {
+    if (held_ != nullptr) held_->erase(block);
+  }
+
+  static thread_local std::unordered_set<void*>* held_;
+  std::unordered_set<void*> blocks_;
+};
+thread_local std::unordered_set<void*>* Sweep::held_ = nullptr;
 
 constexpr size_t kParts = 5;
 constexpr size_t kNonceOctets = 12, kTagOctets = 16, kDirectOctets = 32;
@@ -109,6 +153,7 @@ Result<std::string> IntakeKey::open(std::string_view compact) const {
   // Checked here too: a tag that may be shorter proves nothing (CVE-2023-37464).
   if (!(*parts)[1].empty() || !has_octets((*parts)[2], kNonceOctets) || !has_octets((*parts)[4], kTagOctets))
     return refused("UNREADABLE");
+  const Sweep sweep;
   cjose_err error{};
   const Jwe jwe(cjose_jwe_import(compact.data(), compact.size(), &error), cjose_jwe_release);
   // Each opening has a key of its own: cjose counts its users without a lock.

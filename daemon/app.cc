@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/notify.h"
+#include "base/server_clock.h"
 #include "base/signals.h"
 #include "daemon/access/sweep.h"
 #include "daemon/api/router.h"
@@ -87,7 +88,7 @@ class App {
 
   const Config& config_;
   Log& log_;
-  const Clock& clock_;
+  ServerClock clock_;
   SystemRandom random_;
   IdSource ids_;
   Metrics metrics_;
@@ -393,11 +394,14 @@ void App::start_care(std::vector<Uuid> epochs) {
       Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
                         [this] { callbacks_worker_->wake(); }, http_call});
   callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
-  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, config_.instance, std::move(epochs),
-                                           [this](int daemons) { pace_->tokens().set_live_daemons(daemons); });
+  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, clock_, config_.instance, std::move(epochs),
+                                           [this](const Pulse& pulse, Tick asked, Tick answered) {
+                                             clock_.heard(pulse.server_now, asked, answered);
+                                             pace_->tokens().set_live_daemons(pulse.daemons);
+                                           });
+  heartbeat_->pass();  // before anything is stamped
   callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
   heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
-  heartbeat_worker_->wake();
   relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
   reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
 }

@@ -69,6 +69,11 @@ struct Totals {  // for metrics and readiness
   int64_t orphans = 0;  // callbacks that fit no message, or no result of ours, and not only since a moment ago
 };
 
+struct Pulse {
+  int daemons = 0;  // that live
+  WallTime server_now;
+};
+
 // One thread; each call blocks and is one transaction. Ages are counted by the database's clock. On `unavailable` it is
 // not known whether a change took effect: every one of them may be asked for again.
 class EngineStore {
@@ -79,8 +84,8 @@ class EngineStore {
   // calls go by the session that holds it, so that who lost it changes nothing any more. An error: it is lost.
   virtual Result<bool> lead(Elected place) = 0;
   virtual void leave() = 0;
-  // This daemon lives, with these runs of its loops. How many daemons do.
-  virtual Result<int> beat(const std::string& instance, const std::vector<Uuid>& epochs) = 0;
+  // This daemon lives, with these runs of its loops. Says how many daemons do, and the server's time.
+  virtual Result<Pulse> beat(const std::string& instance, const std::vector<Uuid>& epochs) = 0;
 
   // For the relay. Lanes that have a row which is due within `ahead_ms`, critical ones of all shards first.
   virtual Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) = 0;

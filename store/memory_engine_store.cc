@@ -104,13 +104,13 @@ bool MemoryEngineStore::is_alive(const Uuid& epoch) const {
   return beat != store_.beats.end() && beat->second.seen_at.us > store_.now().us - kAliveUs;
 }
 
-Result<int> MemoryEngineStore::beat(const std::string& instance, const std::vector<Uuid>& epochs) {
+Result<Pulse> MemoryEngineStore::beat(const std::string& instance, const std::vector<Uuid>& epochs) {
   if (auto error = fault()) return *error;
   for (const auto& epoch : epochs) store_.beats[epoch] = {instance, store_.now()};
   std::set<std::string> others;
   for (const auto& [epoch, beat] : store_.beats)
     if (beat.instance != instance && is_alive(epoch)) others.insert(beat.instance);
-  return 1 + static_cast<int>(others.size());
+  return Pulse{1 + static_cast<int>(others.size()), store_.now()};
 }
 
 Result<std::vector<DueLane>> MemoryEngineStore::due_lanes(int64_t ahead_ms) {

@@ -23,7 +23,7 @@ class MemoryEngineStore : public EngineStore {
 
   Result<bool> lead(Elected place) override;
   void leave() override;
-  Result<int> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
+  Result<Pulse> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
   Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) override;
   Result<std::vector<DueRow>> scan_due(const DueLane& lane, int64_t ahead_ms, const std::optional<DueCursor>& after,
                                        int count_max) override;

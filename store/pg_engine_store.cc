@@ -25,7 +25,7 @@ class PgEngineStore : public EngineStore {
 
   Result<bool> lead(Elected place) override;
   void leave() override { place_.reset(); }
-  Result<int> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
+  Result<Pulse> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
   Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) override;
   Result<std::vector<DueRow>> scan_due(const DueLane& lane, int64_t ahead_ms, const std::optional<DueCursor>& after,
                                        int count_max) override;
@@ -115,16 +115,16 @@ Result<bool> PgEngineStore::lead(Elected place) {
   return held;
 }
 
-Result<int> PgEngineStore::beat(const std::string& instance, const std::vector<Uuid>& epochs) {
+Result<Pulse> PgEngineStore::beat(const std::string& instance, const std::vector<Uuid>& epochs) {
   auto rows =
       run(std::string("with gone as (delete from daemon where seen_at < now() - interval '1 day'), b as (insert "
                       "into daemon (instance, epoch, seen_at) select $1, e, now() from unnest($2::uuid[]) e "
                       "on conflict (epoch) do update set seen_at = now()) "
-                      "select count(distinct instance)::int from daemon where instance <> $1 and ") +
+                      "select count(distinct instance)::int, clock_timestamp() from daemon where instance <> $1 and ") +
               kIsAlive,
           {instance, PgValue::uuids(epochs)});
   if (!rows) return rows.error();
-  return 1 + static_cast<int>(rows->number(0, 0));
+  return Pulse{1 + static_cast<int>(rows->number(0, 0)), rows->time(0, 1)};
 }
 
 Result<std::vector<DueLane>> PgEngineStore::due_lanes(int64_t ahead_ms) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "store/engine_store.h"
 
@@ -12,19 +13,27 @@ namespace signet {
 
 class Heartbeat {
  public:
-  // `counted` is told how many daemons live, at each beat.
-  Heartbeat(EngineStore& store, std::string instance, std::vector<Uuid> epochs, std::function<void(int)> counted)
-      : store_(store), instance_(std::move(instance)), epochs_(std::move(epochs)), counted_(std::move(counted)) {}
+  using Heard = std::function<void(const Pulse&, Tick asked, Tick answered)>;
+
+  // `heard` is told at each beat how many daemons live, and the server's time between these two ticks.
+  Heartbeat(EngineStore& store, const Clock& clock, std::string instance, std::vector<Uuid> epochs, Heard heard)
+      : store_(store),
+        clock_(clock),
+        instance_(std::move(instance)),
+        epochs_(std::move(epochs)),
+        heard_(std::move(heard)) {}
   bool pass() {
-    if (const auto daemons = store_.beat(instance_, epochs_)) counted_(*daemons);
+    const Tick asked = clock_.tick();
+    if (const auto pulse = store_.beat(instance_, epochs_)) heard_(*pulse, asked, clock_.tick());
     return false;
   }
 
  private:
   EngineStore& store_;
+  const Clock& clock_;
   const std::string instance_;
   const std::vector<Uuid> epochs_;
-  const std::function<void(int)> counted_;
+  const Heard heard_;
 };
 
 }  // namespace signet

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/server_clock.h"
 
 #include <catch2/catch.hpp>
 
@@ -90,6 +91,30 @@ TEST_CASE("a stepped wall clock leaves the ticks alone") {
   CHECK(clock.wall().us == wall.us - 5'000'000);
   clock.advance_ms(5);
   CHECK(clock.tick().us == before.us + 5000);
+}
+
+TEST_CASE("a server's clock goes on by this machine's ticks, and a step of this machine's clock does not move it") {
+  ManualClock own;
+  ServerClock clock(own);
+  CHECK(clock.wall() == own.wall());  // not heard yet
+  const WallTime server{own.wall().us + 7'000'000};
+  const auto says = [&](WallTime time, int64_t took_ms) {
+    const Tick asked{own.tick().us - took_ms * 1000};
+    clock.heard(time, asked, own.tick());
+  };
+  says(server, 0);
+  CHECK(clock.wall() == server);
+  own.step_wall_ms(-3'600'000);
+  CHECK(clock.wall() == server);
+  own.advance_ms(250);
+  CHECK(clock.wall().us == server.us + 250'000);
+  CHECK(clock.tick() == own.tick());
+  says({clock.wall().us + 40'000}, 0);  // as near as the question can tell
+  CHECK(clock.wall().us == server.us + 250'000);
+  says({clock.wall().us + 900'000}, 2000);  // an answer that took two seconds tells no nearer
+  CHECK(clock.wall().us == server.us + 250'000);
+  says({clock.wall().us - 900'000}, 10);  // the server's clock was set
+  CHECK(clock.wall().us == server.us + 250'000 - 900'000 + 5'000);
 }
 
 TEST_CASE("an offset moves what people see of the time and no deadline, and a test may write it into a file") {

@@ -147,6 +147,11 @@ void lose_postgres_for_a_while(Clinic& clinic) {
 }
 void hand_over(Clinic& clinic) { clinic.back_end->hand_over(); }
 void hand_over_in_clear(Clinic& clinic) { clinic.redis.command({"XADD", "signet:intake", "*", "text", "x"}); }
+// To a number that the sandbox has not heard of: its first request fails, and the hint comes back.
+void fail_once(Clinic& clinic) {
+  static int number = 100;
+  clinic.ids.push_back(clinic.insert(sms("+61491" + std::to_string(number++) + "0009", "x"), "sms"));
+}
 void requeue(Clinic& clinic) {
   const std::string id = clinic.value("select id::text from message where status = 8 limit 1");
   if (!id.empty())
@@ -188,7 +193,7 @@ constexpr Scenario kScenarios[] = {
     {"result_committed", nothing_more},
     {"before_ack", nothing_more},
     {"after_ack", nothing_more},
-    {"nacked", nothing_more},
+    {"nacked", fail_once},
     {"spool_unsynced", take_postgres_away},
     {"spool_synced", take_postgres_away},
     {"spool_read", nothing_more, "spool_synced"},

@@ -185,8 +185,8 @@ SimDaemon::Run::Run(SimDaemon& of)
                  {[this](std::vector<Uuid> overdue) { settle_overdue(std::move(overdue)); }, [] {},
                   [&of](const HttpCall& call) { return of.look_up(call.url); }}),
       callbacks(callbacks_store, ids, log, metrics, of.instance_),
-      heartbeat(beat_store, of.instance_, make_epochs(),
-                [this](int daemons) { pace.tokens().set_live_daemons(daemons); }) {
+      heartbeat(beat_store, of.clock_, of.instance_, make_epochs(),
+                [this](const Pulse& pulse, Tick, Tick) { pace.tokens().set_live_daemons(pulse.daemons); }) {
   for (auto* store : {&relay_store, &reconciler_store, &callbacks_store})
     store->loses_change = [&of] {
       return of.around_.knobs.has_failing_store && !of.is_calm_ && of.around_.chance.below(20) == 0;

@@ -455,9 +455,11 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
     context.must(use_statement(context.tx(), own->row.nonce, now));
     by = {review.signature, own->key};
   } else {
-    p.statement.at = now;
     p.statement.nonce = make_salt(context.services.random);
-    by = sign_for_caller(context, kApprovalPayloadType, canonical(p.statement));
+    by = sign_for_caller(context, kApprovalPayloadType, now, [&](WallTime at) {
+      p.statement.at = at;
+      return canonical(p.statement);
+    });
   }
   std::vector<Hint> hints;
   Decided out = record(context, review, p, by, now, hints);

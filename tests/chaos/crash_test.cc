@@ -160,7 +160,9 @@ void requeue(Clinic& clinic) {
   if (!id.empty())
     (void)clinic.http("POST", clinic.admin_port, "/api/messages/" + id + "/requeue", "", clinic.admin).status;
 }
-void terminate(Clinic& clinic) { clinic.daemon().signal(SIGTERM); }
+void terminate(Clinic& clinic) {  // once there is something to drain: before, it just ends
+  if (clinic.http("GET", clinic.admin_port, "/readyz").status == 200) clinic.daemon().signal(SIGTERM);
+}
 // Never answered: in doubt, which the policy then decides.
 void hang(Clinic& clinic) {
   if (clinic.count("message where status in (4, 10)") < 3)

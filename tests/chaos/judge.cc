@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/signals.h"
 #include "daemon/sandbox/smtp_sandbox.h"
@@ -39,12 +40,18 @@ int run(const std::string& file, uint64_t seed) {
   sandbox::SmtpOptions mail;
   mail.listen = {"127.0.0.1", settings.smtp_port};
   mail.has_dsn = true;
-  auto smtp = sandbox::SmtpSandbox::start(loop, random, **mail_journal, std::move(mail));
+  // On a loop of its own, which waits for its journal's disk.
+  Loop mail_loop;
+  SeededRandom mail_random(seed + 1);
+  auto smtp = sandbox::SmtpSandbox::start(mail_loop, mail_random, **mail_journal, std::move(mail));
   if (!smtp) throw std::runtime_error(smtp.error().text);
   std::printf("judge: ready\n");
   std::fflush(stdout);
+  std::thread mail_thread([&mail_loop] { mail_loop.run(); });
   loop.run();
   loop.on_round({});
+  mail_loop.stop();
+  mail_thread.join();
   return 0;
 }
 

@@ -12,7 +12,7 @@
 
 namespace signet::chaos {
 
-JudgeJournal::JudgeJournal(const Clock& clock, const std::string& path) : clock_(clock) {
+JudgeJournal::JudgeJournal(Loop& loop, const Clock& clock, const std::string& path) : loop_(loop), clock_(clock) {
   std::ifstream file(path, std::ios::binary);
   std::string line;
   while (std::getline(file, line)) {
@@ -28,7 +28,10 @@ JudgeJournal::JudgeJournal(const Clock& clock, const std::string& path) : clock_
   if (fd_ < 0) throw std::runtime_error("the journal cannot be written: " + path);
 }
 
-JudgeJournal::~JudgeJournal() { ::close(fd_); }
+JudgeJournal::~JudgeJournal() {
+  writer_.reset();  // ends what it is at
+  ::close(fd_);
+}
 
 void JudgeJournal::remember(const Offer& offer, const std::string& reference) {
   taken_.emplace(offer.provider + ' ' + offer.echo, reference);
@@ -71,12 +74,19 @@ Taken JudgeJournal::add(const Offer& offer, std::function<void()> answer) {
 }
 
 void JudgeJournal::flush() {
-  if (answers_.empty()) return;
-  // A judge with holes in its memory would acquit: a failed write ends it.
-  SIGNET_CHECK(::write(fd_, lines_.data(), lines_.size()) == static_cast<ssize_t>(lines_.size()));
-  SIGNET_CHECK(::fdatasync(fd_) == 0);
-  lines_.clear();
-  for (const auto& answer : std::exchange(answers_, {})) answer();
+  if (answers_.empty() || is_writing_) return;
+  is_writing_ = true;
+  const bool is_taken =
+      writer_->submit([this, lines = std::exchange(lines_, {}), answers = std::exchange(answers_, {})]() mutable {
+        // A judge with holes in its memory would acquit: a failed write ends it.
+        SIGNET_CHECK(::write(fd_, lines.data(), lines.size()) == static_cast<ssize_t>(lines.size()));
+        SIGNET_CHECK(::fdatasync(fd_) == 0);
+        loop_.post([this, answers = std::move(answers)] {
+          is_writing_ = false;
+          for (const auto& answer : answers) answer();
+        });
+      });
+  SIGNET_CHECK(is_taken);
 }
 
 }  // namespace signet::chaos

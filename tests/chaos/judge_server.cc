@@ -40,7 +40,7 @@ JudgeServer::JudgeServer(Loop& loop, const Clock& clock, Random& random, Log& lo
       random_(random),
       settings_(std::move(settings)),
       mix_(mix_of(settings_.mix)),
-      journal_(clock, settings_.journal_file),
+      journal_(loop, clock, settings_.journal_file),
       ids_(clock, random),
       callbacks_(loop, clock, {.connections = 32, .tries = 1, .timeout_ms = 3000}),
       server_(loop, nullptr, clock, ids_, log) {

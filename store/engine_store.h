@@ -25,6 +25,10 @@ struct DueLane {  // of one shard's due rows; in the order in which they are off
   std::string lane;
   auto operator<=>(const DueLane&) const = default;
 };
+struct DueSpan {                     // by the server's clock
+  int64_t ahead_ms = 0;              // due before so long from now
+  std::optional<int64_t> behind_ms;  // and not longer ago than this; absent: however long ago
+};
 struct DueCursor {  // the last row seen of a lane
   WallTime due_at;
   Uuid id;
@@ -89,7 +93,7 @@ class EngineStore {
 
   // For the relay. Lanes that have a row which is due within `ahead_ms`, critical ones of all shards first.
   virtual Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) = 0;
-  virtual Result<std::vector<DueRow>> scan_due(const DueLane& lane, int64_t ahead_ms,
+  virtual Result<std::vector<DueRow>> scan_due(const DueLane& lane, const DueSpan& span,
                                                const std::optional<DueCursor>& after, int count_max) = 0;
   // The highest stamp of each shard's queue that was recorded.
   virtual Result<Stamps> stamps() = 0;

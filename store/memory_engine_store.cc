@@ -122,14 +122,15 @@ Result<std::vector<DueLane>> MemoryEngineStore::due_lanes(int64_t ahead_ms) {
   return std::vector(lanes.begin(), lanes.end());
 }
 
-Result<std::vector<DueRow>> MemoryEngineStore::scan_due(const DueLane& lane, int64_t ahead_ms,
+Result<std::vector<DueRow>> MemoryEngineStore::scan_due(const DueLane& lane, const DueSpan& span,
                                                         const std::optional<DueCursor>& after, int count_max) {
   if (auto error = fault()) return *error;
   std::vector<DueRow> out;
   auto place = [](const DueRow& row) { return std::pair(row.due_at, row.message_id); };
   for (const auto& [id, m] : store_.messages) {
     if (!m.due || shard_of(id) != lane.shard || m.due->priority != lane.priority || m.due->lane != lane.lane) continue;
-    if (m.due->due_at >= later(store_.now(), ahead_ms)) continue;
+    if (m.due->due_at >= later(store_.now(), span.ahead_ms)) continue;
+    if (!after && span.behind_ms && m.due->due_at < later(store_.now(), -*span.behind_ms)) continue;
     if (!after || place(*m.due) > std::pair(after->due_at, after->id)) out.push_back(*m.due);
   }
   std::sort(out.begin(), out.end(), [&](const DueRow& a, const DueRow& b) { return place(a) < place(b); });

@@ -25,7 +25,7 @@ class MemoryEngineStore : public EngineStore {
   void leave() override;
   Result<Pulse> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
   Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) override;
-  Result<std::vector<DueRow>> scan_due(const DueLane& lane, int64_t ahead_ms, const std::optional<DueCursor>& after,
+  Result<std::vector<DueRow>> scan_due(const DueLane& lane, const DueSpan& span, const std::optional<DueCursor>& after,
                                        int count_max) override;
   Result<Stamps> stamps() override;
   Result<void> record_stamps(const Stamps& stamps) override;

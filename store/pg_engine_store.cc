@@ -27,7 +27,7 @@ class PgEngineStore : public EngineStore {
   void leave() override { place_.reset(); }
   Result<Pulse> beat(const std::string& instance, const std::vector<Uuid>& epochs) override;
   Result<std::vector<DueLane>> due_lanes(int64_t ahead_ms) override;
-  Result<std::vector<DueRow>> scan_due(const DueLane& lane, int64_t ahead_ms, const std::optional<DueCursor>& after,
+  Result<std::vector<DueRow>> scan_due(const DueLane& lane, const DueSpan& span, const std::optional<DueCursor>& after,
                                        int count_max) override;
   Result<Stamps> stamps() override;
   Result<void> record_stamps(const Stamps& stamps) override;
@@ -158,15 +158,18 @@ DueRow due_of(const PgRows& rows, int i) {
           rows.text(i, 8)};
 }
 
-Result<std::vector<DueRow>> PgEngineStore::scan_due(const DueLane& lane, int64_t ahead_ms,
+Result<std::vector<DueRow>> PgEngineStore::scan_due(const DueLane& lane, const DueSpan& span,
                                                     const std::optional<DueCursor>& after, int count_max) {
-  std::vector<PgValue> values{small(lane.shard), small(static_cast<int>(lane.priority)), lane.lane, ahead_ms,
+  std::vector<PgValue> values{small(lane.shard), small(static_cast<int>(lane.priority)), lane.lane, span.ahead_ms,
                               small(count_max)};
   std::string past;
   if (after) {
     // The first half is the index's; alone the second would read the lane from its begin.
     past = " and due_at >= $6 and (due_at, message_id) > ($6, $7)";
     values.insert(values.end(), {PgValue(after->due_at), PgValue(after->id)});
+  } else if (span.behind_ms) {
+    past = " and due_at >= now() - $6 * interval '1 millisecond'";
+    values.emplace_back(*span.behind_ms);
   }
   auto rows = run(std::string("select ") + kDueColumns +
                       " from due where shard = $1 and priority = $2 and lane = $3 and due_at < now() + $4 * interval "

@@ -10,6 +10,9 @@
 namespace signet {
 namespace {
 
+// Between the moment that a transaction writes as a row's due time and its COMMIT.
+constexpr int64_t kCommitMs = 5000;
+
 bool is_urgent(Priority priority) { return priority == Priority::critical || priority == Priority::high; }
 
 }  // namespace
@@ -41,6 +44,7 @@ bool Relay::leads() {
   wanted_.clear();
   full_.clear();
   is_all_wanted_ = true;
+  passed_at_.reset();
   is_leading_ = true;
   log_.info("this daemon relays");
   SIGNET_CRASH_POINT(place_won);
@@ -91,16 +95,31 @@ bool Relay::begin_round() {
     round_began_ = now;
     wanted_.clear();
     full_.clear();
-    for (auto& lane : *lanes) wanted_.emplace(std::move(lane), std::nullopt);
+    for (auto& lane : *lanes) wanted_[std::move(lane)] = {{settings_.ahead_ms, {}}, {}};
+  } else if (!want_fresh()) {
+    return false;
   }
+  passed_at_ = clock_.tick();
   for (auto it = full_.begin(); it != full_.end();) {
     if (waiting_[static_cast<size_t>(it->first.shard)] > it->second) {
       ++it;
       continue;
     }
-    wanted_.emplace(it->first, std::nullopt);
+    wanted_[it->first] = {{settings_.ahead_ms, {}}, {}};
     it = full_.erase(it);
   }
+  return true;
+}
+
+// What became due since the last pass: an approval whose daemon died before it told Redis, or found none, need not wait
+// for the next round.
+bool Relay::want_fresh() {
+  if (!passed_at_) return true;
+  auto lanes = store_.due_lanes(0);
+  if (!lanes) return false;
+  const int64_t since_ms = (clock_.tick().us - passed_at_->us) / 1000;
+  for (auto& lane : *lanes)
+    if (!full_.contains(lane)) wanted_.try_emplace(std::move(lane), Stretch{{0, since_ms + kCommitMs}, {}});
   return true;
 }
 
@@ -119,9 +138,9 @@ bool Relay::offer_wanted() {
 }
 
 bool Relay::offer_lane(const DueLane& lane, int& rows_left) {
-  std::optional<DueCursor>& cursor = wanted_[lane];
+  auto& [span, cursor] = wanted_[lane];
   while (is_urgent(lane.priority) || rows_left > 0) {
-    auto rows = store_.scan_due(lane, settings_.ahead_ms, cursor, settings_.page);
+    auto rows = store_.scan_due(lane, span, cursor, settings_.page);
     if (!rows) return false;
     std::vector<Hint> hints;
     for (const auto& row : *rows) {

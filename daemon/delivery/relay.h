@@ -1,6 +1,7 @@
-// Offers what is due to Redis, so that a hint which was lost, or never offered, comes back: each shard's due rows are
-// read again and again in their order. What is past its time, or in a lane that is gone, it shows to a loop, which ends
-// or moves it. One daemon does it for all. Runs on a worker; offers go through a loop's queue.
+// Offers what is due to Redis, so that a hint which was lost comes back: each shard's due rows are read again and again
+// in their order; and what has just become due in each pass, since nobody may have offered it. What is past its time,
+// or in a lane that is gone, it shows to a loop, which ends or moves it. One daemon does it for all. Runs on a worker;
+// offers go through a loop's queue.
 #pragma once
 
 #include <array>
@@ -66,6 +67,7 @@ class Relay {  // one thread
   bool leads();
   bool look_for_losses();
   bool begin_round();
+  bool want_fresh();
   bool offer_wanted();
   bool see_stamps();
   // Rows of one lane until it is full or its due rows end. False: a server is away.
@@ -85,12 +87,17 @@ class Relay {  // one thread
   std::atomic<bool> is_all_wanted_ = true;
   bool is_leading_ = false;
   Tick round_began_{};
+  std::optional<Tick> passed_at_;  // when the last pass began
   Stamps recorded_{};
-  Stamps stamps_{};                                     // the highest seen: a lower one means that the shard was lost
-  std::array<int64_t, kShards> waiting_{};              // hints in a shard's lists, as last inspected
-  std::map<DueLane, std::optional<DueCursor>> wanted_;  // what is still to be offered, from where
-  std::map<DueLane, int64_t> full_;                     // and what waits for the shard to fall to this many hints
-  std::set<int> touched_;                               // shards that were offered to in this pass
+  Stamps stamps_{};                         // the highest seen: a lower one means that the shard was lost
+  std::array<int64_t, kShards> waiting_{};  // hints in a shard's lists, as last inspected
+  struct Stretch {
+    DueSpan span;
+    std::optional<DueCursor> after;
+  };
+  std::map<DueLane, Stretch> wanted_;  // what is still to be offered
+  std::map<DueLane, int64_t> full_;    // and what waits for the shard to fall to this many hints
+  std::set<int> touched_;              // shards that were offered to in this pass
   Uuid stale_after_;
 };
 

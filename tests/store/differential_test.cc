@@ -342,8 +342,8 @@ class Pair {
     REQUIRE(lanes.ok());
     CHECK((*lanes == *model_lanes));
     for (const auto& lane : *lanes) {
-      auto rows = real_engine_->scan_due(lane, 1000, {}, 3);
-      auto model_rows = engine_.scan_due(lane, 1000, {}, 3);
+      auto rows = real_engine_->scan_due(lane, {1000, {}}, {}, 3);
+      auto model_rows = engine_.scan_due(lane, {1000, {}}, {}, 3);
       REQUIRE(rows.ok());
       REQUIRE(rows->size() == model_rows->size());
     }

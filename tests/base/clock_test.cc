@@ -111,10 +111,13 @@ TEST_CASE("a server's clock goes on by this machine's ticks, and a step of this 
   CHECK(clock.tick() == own.tick());
   says({clock.wall().us + 40'000}, 0);  // as near as the question can tell
   CHECK(clock.wall().us == server.us + 250'000);
-  says({clock.wall().us + 900'000}, 2000);  // an answer that took two seconds tells no nearer
+  says({clock.wall().us - 900'000}, 2000);  // an answer that took two seconds tells no nearer
   CHECK(clock.wall().us == server.us + 250'000);
-  says({clock.wall().us - 900'000}, 10);  // the server's clock was set
-  CHECK(clock.wall().us == server.us + 250'000 - 900'000 + 5'000);
+  const WallTime set{clock.wall().us - 900'000};  // the server's clock was
+  says(set, 10);
+  CHECK(clock.wall() == set);
+  says({set.us + 2'000'000}, 1000);
+  CHECK(clock.wall().us == set.us + 2'000'000);  // not ahead: it may have been said only just now
 }
 
 TEST_CASE("an offset moves what people see of the time and no deadline, and a test may write it into a file") {

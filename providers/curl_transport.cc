@@ -27,7 +27,9 @@ constexpr size_t kBodyMax = 64 * 1024;
 constexpr size_t kOneRecord = 8 * 1024;
 constexpr size_t kHeadersMax = 16 * 1024;
 constexpr int64_t kConnectMs = 5000;
-constexpr long kIdleSeconds = 30;  // below the idle limits of usual servers: a connection must not die under a request
+// Of a connection that is used again. The server may close an idle one at any time: then a request on it is in doubt,
+// where a new connection would have cost a handshake.
+constexpr long kIdleSeconds = 1;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 

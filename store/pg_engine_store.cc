@@ -285,7 +285,11 @@ Result<std::optional<std::pair<std::string, std::string>>> PgEngineStore::data_k
 }
 
 Result<bool> PgEngineStore::keep_callback(const CallbackRow& row) {
-  return in_transaction<bool>([&](PgTransaction& tx) { return insert_callback(tx, row); });
+  return in_transaction<bool>([&](PgTransaction& tx) -> Result<bool> {
+    auto added = insert_callbacks(tx, {row});
+    if (!added) return added.error();
+    return !added->empty();
+  });
 }
 
 Result<Slice> PgEngineStore::look_at_messages(const Uuid& after, int count_max) {

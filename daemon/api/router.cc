@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/access/sessions.h"
+#include "daemon/api/callback_ledger.h"
 #include "daemon/api/events.h"
 #include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
@@ -181,6 +182,7 @@ Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
     : services_(services),
       rows_(std::move(rows)),
       throttled_(std::make_unique<Throttled>()),
+      callback_ledger_(std::make_unique<CallbackLedger>(services.pool, services.keyring)),
       agents_(std::make_unique<UserAgents>()) {}
 
 Router::~Router() = default;
@@ -191,6 +193,7 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
     Context context(request, services_);
     context.values_ = values;
     context.throttled_ = throttled_.get();
+    context.callback_ledger_ = callback_ledger_.get();
     try {
       identify(context, row, passage);
       try {

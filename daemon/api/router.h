@@ -40,6 +40,7 @@ struct Again {  // thrown where running the handler again may help
 
 struct Passage;
 
+class CallbackLedger;
 class UserAgents;
 
 class Context {
@@ -91,6 +92,7 @@ class Context {
   void roll_back() { tx_.reset(); }
 
   Throttled* throttled() const { return throttled_; }  // null outside of a router
+  CallbackLedger& callback_ledger() const { return *callback_ledger_; }
   void called_by(Principal principal) { principal_ = std::move(principal); }
   void keep_reply_as(KeptReply row) { keep_ = std::move(row); }  // for commit(): everything but the reply
 
@@ -105,6 +107,7 @@ class Context {
   std::optional<Principal> principal_;
   std::optional<KeptReply> keep_;
   Throttled* throttled_ = nullptr;
+  CallbackLedger* callback_ledger_ = nullptr;
   Uuid object_id_;
   std::string object_type_ = "message";
 };
@@ -140,6 +143,7 @@ class Router {
   const ApiServices& services_;
   std::vector<RouteRow> rows_;
   const std::unique_ptr<Throttled> throttled_;
+  const std::unique_ptr<CallbackLedger> callback_ledger_;
   const std::unique_ptr<UserAgents> agents_;
 };
 

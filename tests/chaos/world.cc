@@ -26,6 +26,10 @@ std::string scratch() {
 
 World::World(WorldOptions options)
     : folder(scratch()), postgres(shared_postgres()), options_(std::move(options)), keys_(test_keys(random_)) {
+  // Durable: what is killed here is what a clinic has.
+  const auto session = postgres.session("postgres");
+  if (!session->run("alter system reset fsync").ok() || !session->run("select pg_reload_conf()").ok())
+    throw std::runtime_error("fsync cannot be set");
   postgres.clear();
   admin_port = free_tcp_port();
   webhooks_port = free_tcp_port();

@@ -56,9 +56,11 @@ class EndCheck {
       if (traits.name != provider) continue;
       if (traits.doubt_class != DoubtClass::idempotent) return traits.doubt_class == DoubtClass::blind;
       WallTime first = start->second.permitted_at;
-      for (const auto& [n, result] : m_.results)
+      for (const auto& [n, result] : m_.results) {
+        if (!m_.starts.contains(n)) return false;  // a store that forgets permits: no leave for anything
         if (result.outcome.kind == OutcomeKind::in_doubt && m_.starts.at(n).provider == provider)
           first = std::min(first, m_.starts.at(n).permitted_at);
+      }
       return decided.at.us - first.us >= (traits.key_life_ms - kOverdueMs) * 1000;
     }
     return true;

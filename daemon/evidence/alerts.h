@@ -9,12 +9,12 @@
 
 #include "base/ids.h"
 #include "daemon/evidence/alert_rules.h"
-#include "store/place.h"
 #include "daemon/evidence/receivers.h"
 #include "daemon/evidence/system_message.h"
 #include "daemon/metrics.h"
 #include "providers/http_call.h"
 #include "store/alerts.h"
+#include "store/place.h"
 
 namespace signet {
 

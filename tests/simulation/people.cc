@@ -14,7 +14,9 @@ void People::accept(const MemoryStore::Message& message) {
 void People::act() {
   if (accepted_.empty() || is_home_) return;
   const Uuid id = accepted_[chance_.below(accepted_.size())];
-  switch (store_.messages.at(id).row.status) {
+  const auto found = store_.messages.find(id);
+  if (found == store_.messages.end()) return;  // check_end() tells of it
+  switch (found->second.row.status) {
     case Status::queued:
       return cancel(id);
     case Status::in_doubt:

@@ -129,6 +129,7 @@ constexpr Mapping kMappings[] = {
     {"break_glass_opened", kAlert, 'E', kOverride},
     {"break_glass_reviewed", kAlert},
     {"callback_refused", kAlert, 'E', kNone, Outcome::minor},
+    {"intake_refused", kAlert, 'E', kNone, Outcome::minor},
     {"provider_changed", kAlert, 'U', kConfiguration},
     {"retention_changed", kAlert, 'U', kConfiguration},
     {"integrity_check", lifecycle("verify", "Verify Record Lifecycle Event")},

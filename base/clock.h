@@ -1,6 +1,7 @@
 // The only place where time is read (tests/tidy_test.cc). Handed down from main; tests drive their own by hand.
 #pragma once
 
+#include <atomic>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -29,9 +30,21 @@ class Clock {  // any thread
 
 class SystemClock : public Clock {
  public:
+  SystemClock() = default;
+  // Added to wall() and never to tick(), as if somebody set the machine's clock. Outlives this.
+  explicit SystemClock(const std::atomic<int64_t>* offset_us) : offset_us_(offset_us) {}
   WallTime wall() const override;
   Tick tick() const override;
+
+ private:
+  const std::atomic<int64_t>* offset_us_ = nullptr;
 };
+
+#ifdef SIGNET_HOOKS
+// Such an offset, in a file that a test writes: a signed number of microseconds, 8 octets in this machine's order. It
+// stays mapped while the process lives.
+Result<const std::atomic<int64_t>*> map_clock_offset(const std::string& file);
+#endif
 
 // RFC 3339 in UTC with six digits of fraction: "2026-11-22T00:41:26.000000Z".
 std::string rfc3339(WallTime time);

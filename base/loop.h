@@ -1,4 +1,4 @@
-// One event loop (libuv) and its timers. Everything that lives on a loop is made, used and destroyed on its thread;
+// One event loop and its timers. Everything that lives on a loop is made, used and destroyed on its thread;
 // only post() and stop() may be called from others.
 #pragma once
 
@@ -10,9 +10,30 @@ struct uv_loop_s;
 
 namespace signet {
 
+// What a loop and its timers are made of: libuv, or a simulation's virtual time (tests/simulation/sim_time.h). The
+// contracts are those of Loop and Timer below.
+class TimerCore {
+ public:
+  virtual ~TimerCore() = default;
+  virtual void start(int64_t delay_ms, int64_t every_ms, std::function<void()> action) = 0;  // every_ms 0: once
+  virtual void stop() = 0;
+  virtual bool is_active() const = 0;
+};
+class LoopCore {
+ public:
+  virtual ~LoopCore() = default;
+  virtual void run() = 0;
+  virtual void stop() = 0;
+  virtual void post(std::function<void()> action) = 0;
+  virtual void on_round(std::function<void()> action) = 0;
+  virtual std::unique_ptr<TimerCore> timer() = 0;
+  virtual uv_loop_s* uv() const = 0;  // a bug where there is none
+};
+
 class Loop {
  public:
-  Loop();
+  Loop();  // libuv's
+  explicit Loop(std::unique_ptr<LoopCore> core);
   ~Loop();  // all timers, streams and listeners on it must be gone; closes what libuv still has to close
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -27,8 +48,8 @@ class Loop {
   uv_loop_s* uv() const;  // for the rooms that drive a client of their own on it
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  friend class Timer;
+  std::unique_ptr<LoopCore> core_;
 };
 
 class Timer {  // stopped by its destructor; the action may destroy or restart the timer
@@ -43,8 +64,7 @@ class Timer {  // stopped by its destructor; the action may destroy or restart t
   bool is_active() const;
 
  private:
-  struct Impl;
-  Impl* impl_;  // freed by libuv's close callback, after this is gone
+  std::unique_ptr<TimerCore> core_;
 };
 
 }  // namespace signet

@@ -47,8 +47,11 @@ void read_postgres(Section& s, Config::Postgres& to) {
 void read_redis(Section& s, Config::Redis& to) {
   s.require("url", "write redis://host:port/0");
   s.text("url", to.url, refuse_redis_url);
+  s.text("user", to.user, refuse_name);
   s.path("password_file", to.password_file);
+  s.path("ca_file", to.ca_file);
   s.flag("intake", to.intake);
+  s.text("intake_service", to.intake_service, refuse_name);
 }
 
 template <class Listener>
@@ -156,6 +159,9 @@ void read_delivery(Section& s, Config::Delivery& to) {
   s.number("window", to.window, 16, 65536);
   s.number("permit_start_ms", to.permit_start_ms, 100, 60000);
   s.number("request_timeout_ms", to.request_timeout_ms, 100, 300000);
+  s.number("lease_ms", to.lease_ms, 500, 60000);
+  s.path("spool_dir", to.spool_dir);
+  s.number("spool_mb_max", to.spool_mb_max, 1, 1048576);
   s.section("weights", [&](Section& weights) {
     weights.number("critical", to.weights.critical, 1, 1000);
     weights.number("high", to.weights.high, 1, 1000);
@@ -177,6 +183,12 @@ void read_delivery(Section& s, Config::Delivery& to) {
     in_doubt.number("wait_s", to.in_doubt.wait_s, 0, 86400);
   });
   s.section("quiet_hours", [&](Section& quiet) { read_quiet_hours(quiet, to.quiet_hours); });
+  s.section("breaker", [&](Section& breaker) {
+    breaker.number("window_s", to.breaker.window_s, 1, 3600);
+    breaker.number("ratio", to.breaker.ratio, 0.01, 1.0);
+    breaker.number("min_attempts", to.breaker.min_attempts, 1, 100000);
+    breaker.number("open_s", to.breaker.open_s, 1, 3600);
+  });
 }
 
 // A secret written where only settings belong.
@@ -206,7 +218,8 @@ void read_provider(Section& s, Config::Provider& to) {
   s.number("burst", to.burst, 1, 100000);
   s.number("in_flight", to.in_flight, 1, 10000);
   s.word("in_doubt", to.in_doubt, {"idempotent", "queryable", "blind"});
-  for (const char* key : {"name", "adapter", "rate_per_s", "burst", "in_flight", "in_doubt"})
+  s.number("key_life_s", to.key_life_s, 0, 31536000);
+  for (const char* key : {"name", "adapter", "rate_per_s", "burst", "in_flight", "in_doubt", "key_life_s"})
     if (s.has(key)) to.lines[key] = s.line_of(key);
   for (const auto* member : s.others()) {
     const std::string& key = member->key;
@@ -452,8 +465,8 @@ Loaded load_config(const std::string& path, const std::string& credentials_direc
   } else {
     Section root(reading, document.root, {}, 1);
     read_all(root, loaded.config);
-    if (!loaded.config.exports.spool_dir.starts_with('/'))
-      loaded.config.exports.spool_dir = reading.folder + '/' + loaded.config.exports.spool_dir;
+    for (auto* folder : {&loaded.config.exports.spool_dir, &loaded.config.delivery.spool_dir})
+      if (!folder->starts_with('/')) *folder = reading.folder + '/' + *folder;
   }
   loaded.config.lines = std::move(reading.lines);
   loaded.faults = std::move(reading.faults);

@@ -38,8 +38,11 @@ struct Config {
 
   struct Redis {
     std::string url;            // required; redis:// rediss:// redis+sentinel:// redis+cluster://, no password
+    std::string user;           // of an ACL; empty: the default user
     std::string password_file;  // absolute, or empty
+    std::string ca_file;        // PEM, absolute, whom rediss:// trusts; empty: the system's authorities
     bool intake = true;         // read the stream signet:intake
+    std::string intake_service = "intake";  // the service account that hands over what is in it
   } redis;
 
   struct Tls {                // both or neither
@@ -83,11 +86,14 @@ struct Config {
   } secrets;
 
   struct Delivery {
-    int loops = 0;                   // 0: one per core; up to 256
-    int window = 2048;               // messages between claim and ack, per loop; 16 to 65536
-    int permit_start_ms = 5000;      // a send starts within this of its permit; 100 to 60,000
-    int request_timeout_ms = 30000;  // 100 to 300,000
-    struct Weights {                 // 1 to 1000
+    int loops = 0;                    // 0: one per core; up to 256
+    int window = 2048;                // messages between claim and ack, per loop; 16 to 65536
+    int permit_start_ms = 5000;       // a send starts within this of its permit; 100 to 60,000
+    int request_timeout_ms = 30000;   // 100 to 300,000
+    int lease_ms = 4000;              // what a dead daemon had claimed is claimed anew after it; 500 to 60,000
+    std::string spool_dir = "spool";  // absolute; results wait here while PostgreSQL is away
+    int spool_mb_max = 256;           // full: nothing more is claimed. 1 to 1,048,576
+    struct Weights {                  // 1 to 1000
       int critical = 16, high = 8, normal = 4, bulk = 1;
     } weights;
     struct Retry {
@@ -106,16 +112,23 @@ struct Config {
       std::vector<std::string> default_zones{"Australia/Sydney"};  // for recipients of unknown zone; not empty
       std::vector<std::string> applies_to{"normal", "bulk"};       // priorities; empty: no quiet hours
     } quiet_hours;
+    struct Breaker {          // of each provider
+      int window_s = 30;      // over which errors are counted; 1 to 3600
+      double ratio = 0.5;     // of attempts that failed by the provider's fault, from which it opens; 0.01 to 1
+      int min_attempts = 20;  // fewer open nothing; 1 to 100,000
+      int open_s = 15;        // before the first probe; 1 to 3600
+    } breaker;
   } delivery;
 
   struct Provider {
     std::string name;     // required, unique; 1 to 64 of A-Za-z0-9._-: it stands in /webhooks/<name>
     std::string adapter;  // required; which there are is for the caller to check, as are `values` and `secret_files`
     int line = 0;
-    double rate_per_s = 0;  // 0: no limit of our own; up to 100,000
+    double rate_per_s = 0;  // of all daemons together; 0: no limit of our own; up to 100,000
     int burst = 0;          // 1 to 100,000; if not given, rate_per_s rounded up; 0 only without a rate
     int in_flight = 64;     // per daemon; 1 to 10,000
     std::string in_doubt;   // "idempotent", "queryable", "blind"; empty: the adapter's own
+    int key_life_s = 0;     // how long it remembers an idempotency key; 0: the adapter's own; up to 31,536,000
     std::map<std::string, std::string> values;        // every other scalar key, as written
     std::map<std::string, std::string> secret_files;  // "auth_token" of auth_token_file -> absolute path
     std::map<std::string, int> lines;                 // of every key as written: "auth_token_file" -> 48

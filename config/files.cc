@@ -24,6 +24,7 @@ std::vector<Named> files_of(const Config& c) {
       {"postgres.roles.purge.password_file", c.postgres.roles.purge.password_file},
       {"postgres.roles.migrate.password_file", c.postgres.roles.migrate.password_file},
       {"redis.password_file", c.redis.password_file},
+      {"redis.ca_file", c.redis.ca_file},
       {"http.admin.tls.certificate", c.http.admin.tls.certificate, Holds::certificate},
       {"http.admin.tls.key_file", c.http.admin.tls.key_file},
       {"http.webhooks.tls.certificate", c.http.webhooks.tls.certificate, Holds::certificate},

@@ -6,12 +6,17 @@
 #include <thread>
 
 #include "base/notify.h"
+#include "base/server_clock.h"
 #include "base/signals.h"
 #include "daemon/access/sweep.h"
 #include "daemon/api/router.h"
 #include "daemon/assembly.h"
 #include "daemon/commands/commands.h"
+#include "daemon/delivery/bulk_requeue.h"
 #include "daemon/delivery/callbacks.h"
+#include "daemon/delivery/heartbeat.h"
+#include "daemon/delivery/pause_watch.h"
+#include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/worker.h"
 #include "daemon/evidence/alerts.h"
 #include "daemon/evidence/anchors.h"
@@ -34,12 +39,15 @@ constexpr int kExitConfiguration = 78;    // sysexits.h EX_CONFIG
 constexpr int64_t kServersAgainMs = 500;  // while PostgreSQL is not there or has no schema
 constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
+constexpr int64_t kBeatEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
 constexpr int64_t kSequenceEveryMs = 250;
 constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
 constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place, as the next two
 constexpr int64_t kVerifyEveryMs = 2000;
 constexpr int64_t kAnchorEveryMs = 2000;
+constexpr int64_t kPausesEveryMs = 500;
+constexpr int64_t kNotifyEveryMs = 500;  // keeps the place too
 constexpr int64_t kSchedulesEveryMs = 15000;
 constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
 constexpr size_t kRequestsQueuedMax = 1024;
@@ -50,7 +58,8 @@ constexpr int64_t kStopMsMax = 50000;  // systemd/signetd.service kills after 60
 
 class App {
  public:
-  App(const Config& config, Log& log) : config_(config), log_(log), ids_(clock_, random_) {}
+  App(const Config& config, Log& log, const Clock& clock)
+      : config_(config), log_(log), clock_(clock), ids_(clock_, random_) {}
 
   Result<void> prepare();
   int run();
@@ -66,18 +75,20 @@ class App {
   void start_delivery();
   void stop(int signal);
   void one_loop_stopped();
+  void end_if_stopped();
   void settle_overdue(std::vector<Uuid> ids, size_t loop);
   bool is_up(const char* gauge) const;  // on every loop
   void tell_status();
   void watch();
   std::vector<api::Dependency> readiness();
+  void start_care(std::vector<Uuid> epochs);
   void start_evidence();
   void begin_nightly();
   void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
   Log& log_;
-  SystemClock clock_;
+  ServerClock clock_;
   SystemRandom random_;
   IdSource ids_;
   Metrics metrics_;
@@ -85,6 +96,10 @@ class App {
   Loop loop_;
   std::optional<Keyring> keys_;
   std::optional<Routes> routes_;
+  std::unique_ptr<QuietHours> quiet_hours_;
+  std::optional<DuePlan> due_plan_;
+  std::unique_ptr<Pace> pace_;
+  std::unique_ptr<Spool> result_spool_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
   PgOptions postgres_, sequencer_postgres_, verifier_postgres_, purge_postgres_;
@@ -93,6 +108,9 @@ class App {
   std::unique_ptr<PgPool> pool_;
   PasswordHasher passwords_{random_};
   std::unique_ptr<RedisRate> rate_;
+  std::optional<IntakeKey> intake_key_;  // none: the stream is not read
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<RedisIntake> intake_stream_;
   std::unique_ptr<Limits> limits_;
   std::unique_ptr<api::ApiServices> services_;
   std::unique_ptr<api::Router> admin_, webhooks_;
@@ -104,7 +122,9 @@ class App {
   std::atomic<bool> is_delivering_ = false, is_stopping_ = false, is_fatal_ = false;
   std::atomic<size_t> next_loop_ = 0;
   size_t loops_running_ = 0;
-  bool is_server_stopped_ = false;
+  bool is_server_stopped_ = false, is_intake_stopped_ = true;
+  std::unique_ptr<EngineStore> relay_store_, reconciler_store_, callbacks_store_, beat_store_;
+  std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Callbacks> callbacks_;
@@ -118,13 +138,18 @@ class App {
   std::unique_ptr<Alerts> alerts_;
   AnchorSettings anchor_settings_;
   std::unique_ptr<Anchors> anchors_;
+  std::unique_ptr<PauseWatch> pause_watch_;
+  std::unique_ptr<Worker> pause_worker_;
+  NotifierSettings notifier_settings_;
+  std::unique_ptr<Notifier> notifier_;
+  std::vector<std::unique_ptr<Worker>> tellers_;  // of the notifier, one a service
   std::unique_ptr<Purge> purge_;
   std::unique_ptr<Rewrap> rewrap_;
   std::unique_ptr<Tasks> tasks_;
   std::vector<std::unique_ptr<Worker>> task_workers_;
-  std::unique_ptr<Worker> starter_, relay_worker_, reconciler_worker_, callbacks_worker_, sequencer_worker_,
-      verifier_worker_, anchors_worker_, alerts_worker_, schedules_worker_, purge_worker_, rewrap_worker_, watchdog_,
-      sweeper_;
+  std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_,
+      sequencer_worker_, verifier_worker_, anchors_worker_, notifier_worker_, alerts_worker_, schedules_worker_,
+      purge_worker_, rewrap_worker_, watchdog_, sweeper_;
   std::vector<int64_t> beats_seen_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
@@ -156,7 +181,16 @@ Result<void> App::prepare() {
   auto providers = make_providers(config_);
   if (!providers) return providers.error();
   providers_ = std::move(*providers);
+  if (config_.redis.intake) {
+    auto key = make_intake_key(config_);
+    if (!key) return key.error();
+    intake_key_.emplace(std::move(*key));
+  }
   routes_.emplace(make_routes(config_));
+  auto quiet_hours = make_quiet_hours(config_);
+  if (!quiet_hours) return quiet_hours.error();
+  quiet_hours_ = std::move(*quiet_hours);
+  due_plan_.emplace(*routes_, *quiet_hours_);
 
   pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
   services_ = std::make_unique<api::ApiServices>(
@@ -199,11 +233,19 @@ Result<void> App::prepare() {
   if (auto spool = tasks_->open_spool(); !spool) return spool;
   purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
   tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
+  tasks_->add(kBulkRequeueTask, bulk_requeue_work(*due_plan_, clock_, ids_, log_, services_->offer));
   services_->tasks = tasks_.get();
+  auto result_spool = open_result_spool(config_, log_);
+  if (!result_spool) return result_spool.error();
+  result_spool_ = std::move(*result_spool);
   auto receivers = make_receivers(config_);
   if (!receivers) return receivers.error();
   receivers_ = std::move(*receivers);
   services_->receivers = &receivers_;
+  auto notifier = make_notifier_settings(config_);
+  if (!notifier) return notifier.error();
+  notifier_settings_ = std::move(*notifier);
+  services_->due_plan = &*due_plan_;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -271,8 +313,10 @@ bool App::try_start() {
 
 void App::start_delivery() {
   const int loops = loop_count(config_);
+  pace_ = make_pace(config_, providers_, clock_.tick());
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
+  std::vector<Uuid> epochs;
   for (int i = 0; i < loops; i++) {
     DeliveryLoopOptions options;
     options.number = i;
@@ -280,26 +324,28 @@ void App::start_delivery() {
     options.redis = redis_;
     options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
     options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
-    options.journal = {postgres_, config_.postgres.journal_connections, epoch, config_.instance};
+    options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
+    epochs.push_back(options.journal.epoch);
     options.delivery = make_delivery_settings(config_);
     options.delivery.system_recipients = receivers_.mails();
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_},
-                                                    std::move(options)));
+    loops_.push_back(std::make_unique<DeliveryLoop>(
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_},
+        std::move(options)));
   }
-  relay_ = std::make_unique<Relay>(postgres_, *loops_[0], clock_, log_);
-  reconciler_ = std::make_unique<Reconciler>(
-      postgres_, make_reconciler_settings(config_), *routes_, clock_, ids_, log_, metrics_,
-      [this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); });
-  callbacks_ = std::make_unique<Callbacks>(postgres_, clock_, ids_, log_, metrics_, config_.instance);
-  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
-  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
-  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  start_care(std::move(epochs));
   start_evidence();
   loops_[0]->on_redis_up([this] {
     relay_->redis_came_up();
     relay_worker_->wake();
   });
+  if (intake_key_) {
+    intake_ = std::make_unique<Intake>(*services_, *intake_key_, config_.redis.intake_service, metrics_);
+    intake_stream_ =
+        std::make_unique<RedisIntake>(loop_, clock_, random_, log_, redis_, make_intake_settings(config_), *threads_,
+                                      [this](const IntakeEntry& entry) { return intake_->take(entry); });
+    is_intake_stopped_ = false;
+  }
   sweeper_ = std::make_unique<Worker>(kSweepEveryMs, [this] {
     admin_->record_throttled();
     sweep_access(*pool_, clock_, log_);
@@ -307,6 +353,19 @@ void App::start_delivery() {
   });
   for (auto& loop : loops_) loop->start();
   loops_running_ = loops_.size();
+  pause_watch_ = std::make_unique<PauseWatch>(
+      postgres_, config_.instance, clock_,
+      [this](const Pauses& pauses) {
+        for (auto& loop : loops_) loop->set_pauses(pauses);
+      },
+      [this] {
+        std::vector<ProviderHealth> out;
+        for (const auto& loop : loops_)
+          for (auto& one : loop->health()) out.push_back(std::move(one));
+        return out;
+      });
+  pause_worker_ = std::make_unique<Worker>(kPausesEveryMs, [this] { return pause_watch_->pass(); });
+  pause_worker_->wake();
   is_delivering_ = true;
   beats_seen_.assign(loops_.size(), -1);
   if (notify_.watchdog_ms() > 0)
@@ -317,6 +376,34 @@ void App::start_delivery() {
   log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
   notify_.ready("delivering");
   status_timer_.repeat(kStatusEveryMs, [this] { tell_status(); });
+}
+
+// What looks after the deliveries: of the first two, one daemon's works for all.
+void App::start_care(std::vector<Uuid> epochs) {
+  for (auto* store : {&relay_store_, &reconciler_store_, &callbacks_store_, &beat_store_})
+    *store = make_pg_engine_store(postgres_, clock_);
+  RelaySettings relay;
+  relay.instance = config_.instance;
+  relay_ = std::make_unique<Relay>(*relay_store_, *loops_[0], relay, routes_->lanes(), clock_, ids_, log_, metrics_);
+  const auto plan = [this](const MessageRow& message, int attempt_no, WallTime earliest) {
+    return due_plan_->row(due_facts(message), attempt_no, earliest);
+  };
+  reconciler_ = std::make_unique<Reconciler>(
+      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan, *keys_, clock_, ids_,
+      log_, metrics_,
+      Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
+                        [this] { callbacks_worker_->wake(); }, http_call});
+  callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
+  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, clock_, config_.instance, std::move(epochs),
+                                           [this](const Pulse& pulse, Tick asked, Tick answered) {
+                                             clock_.heard(pulse.server_now, asked, answered);
+                                             pace_->tokens().set_live_daemons(pulse.daemons);
+                                           });
+  heartbeat_->pass();  // before anything is stamped
+  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
+  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
+  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
 }
 
 void App::start_evidence() {
@@ -331,7 +418,7 @@ void App::start_evidence() {
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
   system_messages_ =
-      std::make_unique<SystemMessages>(*keys_, *routes_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
   reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
                                          clock_, ids_, log_);
   tasks_->add(
@@ -349,6 +436,12 @@ void App::start_evidence() {
         std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
                                   ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
     anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
+  }
+  if (!notifier_settings_.receivers.empty()) {
+    notifier_ = std::make_unique<Notifier>(postgres_, notifier_settings_, clock_, ids_, log_, metrics_);
+    notifier_worker_ = std::make_unique<Worker>(kNotifyEveryMs, [this] { return notifier_->pass(); });
+    for (size_t i = 0; i < notifier_->receivers(); i++)
+      tellers_.push_back(std::make_unique<Worker>(kNotifyEveryMs, [this, i] { return notifier_->tell(i); }));
   }
   purge_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return purge_->pass(); });
   rewrap_ = std::make_unique<Rewrap>(postgres_, *keys_, config_.instance, clock_, ids_, log_, metrics_);
@@ -442,6 +535,10 @@ std::vector<api::Dependency> App::readiness() {
     }
     out.push_back(std::move(anchors));
   }
+  if (is_delivering_ && intake_) {
+    const std::string waits_for = intake_->waits_for();
+    out.push_back({"intake", waits_for.empty(), false, waits_for});
+  }
   out.push_back(std::move(postgres));
   out.push_back(std::move(integrity));
   const bool has_redis = is_delivering_ && is_up("signet_redis_up");
@@ -466,12 +563,18 @@ void App::stop(int) {
   starter_.reset();
   server_->stop(deadline_ms, [this] {
     is_server_stopped_ = true;
-    if (loops_running_ == 0) loop_.stop();
+    end_if_stopped();
   });
   if (!is_delivering_) {
     loop_.stop();
     return;
   }
+  if (intake_stream_)
+    intake_stream_->stop([this] {
+      is_intake_stopped_ = true;
+      end_if_stopped();
+    });
+  heartbeat_worker_->stop();
   relay_worker_->stop();
   reconciler_worker_->stop();
   callbacks_worker_->stop();
@@ -480,6 +583,9 @@ void App::stop(int) {
   alerts_worker_->stop();
   schedules_worker_->stop();
   if (anchors_worker_) anchors_worker_->stop();
+  pause_worker_->stop();
+  if (notifier_worker_) notifier_worker_->stop();
+  for (auto& teller : tellers_) teller->stop();
   purge_->stop();
   purge_worker_->stop();
   rewrap_worker_->stop();
@@ -500,7 +606,12 @@ void App::settle_overdue(std::vector<Uuid> ids, size_t loop) {
 }
 
 void App::one_loop_stopped() {
-  if (--loops_running_ == 0 && is_server_stopped_) loop_.stop();
+  --loops_running_;
+  end_if_stopped();
+}
+
+void App::end_if_stopped() {
+  if (loops_running_ == 0 && is_server_stopped_ && is_intake_stopped_) loop_.stop();
 }
 
 int App::run() {
@@ -521,7 +632,9 @@ int App::run() {
   sweeper_.reset();
   threads_.reset();  // handlers under way end before what they use
   rate_.reset();
+  intake_stream_.reset();
   watchdog_.reset();
+  heartbeat_worker_.reset();
   relay_worker_.reset();
   reconciler_worker_.reset();
   callbacks_worker_.reset();
@@ -530,6 +643,9 @@ int App::run() {
   alerts_worker_.reset();
   schedules_worker_.reset();
   anchors_worker_.reset();
+  notifier_worker_.reset();
+  pause_worker_.reset();
+  tellers_.clear();
   purge_worker_.reset();
   rewrap_worker_.reset();
   task_workers_.clear();
@@ -542,14 +658,14 @@ int App::run() {
 
 }  // namespace
 
-int run_daemon(const Config& config) {
+int run_daemon(const Config& config, const Clock& clock) {
   const auto log = make_log(config.log.level, config.log.format);
   auto failed = [](const std::string& text) {
     std::fprintf(stderr, "signetd: %s\n", text.c_str());
     return kExitConfiguration;
   };
   for (const auto& fault : check_providers(config)) return failed(describe(fault));
-  App app(config, *log);
+  App app(config, *log, clock);
   Signals signals([&app](int signal) { app.signalled(signal); });  // before the first thread
   if (auto prepared = app.prepare(); !prepared) return failed(prepared.error().text);
   return app.run();

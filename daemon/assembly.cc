@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/file.h"
 #include "daemon/commands/commands.h"
 #include "message/phone.h"
 #include "providers/standard_webhook.h"
@@ -57,15 +58,30 @@ Result<RedisOptions> make_redis_options(const Config& config) {
   if (auto address = parse_redis_url(out.url); !address)
     return address.error();
   else if (address->is_tls) {
-    auto tls = TlsContext::client();
-    if (!tls) return tls.error();
+    auto tls = TlsContext::client(config.redis.ca_file);
+    if (!tls) return Error{tls.error().code, "redis.ca_file: " + tls.error().text};
     out.tls = *tls;
   }
+  out.user = config.redis.user;
   if (!config.redis.password_file.empty()) {
     auto password = read_secret_file(config.redis.password_file);
     if (!password) return Error{password.error().code, "redis.password_file: " + password.error().text};
     out.password = std::move(*password);
   }
+  return out;
+}
+
+Result<IntakeKey> make_intake_key(const Config& config) {
+  auto jwk = read_secret_file(config.secrets.intake_key_file);
+  auto key = jwk ? IntakeKey::parse(*jwk) : Result<IntakeKey>(jwk.error());
+  if (!key) return Error{key.error().code, "secrets.intake_key_file: " + key.error().text};
+  return key;
+}
+
+RedisIntakeSettings make_intake_settings(const Config& config) {
+  RedisIntakeSettings out;
+  out.consumer = config.instance;
+  out.at_once = std::clamp(config.postgres.api_connections / 2, 1, out.at_once);  // people's requests need the others
   return out;
 }
 
@@ -91,10 +107,17 @@ Result<std::map<std::string, LoopProvider>> make_providers(const Config& config)
 
 LoopProvider share_of(const LoopProvider& provider, int loops) {
   LoopProvider out = provider;
-  out.limits.rate_per_s /= loops;
-  out.limits.burst = std::max(1.0, out.limits.burst / loops);
   out.limits.in_flight = std::max(1, out.limits.in_flight / loops);
   return out;
+}
+
+std::unique_ptr<Pace> make_pace(const Config& config, const std::map<std::string, LoopProvider>& providers, Tick now) {
+  std::map<std::string, ProviderLimits> limits;
+  for (const auto& [name, provider] : providers) limits[name] = provider.limits;
+  const auto& breaker = config.delivery.breaker;
+  const BreakerSettings settings{breaker.window_s * int64_t{1000}, breaker.ratio, breaker.min_attempts,
+                                 breaker.open_s * int64_t{1000}};
+  return std::make_unique<Pace>(limits, settings, now);
 }
 
 Routes make_routes(const Config& config) {
@@ -111,17 +134,42 @@ Routes make_routes(const Config& config) {
   return Routes(std::move(out));
 }
 
+Result<std::unique_ptr<QuietHours>> make_quiet_hours(const Config& config) {
+  const auto& quiet = config.delivery.quiet_hours;
+  QuietSettings out{quiet.from_min, quiet.to_min, quiet.default_zones, {}};
+  for (const auto& word : quiet.applies_to)
+    if (const auto priority = parse_priority(word)) out.applies_to[static_cast<size_t>(*priority) - 1] = true;
+  auto made = QuietHours::make(std::move(out));
+  if (!made) return Error{made.error().code, "delivery.quiet_hours.default_zones: " + made.error().text};
+  return made;
+}
+
 DeliverySettings make_delivery_settings(const Config& config) {
   DeliverySettings out;
   out.window = config.delivery.window;
   out.batch = std::min(out.batch, std::max(1, out.window / 8));
   out.permit_start_ms = config.delivery.permit_start_ms;
   out.request_timeout_ms = config.delivery.request_timeout_ms;
+  out.lease_ms = config.delivery.lease_ms;
   const auto& retry = config.delivery.retry;
   out.retry = {retry.base_ms, retry.factor, retry.cap_ms, retry.max_attempts};
   out.callback_base = config.http.webhooks.public_url + "/webhooks/";
   out.instance = config.instance;
   return out;
+}
+
+Result<std::unique_ptr<Spool>> open_result_spool(const Config& config, Log& log) {
+  const std::string path = config.delivery.spool_dir + "/results/" + file_name_of(config.instance);
+  auto file = open_spool_file(path);
+  if (!file) return Error{file.error().code, "delivery.spool_dir: " + file.error().text};
+  auto spool = Spool::open(std::move(*file), size_t{static_cast<uint32_t>(config.delivery.spool_mb_max)} << 20);
+  if (!spool) return Error{spool.error().code, "delivery.spool_dir: " + spool.error().text};
+  if ((*spool)->waiting() > 0)
+    log.info("results of the last run wait in the spool", {{"rows", std::to_string((*spool)->waiting())}});
+  if ((*spool)->torn_octets() > 0)
+    log.warn("the spool of results ended in a torn record: a message or more will stand in doubt",
+             {{"octets", std::to_string((*spool)->torn_octets())}});
+  return spool;
 }
 
 ReconcilerSettings make_reconciler_settings(const Config& config) {
@@ -132,6 +180,17 @@ ReconcilerSettings make_reconciler_settings(const Config& config) {
   out.policy = {policy_of(config.delivery.in_doubt.sms), policy_of(config.delivery.in_doubt.email),
                 policy_of(config.delivery.in_doubt.letter)};
   out.instance = config.instance;
+  return out;
+}
+
+std::map<std::string, DoubtProvider> doubt_providers(const std::map<std::string, LoopProvider>& providers) {
+  std::map<std::string, DoubtProvider> out;
+  for (const auto& [name, one] : providers) {
+    const auto rules = doubt_rules(*one.provider, one.settings);  // make_provider() has checked them
+    const auto ca_file = one.settings.values.find("ca_file");
+    out[name] = {one.provider, rules ? *rules : DoubtRules{},
+                 ca_file == one.settings.values.end() ? "" : ca_file->second};
+  }
   return out;
 }
 
@@ -177,6 +236,21 @@ Result<Receivers> make_receivers(const Config& config) {
       out.report_folders.insert(report.deliver_to);
     else
       out.report_mails.insert(normal_form(report.deliver_to));
+  }
+  return out;
+}
+
+Result<NotifierSettings> make_notifier_settings(const Config& config) {
+  NotifierSettings out;
+  for (const auto& entry : config.status_webhooks) {
+    auto fault = [&entry](const Error& error) {
+      return Error{error.code, "status_webhooks." + entry.service + ".secret_file: " + error.text};
+    };
+    auto secret = read_secret_file(entry.secret_file);
+    if (!secret) return fault(secret.error());
+    auto key = webhook_key(secret->octets());
+    if (!key) return fault(key.error());
+    out.receivers.push_back({entry.service, entry.url, std::move(*key)});
   }
   return out;
 }

@@ -1,8 +1,10 @@
 // `signetd`: reads the command line and the environment, and hands both down.
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
+#include "base/crash_point.h"
 #include "daemon/app.h"
 #include "daemon/commands/commands.h"
 #include "daemon/commands/verify.h"
@@ -88,6 +90,28 @@ void add_keys(CLI::App& app, DirectoryWords& words, With with) {
   revoke->callback(with([](const Config& c, Words w) { return key_revoke(c, w.id, w.reason); }));
 }
 
+#ifdef SIGNET_HOOKS
+// For tests (tests/chaos), and not in what is shipped. Not told by --help.
+void add_hooks(CLI::App& app, const std::atomic<int64_t>*& clock_offset_us) {
+  const auto must = [](const auto& done) {
+    if (!done) throw CLI::ValidationError(done.error().text);
+  };
+  app.add_option_function<std::string>("--crash-at", [must](const std::string& where) { must(arm_crash(where)); })
+      ->group("");
+  app.add_option_function<std::string>("--clock-offset",
+                                       [must, &clock_offset_us](const std::string& file) {
+                                         const auto mapped = map_clock_offset(file);
+                                         must(mapped);
+                                         clock_offset_us = *mapped;
+                                       })
+      ->group("");
+  app.add_subcommand("crash-points", "every NAME of --crash-at NAME[:N]")->group("")->callback([] {
+    for (const auto& point : crash_points())
+      std::printf("%.*s\n", static_cast<int>(point.name.size()), point.name.data());
+  });
+}
+#endif
+
 int run_command(int argc, char** argv, const Environment& environment) {
   CLI::App app{"Signet: delivers approved clinical messages, and can prove it."};
   app.require_subcommand(1);
@@ -95,6 +119,10 @@ int run_command(int argc, char** argv, const Environment& environment) {
   app.add_option("--config", config, "the configuration file")->capture_default_str();
   app.fallthrough();
   int status = 0;
+  const std::atomic<int64_t>* clock_offset_us = nullptr;
+#ifdef SIGNET_HOOKS
+  add_hooks(app, clock_offset_us);
+#endif
   const auto command = [&](const char* name, const char* text, auto action) {
     CLI::App* sub = app.add_subcommand(name, text);
     sub->callback([&status, action] { status = action(); });
@@ -106,7 +134,7 @@ int run_command(int argc, char** argv, const Environment& environment) {
 
   command("run", "deliver, until SIGTERM", [&] {
     const auto loaded = read_config(config, environment);
-    return loaded ? run_daemon(*loaded) : kConfigFault;
+    return loaded ? run_daemon(*loaded, SystemClock(clock_offset_us)) : kConfigFault;
   });
   command("migrate", "bring the database's schema up to date", configured(migrate_database));
   command("check-config", "every fault in the configuration, one a line",
@@ -132,6 +160,14 @@ int run_command(int argc, char** argv, const Environment& environment) {
   one->add_option("--body", send.body)->required();
   one->add_option("--subject", send.subject);
   one->add_option("--ca-file", send.ca_file, "who signed the admin listener's certificate");
+
+  ImportOptions lines;
+  CLI::App* import = command("import", "messages of a file, a JSON object a line",
+                             configured([&lines](const Config& c) { return import_messages(c, lines); }));
+  import->add_option("file", lines.file, "each line a message as POST /api/messages takes it")->required();
+  import->add_option("--token-file", lines.token_file, "of who may draft; of a service for approved messages")
+      ->required();
+  import->add_option("--ca-file", lines.ca_file, "who signed the admin listener's certificate");
 
   SandboxOptions box;
   CLI::App* sandbox = command("sandbox", "a provider to try things against", [&box] { return run_sandbox(box); });

@@ -6,8 +6,26 @@
 namespace signet {
 namespace {
 
-int64_t backoff_ms(const RetryPolicy& policy, int attempts, Random& random) {
-  const double ceiling = static_cast<double>(policy.base_ms) * std::pow(policy.factor, std::max(0, attempts - 1));
+// A provider that was away for a moment is back in a moment; a full mailbox, a switched-off phone, a log-in or a sender
+// that a person has to mend is not.
+double slowness(FaultScope scope) {
+  switch (scope) {
+    case FaultScope::recipient:
+      return 30;
+    case FaultScope::account:
+    case FaultScope::sender:
+      return 10;
+    case FaultScope::provider:
+    case FaultScope::message:
+      break;
+  }
+  return 1;
+}
+
+int64_t backoff_ms(const RetryPolicy& policy, const Outcome& outcome, int attempts, Random& random) {
+  // A throttled one comes when the provider says so; its scope is only about who is too fast.
+  const double base = static_cast<double>(policy.base_ms) * (outcome.is_throttled ? 1 : slowness(outcome.scope));
+  const double ceiling = base * std::pow(policy.factor, std::max(0, attempts - 1));
   const double capped = std::min(ceiling, static_cast<double>(policy.cap_ms));
   return static_cast<int64_t>(capped * random.unit());
 }
@@ -51,19 +69,18 @@ Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPo
       decision.is_proven = false;
       return decision;
     }
-    wait_ms = backoff_ms(policy, attempts, random);
+    wait_ms = backoff_ms(policy, outcome, attempts, random);
     if (outcome.retry_after_ms)
       wait_ms = std::clamp(*outcome.retry_after_ms, wait_ms, std::max(wait_ms, policy.cap_ms));
   }
-  const WallTime next{now.us + wait_ms * 1000};
-  if (state.expires_at && next >= *state.expires_at) {
+  if (state.expires_at && now.us + wait_ms * 1000 >= state.expires_at->us) {
     decision.step = Step::expire;
     decision.reason = "expired";
     decision.is_proven = false;
     return decision;
   }
   decision.step = Step::retry;
-  decision.next_due = next;
+  decision.next_delay_ms = wait_ms;
   return decision;
 }
 

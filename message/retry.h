@@ -29,13 +29,14 @@ struct AttemptState {        // of the message, when the outcome came
 
 struct Decision {
   Step step = Step::fail;
-  std::string reason;                // for failed, in_doubt: the outcome's, or attempts_used_up, expired
-  std::optional<WallTime> next_due;  // step retry only
-  bool is_counted = true;            // unsent does not count in max_attempts
-  bool is_proven = true;             // failed by the provider's word
+  std::string reason;                    // for failed, in_doubt: the outcome's, or attempts_used_up, expired
+  std::optional<int64_t> next_delay_ms;  // step retry only: from now, by the clock of who records it
+  bool is_counted = true;                // unsent does not count in max_attempts
+  bool is_proven = true;                 // failed by the provider's word
 };
 
-// Exponential with full jitter (equal chance in [0, min(cap, base * factor^attempts)]); Retry-After is obeyed as a
+// Exponential with full jitter (equal chance in [0, min(cap, base * factor^attempts)]), from a base 30 times as long
+// where the fault is the recipient's and 10 times where it is our account's or sender's; Retry-After is obeyed as a
 // lower bound, clamped to cap_ms. A throttled attempt counts: a lane that stays shut must end.
 Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPolicy& policy, WallTime now,
                 Random& random);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/crash_point.h"
 #include "providers/host_cache.h"
 #include "providers/settings.h"
 
@@ -26,7 +27,9 @@ constexpr size_t kBodyMax = 64 * 1024;
 constexpr size_t kOneRecord = 8 * 1024;
 constexpr size_t kHeadersMax = 16 * 1024;
 constexpr int64_t kConnectMs = 5000;
-constexpr long kIdleSeconds = 30;  // below the idle limits of usual servers: a connection must not die under a request
+// Of a connection that is used again. The server may close an idle one at any time: then a request on it is in doubt,
+// where a new connection would have cost a handshake.
+constexpr long kIdleSeconds = 1;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -244,6 +247,7 @@ class CurlTransport : public Transport {
       return CURL_PREREQFUNC_ABORT;
     }
     bool is_repeat = t->requests++ > 0;
+    SIGNET_CRASH_POINT(http_before_first_byte);
     return is_repeat && t->owner->options_.guard_resend ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
   }
 
@@ -258,6 +262,7 @@ class CurlTransport : public Transport {
     auto t = static_cast<Transfer*>(data);
     std::string_view line(octets, size);
     if (line.starts_with("HTTP/")) {  // also the one that follows a 1xx or a proxy's answer
+      SIGNET_CRASH_POINT(http_reply_begun);
       t->reply.headers.clear();
       t->header_octets = 0;
       return size;
@@ -323,6 +328,7 @@ class CurlTransport : public Transport {
       watch->poll.data = watch;
     }
     watch->is_idle = false;
+    if (what == CURL_POLL_IN) SIGNET_CRASH_POINT(http_after_first_byte);  // all is written: it waits for the answer
     self->poll(*watch, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
     return 0;
   }
@@ -379,6 +385,7 @@ class CurlTransport : public Transport {
     t->is_added = false;
     t->reply.status = int(status);
     if (result == CURLE_OK) {
+      SIGNET_CRASH_POINT(http_replied);
       last_failure_.clear();
       return end(t, provider_->parse(t->reply));
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -22,5 +23,6 @@ constexpr size_t kHttpReplyMax = 1 << 20;  // octets of a reply's body
 // through; timeout: whether the server acted is not known; limit: the reply is too long; invalid: the URL. The text
 // names neither URL nor headers, which may hold a secret.
 Result<HttpReply> http_call(const HttpCall& call);
+using HttpCaller = std::function<Result<HttpReply>(const HttpCall&)>;  // that, or a test's
 
 }  // namespace signet

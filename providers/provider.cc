@@ -3,8 +3,13 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "providers/settings.h"
 
 namespace signet {
+
+std::string echo_of(const Uuid& message_id, int attempt_no) {
+  return message_id.text() + "." + std::to_string(attempt_no);
+}
 
 std::optional<Echo> parse_echo(std::string_view text) {
   auto dot = text.rfind('.');
@@ -46,6 +51,34 @@ Verdict Provider::verify(const CallbackRequest&) const { return {false, "this pr
 
 Result<std::vector<Receipt>> Provider::receipts(const CallbackRequest&) const {
   return Error{ErrorCode::invalid, "this provider sends no callbacks"};
+}
+
+// Who asks an adapter that cannot answer is a bug.
+HttpRequest Provider::build_look_up(const Sent&) const {
+  SIGNET_CHECK(has_look_up());
+  return {};
+}
+
+LookUp Provider::parse_look_up(const HttpReply&) const { return {}; }
+
+Result<DoubtRules> doubt_rules(const Provider& provider, const ProviderSettings& settings) {
+  const std::string& asked = settings.in_doubt;
+  DoubtRules out;
+  out.key_life_ms = settings.key_life_ms > 0 ? settings.key_life_ms : provider.key_life_ms();
+  if (asked == "idempotent" || (asked.empty() && provider.has_key() && out.key_life_ms > 0)) {
+    if (!provider.has_key())
+      return setting_error(settings, "in_doubt", "this adapter sends no key that would make a repeat harmless");
+    if (out.key_life_ms == 0)
+      return setting_error(settings, "key_life_s", "is missing: how long the provider remembers a key");
+    out.provider_class = DoubtClass::idempotent;
+  } else if (asked == "queryable" || (asked.empty() && provider.has_look_up())) {
+    if (!provider.has_look_up())
+      return setting_error(settings, "in_doubt", "this adapter, as it is set, cannot ask the provider");
+    out.provider_class = DoubtClass::queryable;
+  } else if (!asked.empty() && asked != "blind") {
+    return setting_error(settings, "in_doubt", "write idempotent, queryable or blind");
+  }
+  return out;
 }
 
 }  // namespace signet

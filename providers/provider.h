@@ -20,6 +20,9 @@
 
 namespace signet {
 
+// What names an attempt to a provider, where it lets us: a receipt, or the answer to a look-up, brings it back.
+std::string echo_of(const Uuid& message_id, int attempt_no);
+
 struct Outbound {  // what is to be sent, opened and checked
   Uuid message_id;
   int attempt_no = 1;
@@ -29,7 +32,7 @@ struct Outbound {  // what is to be sent, opened and checked
   Phi<std::string> body;
   std::string idempotency_key;  // messageId.version.requeues
   std::string callback_url;     // echoes messageId.attempt; empty if the adapter has no such thing
-  std::string echo() const { return message_id.text() + "." + std::to_string(attempt_no); }
+  std::string echo() const { return echo_of(message_id, attempt_no); }
 };
 struct Echo {
   Uuid message_id;
@@ -84,10 +87,31 @@ struct Receipt {
 };
 
 enum class Protocol { http, smtp };
+
+// What settles a doubt: a repeat with the same key, which the provider knows again; a question to it; nothing.
 enum class DoubtClass { idempotent, queryable, blind };
+
+struct Sent {  // what a look-up asks for
+  Uuid message_id;
+  int attempt_no = 1;
+  std::string provider_reference;  // if a reply named one
+  std::string echo() const { return echo_of(message_id, attempt_no); }
+};
+enum class Found {
+  unknown,   // no definite answer
+  accepted,  // it has the message, and has not failed on it
+  refused,   // it had it and failed
+  nothing,   // it certainly does not have it, and will not
+};
+struct LookUp {
+  Found found = Found::unknown;
+  std::string provider_reference, provider_code;
+};
 
 struct ProviderSettings {  // one entry of `providers:`; daemon/app copies it from the configuration
   std::string name, adapter;
+  std::string in_doubt;                       // idempotent, queryable, blind; empty: the adapter's own
+  int64_t key_life_ms = 0;                    // 0: the adapter's own
   std::map<std::string, std::string> values;  // base_url, account_sid, from, url, starttls, ... as written
   std::map<std::string, Secret> secrets;      // auth_token (from auth_token_file), password, ...
 };
@@ -97,9 +121,17 @@ class Provider {
   virtual ~Provider() = default;
   virtual Protocol protocol() const = 0;
   virtual bool can_send(Kind kind) const = 0;
-  virtual DoubtClass doubt_class() const = 0;
   virtual bool has_echo() const = 0;      // receipts name messageId.attempt
   virtual bool has_receipts() const = 0;  // else `sent` is as far as it goes
+  // How long after `sent` the last receipt may come; later it is worth a look.
+  virtual int64_t receipt_wait_ms() const { return 24 * int64_t{3'600'000}; }
+
+  // Doubts: what the provider offers at best. doubt_rules() says what is used.
+  virtual bool has_key() const { return false; }  // it gets Outbound::idempotency_key, and acts once on each
+  virtual int64_t key_life_ms() const { return 0; }
+  virtual bool has_look_up() const { return false; }
+  virtual HttpRequest build_look_up(const Sent& sent) const;
+  virtual LookUp parse_look_up(const HttpReply& reply) const;
 
   // HTTP adapters
   virtual HttpRequest build(const Outbound& message) const;
@@ -111,6 +143,13 @@ class Provider {
   virtual Verdict verify(const CallbackRequest& request) const;
   virtual Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const;
 };
+
+struct DoubtRules {  // of one configured provider
+  DoubtClass provider_class = DoubtClass::blind;
+  int64_t key_life_ms = 0;  // of an idempotent one
+};
+// What the settings ask for, else the best that the adapter can. invalid: more than it can.
+Result<DoubtRules> doubt_rules(const Provider& provider, const ProviderSettings& settings);
 
 struct Setting {  // for check-config: what an adapter reads
   std::string key;

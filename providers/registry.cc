@@ -31,7 +31,10 @@ Result<std::unique_ptr<Provider>> make_provider(const ProviderSettings& settings
         return setting_error(settings, setting.key, "is missing");
       }
     }
-    return info.make(settings);
+    auto made = info.make(settings);
+    if (!made) return made.error();
+    if (auto rules = doubt_rules(**made, settings); !rules) return rules.error();
+    return made;
   }
   return setting_error(settings, "adapter", "there is no \"" + settings.adapter + "\"; write one of these: " + known);
 }

@@ -17,8 +17,11 @@ Error setting_error(const ProviderSettings& settings, std::string_view key, std:
 }
 
 Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback) {
-  auto url = setting_of(settings, "base_url", fallback);
-  auto refuse = [&](std::string_view text) { return setting_error(settings, "base_url", text); };
+  return checked_url(settings, "base_url", setting_of(settings, "base_url", fallback));
+}
+
+Result<std::string> checked_url(const ProviderSettings& settings, const std::string& key, std::string url) {
+  auto refuse = [&](std::string_view text) { return setting_error(settings, key, text); };
   bool is_clear = url.starts_with("http://");
   if (!is_clear && !url.starts_with("https://")) return refuse("write a URL that begins with https://");
   while (url.ends_with('/') && !url.ends_with("://")) url.pop_back();

@@ -15,6 +15,8 @@ std::string_view secret_of(const ProviderSettings& settings, const std::string& 
 Error setting_error(const ProviderSettings& settings, std::string_view key, std::string_view text);
 // https://, or http:// to this machine only: a patient's text does not cross a network in the clear. Without
 // query, fragment, user information and trailing slash.
+Result<std::string> checked_url(const ProviderSettings& settings, const std::string& key, std::string url);
+// Of the key base_url.
 Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback);
 
 }  // namespace signet

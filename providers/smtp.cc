@@ -76,7 +76,6 @@ class Smtp : public Provider {
 
   Protocol protocol() const override { return Protocol::smtp; }
   bool can_send(Kind kind) const override { return kind == Kind::email || kind == Kind::letter; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return false; }
   bool has_receipts() const override { return false; }
 

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/crash_point.h"
 #include "providers/mime.h"
 #include "providers/settings.h"
 
@@ -284,6 +285,7 @@ bool SmtpSession::is_lapsed() { return clock_.tick() > job_->deadline; }
 void SmtpSession::begin_mail() {
   if (is_lapsed()) return end_with(OutcomeKind::unsent, "permit_lapsed", FaultScope::message);
   if (meets_obstacle()) return;
+  SIGNET_CRASH_POINT(smtp_before_mail);
   state_ = State::mail;
   if (!can_.pipelining) return say(mail_line(), Command::mail);
   expected_ = {Command::mail, Command::rcpt, Command::data};
@@ -332,6 +334,7 @@ void SmtpSession::on_mail_reply(const SmtpReply& reply, Command command) {
                                           : Stage::final_dot;
   if (!job_) return lose("unreadable_reply", "");
   if (command == Command::final_dot) {
+    SIGNET_CRASH_POINT(smtp_replied);
     SmtpResult result;
     result.reply = mail_reply(reply, stage);
     bool is_usable = reply.code != 421 && (reply.code < 300 || reply.code >= 400);
@@ -364,11 +367,14 @@ void SmtpSession::send_content() {
     drop();  // without the dot the server forgets it
     return end_with(OutcomeKind::unsent, "permit_lapsed", FaultScope::message);
   }
+  SIGNET_CRASH_POINT(smtp_before_dot);
   auto content = dot_stuffed(job_->mail->data);
   if (content.size() <= kOneWriteMax && stream_->queued_bytes() == 0) {
     job_->is_committed = true;
     expected_.push_back(Command::final_dot);
-    return stream_->write(content);
+    stream_->write(content);
+    SIGNET_CRASH_POINT(smtp_after_dot);
+    return;
   }
   job_->is_draining = true;
   stream_->write(std::string_view(content).substr(0, content.size() - kFinalDotSize));

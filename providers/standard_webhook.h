@@ -1,4 +1,5 @@
-// What a webhook of ours carries so that its receiver can tell it from a forged one: Standard Webhooks 1.0.0.
+// What a webhook carries so that its receiver can tell it from a forged one: Standard Webhooks 1.0.0. Ours, and those
+// of providers that keep to it.
 #pragma once
 
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "providers/provider.h"
 
 namespace signet {
 
@@ -17,5 +19,9 @@ Result<std::string> webhook_key(std::string_view secret);
 // webhook-id, webhook-timestamp, webhook-signature. A repeat of one webhook keeps its id.
 std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_view key, std::string_view id, WallTime at,
                                                                  std::string_view body);
+
+// Genuine: one of its v1 signatures is by `key`, and it was signed within five minutes of when it came.
+Verdict verify_webhook(std::string_view key, const CallbackRequest& request);
+std::string webhook_id(const CallbackRequest& request);  // empty: it has none, or two
 
 }  // namespace signet

@@ -242,7 +242,6 @@ class Twilio : public Provider {
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override { return kind == Kind::sms; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }  // no idempotency key, no reference of ours
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
 

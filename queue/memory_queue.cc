@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "queue/hint_list.h"
+#include "queue/rate.h"
 
 namespace signet {
 namespace {
@@ -27,6 +28,10 @@ int64_t due_ms_of(WallTime due_at) { return (due_at.us + 999) / 1000; }
 void count(Shard& shard, const HintList& list, int64_t by) {
   shard.count_of_priority[index_of(list.priority)] += by;
   shard.count_of_lane[index_of(list.priority)][list.lane] += by;
+}
+
+bool is_full(Shard& shard, size_t priority, const std::string& lane) {
+  return shard.count_of_priority[priority] >= kPriorityMax || shard.count_of_lane[priority][lane] >= kLaneMax;
 }
 
 void activate(Shard& shard, const HintList& list) {
@@ -81,7 +86,8 @@ class Claim {
         request_(request),
         options_(options),
         now_ms_(now_ms),
-        closed_(request.closed_lanes.begin(), request.closed_lanes.end()) {}
+        closed_(request.closed_lanes.begin(), request.closed_lanes.end()),
+        is_all_open_(closed_.empty() && request.closed_priorities == std::array<bool, 4>{}) {}
 
   std::vector<Claimed> run() {
     promote(shard_, now_ms_);
@@ -95,7 +101,7 @@ class Claim {
     } else {
       share_out(want);
       const bool is_idle =
-          taken_.empty() && closed_.empty() && pops_ > 0 && shard_.sched.ms_of.empty() && shard_.lease.ms_of.empty();
+          taken_.empty() && is_all_open_ && pops_ > 0 && shard_.sched.ms_of.empty() && shard_.lease.ms_of.empty();
       if (is_idle) {
         shard_.own.clear();
         shard_.count_of_priority = {};
@@ -160,6 +166,7 @@ class Claim {
 
   std::vector<std::string> open_lanes(size_t p) const {
     std::vector<std::string> open;
+    if (request_.closed_priorities[p]) return open;
     for (auto& lane : shard_.lanes[p].least_first())
       if (!closed_.contains(lane)) open.push_back(std::move(lane));
     if (open.size() > kLookMax) open.resize(kLookMax);
@@ -242,6 +249,7 @@ class Claim {
   const QueueOptions& options_;
   const int64_t now_ms_;
   const std::set<std::string> closed_;
+  const bool is_all_open_;
   std::vector<Claimed> taken_;
   int pops_ = kPopMax;
 };
@@ -304,7 +312,10 @@ void MemoryQueueServer::set_up(bool is_up) {
     });
 }
 
-void MemoryQueueServer::flush() { *shards_ = {}; }
+void MemoryQueueServer::flush() {
+  *shards_ = {};
+  buckets_.clear();
+}
 
 // the queue -------------------------------------------------------------------------------------------------------
 
@@ -342,7 +353,7 @@ bool MemoryQueue::offer_one(const Hint& hint) {
   const HintList list{hint.priority, hint.lane, hint.sender};
   const std::string name = list_name(hint);
   const size_t p = index_of(hint.priority);
-  if (at.count_of_priority[p] >= kPriorityMax || at.count_of_lane[p][hint.lane] >= kLaneMax) return false;
+  if (is_full(at, p, hint.lane)) return false;
   if (const auto own = at.own.find(hint.id); own != at.own.end()) {
     if (own->second.list == name) return false;
     if (!own->second.leased_by.empty()) {
@@ -362,19 +373,23 @@ bool MemoryQueue::offer_one(const Hint& hint) {
   return true;
 }
 
-void MemoryQueue::offer(std::vector<Hint> hints, std::function<void(Result<int64_t>)> done) {
+void MemoryQueue::offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) {
   if (is_refused(done)) return;
   for (const Hint& hint : hints)
-    if (const auto valid = check_hint(hint); !valid) return answer<int64_t>(std::move(done), valid.error());
+    if (const auto valid = check_hint(hint); !valid) return answer<OfferReply>(std::move(done), valid.error());
   std::set<int> shards, rings;
-  int64_t taken = 0;
+  std::set<FullLane> lanes;
+  OfferReply reply;
   for (const Hint& hint : hints) {
     shards.insert(shard_of(hint.id));
+    lanes.insert({shard_of(hint.id), hint.priority, hint.lane});
     if (hint.due_at <= clock_.wall()) rings.insert(shard_of(hint.id));
-    if (offer_one(hint)) taken++;
+    if (offer_one(hint)) reply.taken++;
   }
   for (const int number : shards) shard(number).stamp++;
-  answer<int64_t>(std::move(done), taken);
+  for (const auto& lane : lanes)
+    if (is_full(shard(lane.shard), index_of(lane.priority), lane.lane)) reply.full.push_back(lane);
+  answer<OfferReply>(std::move(done), std::move(reply));
   for (MemoryQueue* queue : server_.queues_)
     for (const int number : rings)
       queue->post([queue, number] {
@@ -455,6 +470,15 @@ void MemoryQueue::clear(int number, std::function<void(Result<void>)> done) {
   if (is_refused(done)) return;
   shard(number) = {};
   answer<void>(std::move(done), {});
+}
+
+void MemoryQueue::lease_tokens(const std::string& provider, double rate_per_s, double burst, int want,
+                               std::function<void(Result<TokenLease>)> done) {
+  SIGNET_CHECK(rate_per_s > 0 && burst >= 1 && want >= 1);
+  if (is_refused(done)) return;
+  const int64_t now_us = clock_.wall().us;
+  const auto bucket = server_.buckets_.try_emplace(provider, tat_of_one_token(now_us, rate_per_s, burst)).first;
+  answer<TokenLease>(std::move(done), lease_from(bucket->second, now_us, rate_per_s, burst, want));
 }
 
 }  // namespace signet

@@ -66,6 +66,7 @@ class MemoryQueueServer {
  private:
   friend class MemoryQueue;
   std::unique_ptr<Shards> shards_ = std::make_unique<Shards>();
+  std::map<std::string, double> buckets_;  // of providers: when each is full again, in us
   std::vector<MemoryQueue*> queues_;
   bool is_up_ = true;
 };
@@ -78,7 +79,7 @@ class MemoryQueue : public Queue {
   MemoryQueue(MemoryQueueServer& server, const Clock& clock, Post post, QueueOptions options);
   ~MemoryQueue() override;
 
-  void offer(std::vector<Hint> hints, std::function<void(Result<int64_t>)> done) override;
+  void offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) override;
   void claim(const ClaimRequest& request, std::function<void(Result<std::vector<Claimed>>)> done) override;
   void ack(const std::vector<Uuid>& ids, std::function<void(Result<int64_t>)> done) override;
   void nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, std::function<void(Result<int64_t>)> done) override;
@@ -86,6 +87,8 @@ class MemoryQueue : public Queue {
   void sweep(int shard, std::function<void(Result<int64_t>)> done) override;
   void inspect(int shard, std::function<void(Result<ShardReport>)> done) override;
   void clear(int shard, std::function<void(Result<void>)> done) override;
+  void lease_tokens(const std::string& provider, double rate_per_s, double burst, int want,
+                    std::function<void(Result<TokenLease>)> done) override;
   bool is_up() const override { return server_.is_up(); }
   void on_change(std::function<void(bool is_up)> changed) override { changed_ = std::move(changed); }
   void on_bell(std::function<void(int shard)> rung) override { rung_ = std::move(rung); }

@@ -16,6 +16,8 @@
 
 namespace signet {
 
+constexpr int64_t kOfferAheadUs = 120 * 1000000LL;  // what is due later than this is not offered yet
+
 struct Hint {
   Uuid id;
   Priority priority = Priority::normal;
@@ -35,8 +37,31 @@ struct ClaimRequest {
   int shard = 0;
   int count_max = 256;  // at most 256, so that the script stays under 1 ms
   bool critical_only = false;
-  std::vector<std::string> closed_lanes;  // not taken from
+  std::vector<std::string> closed_lanes;    // not taken from
+  std::array<bool, 4> closed_priorities{};  // likewise: critical, high, normal, bulk
   int64_t lease_ms = 30000;
+};
+
+struct FullLane {  // of a shard
+  int shard = 0;
+  Priority priority = Priority::normal;
+  std::string lane;
+  auto operator<=>(const FullLane&) const = default;
+};
+
+struct OfferReply {
+  int64_t taken = 0;           // hints that were new to their list
+  std::vector<FullLane> full;  // of those that were offered to: they take no more for now
+  OfferReply& operator+=(const OfferReply& other) {
+    taken += other.taken;
+    full.insert(full.end(), other.full.begin(), other.full.end());
+    return *this;
+  }
+};
+
+struct TokenLease {
+  int count = 0;        // may be sent; as few as 0
+  int64_t wait_us = 0;  // until the shared bucket has the next one, by its own clock; 0: there is more now
 };
 
 struct ShardReport {
@@ -57,8 +82,8 @@ class Queue {
  public:
   virtual ~Queue() = default;
   // Skips ids that are there already in the same list. At most 16,384 hints a shard and priority and 4,096 of them a
-  // lane are taken; the reply says how many were.
-  virtual void offer(std::vector<Hint> hints, std::function<void(Result<int64_t>)> done) = 0;
+  // lane are taken; the reply says how many were, and which lanes are full.
+  virtual void offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) = 0;
   // Hands out due hints of one shard under a lease: weighted deficit round robin over priorities, least busy sender
   // first. A lapsed lease is claimed again.
   virtual void claim(const ClaimRequest& request, std::function<void(Result<std::vector<Claimed>>)> done) = 0;
@@ -73,6 +98,10 @@ class Queue {
   // the shard was lost or rolled back: clear() it and offer anew.
   virtual void inspect(int shard, std::function<void(Result<ShardReport>)> done) = 0;
   virtual void clear(int shard, std::function<void(Result<void>)> done) = 0;
+  // Up to `want` (1 to 10,000) tokens out of the bucket that all daemons share for a provider: it gains rate_per_s and
+  // holds `burst` at most, both above 0. A bucket that was never there, or was lost, begins with one token.
+  virtual void lease_tokens(const std::string& provider, double rate_per_s, double burst, int want,
+                            std::function<void(Result<TokenLease>)> done) = 0;
   virtual bool is_up() const = 0;
   // Called on this queue's loop when it goes up or down, and when another daemon rang for a shard (offers came).
   virtual void on_change(std::function<void(bool is_up)> changed) = 0;

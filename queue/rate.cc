@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,25 @@ RateAnswer gcra(int64_t& tat_us, int64_t now_us, int64_t quota, int64_t window_u
   out.full_us = std::max<int64_t>(0, tat_us - now_us);
   out.remaining = (burst_us - out.full_us) / interval_us;
   return out;
+}
+
+TokenLease lease_from(double& tat_us, int64_t now_us, double rate_per_s, double burst, int want) {
+  const double interval_us = 1e6 / rate_per_s;
+  const auto now = static_cast<double>(now_us);
+  // From now on, since a double holds times of today to no more than a quarter of a microsecond: a bucket of one token
+  // would never be seen to be full.
+  const double full_us = burst * interval_us;
+  const double used_us = std::clamp(tat_us - now, 0.0, full_us);
+  TokenLease out;
+  out.count = static_cast<int>(std::min<double>(want, std::floor((full_us - used_us) / interval_us + 1e-6)));
+  const double then_us = std::ceil(used_us + out.count * interval_us);
+  tat_us = now + then_us;
+  out.wait_us = static_cast<int64_t>(std::max(0.0, std::ceil(then_us + interval_us - full_us)));
+  return out;
+}
+
+double tat_of_one_token(int64_t now_us, double rate_per_s, double burst) {
+  return static_cast<double>(now_us) + (burst - 1) * 1e6 / rate_per_s;
 }
 
 struct RedisRate::Shared {

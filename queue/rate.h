@@ -1,4 +1,5 @@
-// How much is left of a limit that several daemons share: GCRA (ITU-T I.371) in Redis, one call a request.
+// How much is left of a limit that several daemons share: GCRA (ITU-T I.371) in Redis, one call a request. The same
+// arithmetic for those who have no Redis.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "base/loop.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "queue/queue.h"
 #include "queue/redis_client.h"
 
 namespace signet {
@@ -24,6 +26,12 @@ struct RateAnswer {
 // One request more at `now_us` of a limit of `quota` in `window_us`, all of which may come at once. `tat_us` is what is
 // kept of the past: the theoretical arrival time; 0 for nothing.
 RateAnswer gcra(int64_t& tat_us, int64_t now_us, int64_t quota, int64_t window_us);
+
+// Up to `want` tokens at `now_us` out of a bucket that gains rate_per_s and holds `burst` at most; what
+// Queue::lease_tokens does. `tat_us` is when the bucket would be full again.
+TokenLease lease_from(double& tat_us, int64_t now_us, double rate_per_s, double burst, int want);
+// Of a bucket with one token in it.
+double tat_of_one_token(int64_t now_us, double rate_per_s, double burst);
 
 class RedisRate {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <map>
 #include <optional>
 
@@ -38,6 +39,28 @@ Result<int64_t> to_count(const Result<Reply>& reply) {
   return reply->integer;
 }
 
+Result<OfferReply> to_offered(const Result<Reply>& reply, int shard) {
+  if (!reply) return reply.error();
+  const Error bad{ErrorCode::corrupt, "the queue's script did not say what it took"};
+  const auto& parts = reply->elements;
+  if (parts.empty() || parts[0].type != Reply::Type::integer) return bad;
+  OfferReply out{parts[0].integer, {}};
+  for (size_t i = 1; i < parts.size(); i++) {
+    const std::string& text = parts[i].text;
+    const size_t colon = text.find(':');
+    const auto priority = parse_priority(std::string_view(text).substr(0, colon));
+    if (colon == std::string::npos || !priority) return bad;
+    out.full.push_back({shard, *priority, text.substr(colon + 1)});
+  }
+  return out;
+}
+
+std::string decimal(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", number);
+  return text;
+}
+
 Result<std::vector<Claimed>> to_claimed(const Result<Reply>& reply) {
   if (!reply) return reply.error();
   const Error bad{ErrorCode::corrupt, "the queue's script gave no claim"};
@@ -59,7 +82,7 @@ Result<std::vector<Claimed>> to_claimed(const Result<Reply>& reply) {
 
 struct RedisQueue::Call {
   const char* function;
-  std::string tag;
+  std::string key;
   std::vector<std::string> arguments;
   RedisClient::Done done;
   bool is_repeated = false;
@@ -151,7 +174,7 @@ void RedisQueue::went_down(const Error& error) {
 // A loaded library can go: FUNCTION FLUSH, or a failover to a server that never had it. Then it is loaded and the call
 // made once more.
 void RedisQueue::send(std::shared_ptr<Call> call) {
-  std::vector<std::string_view> words{"FCALL", call->function, "1", call->tag};
+  std::vector<std::string_view> words{"FCALL", call->function, "1", call->key};
   words.insert(words.end(), call->arguments.begin(), call->arguments.end());
   client_->call(words, [this, call](Result<Reply> reply) {
     if (reply || call->is_repeated || reply.error().text.find("Function not found") == std::string::npos)
@@ -162,9 +185,10 @@ void RedisQueue::send(std::shared_ptr<Call> call) {
   });
 }
 
-void RedisQueue::fcall(const char* function, int shard, std::vector<std::string> arguments, RedisClient::Done done) {
+void RedisQueue::fcall(const char* function, std::string key, std::vector<std::string> arguments,
+                       RedisClient::Done done) {
   if (is_loaded_)
-    return send(std::make_shared<Call>(Call{function, tag_of(shard), std::move(arguments), std::move(done)}));
+    return send(std::make_shared<Call>(Call{function, std::move(key), std::move(arguments), std::move(done)}));
   const std::string text = last_error_.empty() ? "redis is not connected yet" : last_error_;
   post([text, done = std::move(done)] { done(Error{ErrorCode::unavailable, text}); });
 }
@@ -186,16 +210,17 @@ void RedisQueue::heard_bell(const std::string& text) {
 // calls ----------------------------------------------------------------------------------------------------------
 
 // Gives what each part is answered with; the last answers the whole: their sum, or the first error.
-RedisQueue::Counted RedisQueue::sum_of(size_t parts, Counted done) {
+template <class T>
+std::function<void(Result<T>)> RedisQueue::sum_of(size_t parts, std::function<void(Result<T>)> done) {
   if (parts == 1) return done;
   struct Sum {
     size_t left;
-    Counted done;
-    int64_t total = 0;
+    std::function<void(Result<T>)> done;
+    T total{};
     std::optional<Error> error;
   };
-  auto sum = std::make_shared<Sum>(Sum{parts, std::move(done), 0, std::nullopt});
-  return [sum](const Result<int64_t>& part) {
+  auto sum = std::make_shared<Sum>(Sum{parts, std::move(done), {}, std::nullopt});
+  return [sum](const Result<T>& part) {
     if (part) {
       sum->total += *part;
     } else if (!sum->error) {
@@ -207,7 +232,7 @@ RedisQueue::Counted RedisQueue::sum_of(size_t parts, Counted done) {
   };
 }
 
-void RedisQueue::offer(std::vector<Hint> hints, Counted done) {
+void RedisQueue::offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) {
   struct Group {
     std::string ids, dues;
     bool has_later = false;
@@ -243,9 +268,9 @@ void RedisQueue::offer(std::vector<Hint> hints, Counted done) {
       bell += (bell.empty() ? "" : ",") + std::to_string(shard);
     }
   }
-  if (parts.empty()) return post([done] { done(int64_t{0}); });
+  if (parts.empty()) return post([done] { done(OfferReply{}); });
   const bool rings_bell = !bell.empty() && is_loaded_;
-  const Counted counted = sum_of(parts.size(), std::move(done));
+  const auto offered = sum_of<OfferReply>(parts.size(), std::move(done));
   client_->begin_batch();
   for (Part& part : parts) {
     std::vector<std::string> arguments;
@@ -254,8 +279,8 @@ void RedisQueue::offer(std::vector<Hint> hints, Counted done) {
       arguments.push_back(std::move(group.ids));
       arguments.push_back(group.has_later ? std::move(group.dues) : std::string());
     }
-    fcall("sg_offer", part.shard, std::move(arguments),
-          [counted](const Result<Reply>& reply) { counted(to_count(reply)); });
+    fcall("sg_offer", tag_of(part.shard), std::move(arguments),
+          [offered, shard = part.shard](const Result<Reply>& reply) { offered(to_offered(reply, shard)); });
   }
   // After the offers, and once for all shards; nobody waits for its reply.
   if (rings_bell) client_->call({"PUBLISH", "sg:bell", bell}, [](const Result<Reply>&) {});
@@ -269,8 +294,10 @@ void RedisQueue::claim(const ClaimRequest& request, std::function<void(Result<st
   for (const int weight : options_.weights) arguments.push_back(std::to_string(weight));
   arguments.push_back(std::to_string(options_.aging_ms));
   arguments.emplace_back(request.critical_only ? "1" : "0");
+  std::string& closed = arguments.emplace_back();
+  for (const bool is_closed : request.closed_priorities) closed += is_closed ? '1' : '0';
   arguments.insert(arguments.end(), request.closed_lanes.begin(), request.closed_lanes.end());
-  fcall("sg_claim", request.shard, std::move(arguments),
+  fcall("sg_claim", tag_of(request.shard), std::move(arguments),
         [done = std::move(done)](const Result<Reply>& reply) { done(to_claimed(reply)); });
 }
 
@@ -284,7 +311,7 @@ void RedisQueue::per_shard(const char* function, const std::vector<Uuid>& ids, P
     of_shard.push_back(i);
   }
   if (parts == 0) return post([done = std::move(done)] { done(int64_t{0}); });
-  const Counted counted = sum_of(parts, std::move(done));
+  const Counted counted = sum_of<int64_t>(parts, std::move(done));
   client_->begin_batch();
   for (int shard = 0; shard < kShards; shard++) {
     const auto& of_shard = places[static_cast<size_t>(shard)];
@@ -295,7 +322,8 @@ void RedisQueue::per_shard(const char* function, const std::vector<Uuid>& ids, P
       for (size_t i = from; i < to; i++) packed += ids[of_shard[i]].view();
       std::vector<std::string> arguments{options_.owner, std::move(packed)};
       pack(arguments, of_shard, from, to);
-      fcall(function, shard, std::move(arguments), [counted](const Result<Reply>& reply) { counted(to_count(reply)); });
+      fcall(function, tag_of(shard), std::move(arguments),
+            [counted](const Result<Reply>& reply) { counted(to_count(reply)); });
     }
   }
   client_->end_batch();
@@ -328,11 +356,11 @@ void RedisQueue::renew(const std::vector<Uuid>& ids, int64_t lease_ms, Counted d
 }
 
 void RedisQueue::sweep(int shard, Counted done) {
-  fcall("sg_sweep", shard, {}, [done = std::move(done)](const Result<Reply>& reply) { done(to_count(reply)); });
+  fcall("sg_sweep", tag_of(shard), {}, [done = std::move(done)](const Result<Reply>& reply) { done(to_count(reply)); });
 }
 
 void RedisQueue::inspect(int shard, std::function<void(Result<ShardReport>)> done) {
-  fcall("sg_inspect", shard, {}, [done = std::move(done)](const Result<Reply>& reply) {
+  fcall("sg_inspect", tag_of(shard), {}, [done = std::move(done)](const Result<Reply>& reply) {
     if (!reply) return done(reply.error());
     const auto& parts = reply->elements;
     if (parts.size() != 3) return done(Error{ErrorCode::corrupt, "the queue's script gave no report"});
@@ -341,10 +369,22 @@ void RedisQueue::inspect(int shard, std::function<void(Result<ShardReport>)> don
 }
 
 void RedisQueue::clear(int shard, std::function<void(Result<void>)> done) {
-  fcall("sg_clear", shard, {}, [done = std::move(done)](const Result<Reply>& reply) {
+  fcall("sg_clear", tag_of(shard), {}, [done = std::move(done)](const Result<Reply>& reply) {
     if (!reply) return done(reply.error());
     done({});
   });
+}
+
+void RedisQueue::lease_tokens(const std::string& provider, double rate_per_s, double burst, int want,
+                              std::function<void(Result<TokenLease>)> done) {
+  SIGNET_CHECK(rate_per_s > 0 && burst >= 1 && want >= 1);
+  fcall("sg_tokens", "sg:tokens:" + provider, {decimal(rate_per_s), decimal(burst), std::to_string(want)},
+        [done = std::move(done)](const Result<Reply>& reply) {
+          if (!reply) return done(reply.error());
+          const auto& parts = reply->elements;
+          if (parts.size() != 2) return done(Error{ErrorCode::corrupt, "the queue's script gave no lease of tokens"});
+          done(TokenLease{static_cast<int>(parts[0].integer), parts[1].integer});
+        });
 }
 
 }  // namespace signet

@@ -25,7 +25,7 @@ class RedisQueue : public Queue {
   RedisQueue(Loop& loop, const Clock& clock, Random& random, Log& log, const RedisOptions& redis, QueueOptions options);
   ~RedisQueue() override;
 
-  void offer(std::vector<Hint> hints, std::function<void(Result<int64_t>)> done) override;
+  void offer(std::vector<Hint> hints, std::function<void(Result<OfferReply>)> done) override;
   void claim(const ClaimRequest& request, std::function<void(Result<std::vector<Claimed>>)> done) override;
   void ack(const std::vector<Uuid>& ids, std::function<void(Result<int64_t>)> done) override;
   void nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, std::function<void(Result<int64_t>)> done) override;
@@ -33,6 +33,8 @@ class RedisQueue : public Queue {
   void sweep(int shard, std::function<void(Result<int64_t>)> done) override;
   void inspect(int shard, std::function<void(Result<ShardReport>)> done) override;
   void clear(int shard, std::function<void(Result<void>)> done) override;
+  void lease_tokens(const std::string& provider, double rate_per_s, double burst, int want,
+                    std::function<void(Result<TokenLease>)> done) override;
   bool is_up() const override { return is_loaded_; }
   void on_change(std::function<void(bool is_up)> changed) override { changed_ = std::move(changed); }
   void on_bell(std::function<void(int shard)> rung) override { rung_ = std::move(rung); }
@@ -47,8 +49,10 @@ class RedisQueue : public Queue {
   void went_down(const Error& error);
   void heard_bell(const std::string& text);
   void send(std::shared_ptr<Call> call);
-  void fcall(const char* function, int shard, std::vector<std::string> arguments, RedisClient::Done done);
-  Counted sum_of(size_t parts, Counted done);
+  // `key`: what the call is about, and so which server of a Cluster takes it; the script derives all others from it.
+  void fcall(const char* function, std::string key, std::vector<std::string> arguments, RedisClient::Done done);
+  template <class T>  // with +=
+  static std::function<void(Result<T>)> sum_of(size_t parts, std::function<void(Result<T>)> done);
   void post(std::function<void()> action);
   template <class Pack>  // pack(arguments, shard, first, last): what follows the owner
   void per_shard(const char* function, const std::vector<Uuid>& ids, Pack pack, Counted done);

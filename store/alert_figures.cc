@@ -1,14 +1,17 @@
 #include "store/alert_figures.h"
 
+#include <algorithm>
+
 namespace signet {
 namespace {
 
-// `m` are the messages in question. Both of a message's facts are written in one transaction, so that one statement
-// never sees half of them.
+// `m` are the messages in question, of ids from $1 to $2: other partitions are put aside. Both of a message's facts are
+// written in one transaction, so that one statement never sees half of them.
 constexpr char kFaults[] =
     "select m.id, m.status = 4 and not exists (select from due d where d.message_id = m.id), "
-    "(select count(*) from attempt_result r where r.message_id = m.id and r.outcome = 1) > 1 + (select count(*) from "
-    "decision d where d.message_id = m.id and d.decision in ('resend', 'requeue')) from ";
+    "(select count(*) from attempt_result r where r.message_id = m.id and r.message_id between $1 and $2 and "
+    "r.outcome = 1) > 1 + (select count(*) from decision d where d.message_id = m.id and d.message_id between $1 and "
+    "$2 and d.decision in ('resend', 'requeue')) from ";
 
 Result<int64_t> count_of(PgSession& session, const std::string& sql, WallTime time) {
   auto rows = session.run(sql, {time});
@@ -80,17 +83,21 @@ Result<Slice> look_at_messages(PgSession& session, const Uuid& after, int count_
   if (!last) return last.error();
   Slice out;
   if (last->size() > 0) out.last = last->uuid(0, 0);
+  Uuid high = out.last;
+  if (high.is_nil()) high.bytes.fill(0xff);
   auto rows = session.run(std::string("select * from (") + kFaults +
-                              "message m where m.id > $1 and ($2::uuid is null or m.id <= $2)) x(id, is_lost, "
-                              "is_repeated) where is_lost or is_repeated limit 1000",
-                          {after, out.last.is_nil() ? PgValue::null() : PgValue(out.last)});
+                              "message m where m.id > $1 and m.id <= $2) x(id, is_lost, is_repeated) "
+                              "where is_lost or is_repeated limit 1000",
+                          {after, high});
   if (!rows) return rows.error();
   sort_out(*rows, out);
   return out;
 }
 
 Result<Slice> look_at_messages(PgSession& session, const std::vector<Uuid>& ids) {
-  auto rows = session.run(std::string(kFaults) + "message m where m.id = any ($1)", {PgValue::uuids(ids)});
+  if (ids.empty()) return Slice{};
+  const auto [low, high] = std::minmax_element(ids.begin(), ids.end());
+  auto rows = session.run(std::string(kFaults) + "message m where m.id = any ($3)", {*low, *high, PgValue::uuids(ids)});
   if (!rows) return rows.error();
   Slice out;
   sort_out(*rows, out);

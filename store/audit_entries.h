@@ -63,7 +63,7 @@ Result<bool> has_user_agent(PgTransaction& tx, const Digest& sha256);
 Result<void> insert_user_agent(PgTransaction& tx, const Digest& sha256, const std::string& sealed_by,
                                std::string_view sealed);  // nothing if it is there
 
-struct NoteRow {  // the words of an external_note
+struct NoteRow {  // what somebody wrote about an event
   Uuid event_id;
   std::optional<Uuid> message_id;
   std::string sealed_by, sealed;

@@ -25,6 +25,9 @@ enum class Elected : int64_t {
   purge = 7460921,
   rewrap = 7460922,
   alerts = 7460925,
+  relay = 7460926,
+  reconciler = 7460927,
+  notifier = 7460928,
 };
 Result<bool> take_place(PgSession& session, Elected place);
 

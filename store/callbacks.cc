@@ -1,5 +1,7 @@
 #include "store/callbacks.h"
 
+#include "base/bytes.h"
+
 namespace signet {
 namespace {
 
@@ -36,6 +38,7 @@ Result<std::vector<CallbackRow>> callback_rows(const Result<PgRows>& rows) {
     c.sealed = rows->text(i, 10);
     c.received_at = rows->time(i, 11);
     c.tries = static_cast<int>(rows->number(i, 12));
+    c.age_ms = rows->number(i, 13);
     out.push_back(std::move(c));
   }
   return out;
@@ -43,49 +46,77 @@ Result<std::vector<CallbackRow>> callback_rows(const Result<PgRows>& rows) {
 
 }  // namespace
 
-Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& c) {
-  auto rows = tx.run(
+Result<std::set<Uuid>> insert_callbacks(PgTransaction& tx, const std::vector<CallbackRow>& rows) {
+  std::vector<Uuid> ids;
+  std::vector<std::string> providers, events, messages, attempts, references, kinds, codes, partials, sealed_by, sealed,
+      received;
+  for (const auto& c : rows) {
+    ids.push_back(c.id);
+    providers.push_back(c.provider);
+    events.push_back(c.event_id);
+    messages.push_back(c.message_id ? c.message_id->text() : "");
+    attempts.push_back(std::to_string(c.attempt_no));
+    references.push_back(c.provider_reference);
+    kinds.push_back(std::to_string(static_cast<int>(c.kind)));
+    codes.push_back(c.provider_code);
+    partials.emplace_back(c.is_partial ? "true" : "false");
+    sealed_by.push_back(c.sealed_by);
+    sealed.push_back(to_hex(c.sealed));
+    received.push_back(rfc3339(c.received_at));
+  }
+  auto added = tx.run(
       "with c as (insert into callback (id, provider, event_id, message_id, attempt_no, provider_reference, kind, "
-      "provider_code, is_partial, sealed_by, sealed, received_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-      "$11, $12) on conflict (provider, event_id) do nothing returning id) "
-      "insert into callback_due (callback_id, due_at) select id, now() from c",
-      {c.id, c.provider, c.event_id, c.message_id ? PgValue(*c.message_id) : PgValue::null(),
-       static_cast<int32_t>(c.attempt_no), c.provider_reference, static_cast<int32_t>(c.kind), c.provider_code,
-       PgValue(c.is_partial), c.sealed_by, PgValue::octets(c.sealed), c.received_at});
-  if (!rows) return rows.error();
-  return rows->affected() == 1;
+      "provider_code, is_partial, sealed_by, sealed, received_at) select id, provider, event_id, nullif(message_id, "
+      "'')::uuid, attempt_no::int, provider_reference, kind::int, provider_code, is_partial::boolean, sealed_by, "
+      "decode(sealed, 'hex'), received_at::timestamptz from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], "
+      "$5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[]) u(id, "
+      "provider, event_id, message_id, attempt_no, provider_reference, kind, provider_code, is_partial, sealed_by, "
+      "sealed, received_at) on conflict (provider, event_id) do nothing returning id) "
+      "insert into callback_due (callback_id, due_at) select id, now() from c returning callback_id",
+      {PgValue::uuids(ids), PgValue::texts(providers), PgValue::texts(events), PgValue::texts(messages),
+       PgValue::texts(attempts), PgValue::texts(references), PgValue::texts(kinds), PgValue::texts(codes),
+       PgValue::texts(partials), PgValue::texts(sealed_by), PgValue::texts(sealed), PgValue::texts(received)});
+  if (!added) return added.error();
+  std::set<Uuid> out;
+  for (int i = 0; i < added->size(); i++) out.insert(added->uuid(i, 0));
+  return out;
 }
 
-Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max) {
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms) {
   return callback_rows(
       tx.run(std::string("with d as materialized (select callback_id, tries from callback_due where due_at <= now() "
-                         "order by due_at limit $1 for update skip locked) select ") +
-                 kColumns + ", d.tries from d join callback c on c.id = d.callback_id order by c.id",
-             {static_cast<int32_t>(count_max)}));
+                         "order by due_at limit $1 for update skip locked), l as (update callback_due set due_at = "
+                         "now() + $2 * interval '1 millisecond' from d where callback_due.callback_id = "
+                         "d.callback_id) select ") +
+                 kColumns +
+                 ", d.tries, (extract(epoch from now() - c.received_at) * 1000)::bigint from d join callback c on "
+                 "c.id = d.callback_id order by c.id",
+             {static_cast<int32_t>(count_max), lease_ms}));
 }
 
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id) {
-  return callback_rows(
-      tx.run(std::string("select ") + kColumns + ", 0::int from callback c where c.message_id = $1 order by c.id",
-             {message_id}));
+  return callback_rows(tx.run(
+      std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.message_id = $1 order by c.id",
+      {message_id}));
 }
 
-Result<void> finish_callback(PgTransaction& tx, const Uuid& id) {
-  return done(tx.run("delete from callback_due where callback_id = $1", {id}));
+Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id) {
+  auto rows = callback_rows(
+      tx.run(std::string("select ") + kColumns + ", 0::int, 0::bigint from callback c where c.id = $1", {id}));
+  if (!rows) return rows.error();
+  return rows->empty() ? std::nullopt : std::optional(std::move(rows->front()));
 }
 
-Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms) {
-  return done(
-      tx.run("update callback_due set tries = tries + 1, due_at = now() + $2 * interval '1 millisecond' "
-             "where callback_id = $1",
-             {id, delay_ms}));
-}
-
-Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no) {
-  auto rows = tx.run("select from attempt_result where message_id = $1 and attempt_no = $2",
-                     {message_id, static_cast<int32_t>(attempt_no)});
+Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id) {
+  auto rows = tx.run("select from confirmation where callback_id = $1 limit 1", {callback_id});
   if (!rows) return rows.error();
   return rows->size() > 0;
+}
+
+Result<bool> finish_callback(PgTransaction& tx, const Uuid& id) {
+  auto rows = tx.run("delete from callback_due where callback_id = $1", {id});
+  if (!rows) return rows.error();
+  return rows->affected() == 1;
 }
 
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {
@@ -98,6 +129,17 @@ Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {
 
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id) {
   return key_of(tx.run("select kek_id, wrapped from data_key where message_id = $1", {message_id}));
+}
+
+Result<std::map<Uuid, std::pair<std::string, std::string>>> read_data_keys(PgTransaction& tx,
+                                                                           const std::vector<Uuid>& message_ids) {
+  std::map<Uuid, std::pair<std::string, std::string>> out;
+  if (message_ids.empty()) return out;
+  auto rows = tx.run("select message_id, kek_id, wrapped from data_key where message_id = any($1)",
+                     {PgValue::uuids(message_ids)});
+  if (!rows) return rows.error();
+  for (int i = 0; i < rows->size(); i++) out[rows->uuid(i, 0)] = {rows->text(i, 1), rows->text(i, 2)};
+  return out;
 }
 
 Result<std::optional<std::pair<std::string, std::string>>> read_day_key(PgTransaction& tx, const std::string& day) {

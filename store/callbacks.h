@@ -1,7 +1,9 @@
 // The ledger of what providers called back, and what of it is not applied yet.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,16 +26,19 @@ struct CallbackRow {
   std::string sealed_by, sealed;
   WallTime received_at;
   int tries = 0;
+  int64_t age_ms = 0;  // by the database's clock, since it came; of taken ones
 };
 
-// Ledger row and its callback_due row. False: this provider already told us this event.
-Result<bool> insert_callback(PgTransaction& tx, const CallbackRow& row);
-// Due ones, oldest first, locked for this transaction; what others have locked is left out.
-Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max);
+// Ledger rows and their callback_due rows, in one statement. The ids of those that are new: of the others the provider
+// told us the event already.
+Result<std::set<Uuid>> insert_callbacks(PgTransaction& tx, const std::vector<CallbackRow>& rows);
+// Due ones, oldest first; for `lease_ms` they are not due for anybody else.
+Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms);
 Result<std::vector<CallbackRow>> list_callbacks(PgTransaction& tx, const Uuid& message_id);  // by time
-Result<void> finish_callback(PgTransaction& tx, const Uuid& id);
-Result<void> postpone_callback(PgTransaction& tx, const Uuid& id, int64_t delay_ms);
-Result<bool> has_result(PgTransaction& tx, const Uuid& message_id, int attempt_no);
+Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& id);
+// Whether it says something about a message already.
+Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
+Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);  // false: somebody else has
 struct ConfirmationRow {
   Uuid id, message_id;
   int attempt_no = 0;
@@ -45,6 +50,8 @@ struct ConfirmationRow {
 };
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& row);
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id);
+Result<std::map<Uuid, std::pair<std::string, std::string>>> read_data_keys(PgTransaction& tx,
+                                                                           const std::vector<Uuid>& message_ids);
 Result<std::optional<std::pair<std::string, std::string>>> read_day_key(PgTransaction& tx, const std::string& day);
 Result<void> insert_day_key(PgTransaction& tx, const std::string& day, const std::string& kek_id,
                             std::string_view wrapped);

@@ -71,6 +71,14 @@ Result<std::optional<UserRow>> find_user(PgTransaction& tx, const std::string& e
       {email}));
 }
 
+Result<std::optional<UserRow>> find_service(PgTransaction& tx, const std::string& name) {
+  auto rows = tx.run(std::string("select ") + kUser +
+                         " from users u where u.name = $1 and u.role = $2 and u.disabled_at is null limit 2",
+                     {name, static_cast<int32_t>(Role::service)});
+  if (rows && rows->size() > 1) return std::optional<UserRow>();
+  return one_user_of(rows);
+}
+
 Result<std::optional<UserRow>> lock_user(PgTransaction& tx, const Uuid& id) {
   return one_user_of(tx.run(std::string("select ") + kUser + " from users u where u.id = $1 for no key update", {id}));
 }

@@ -29,7 +29,7 @@ struct TokenRow {
 };
 struct Principal {  // who calls
   UserRow user;
-  TokenRow token;                     // nil id: by session
+  TokenRow token;                     // nil id: by session, or by the intake stream
   std::optional<SessionRow> session;  // none: by token
   // Content beyond the role's own scope: granted (auditors), or by break-glass (administrators).
   bool is_content_open = false;
@@ -39,6 +39,8 @@ struct Principal {  // who calls
 Result<void> insert_user(PgTransaction& tx, const UserRow& row);
 Result<std::optional<UserRow>> find_user(PgTransaction& tx, const std::string& email);  // not a disabled one
 Result<std::optional<UserRow>> read_user(PgTransaction& tx, const Uuid& id);            // disabled ones too
+// The enabled service account of this name; none if there are several.
+Result<std::optional<UserRow>> find_service(PgTransaction& tx, const std::string& name);
 Result<std::optional<UserRow>> lock_user(PgTransaction& tx, const Uuid& id);
 Result<std::vector<UserRow>> list_users(PgTransaction& tx);
 // What insert_user() writes and is_disabled; the version moves on. conflict: the e-mail is taken, or the version moved.

@@ -36,7 +36,7 @@ struct ConfirmationEvidence {
   std::optional<CallbackRow> callback;
 };
 
-struct DecisionRow {
+struct DecisionEvidence {
   Uuid id;
   int attempt_no = 0;
   std::string decision, actor;
@@ -55,7 +55,7 @@ struct MessageEvidence {
   std::vector<ApprovalRow> approvals;  // in order of time
   std::vector<ProvenanceRow> provenances;
   std::vector<EditRow> edits;
-  std::vector<DecisionRow> decisions;
+  std::vector<DecisionEvidence> decisions;
   bool has_content = false, has_data_key = false;
   SealedContent content;
 };

@@ -1,5 +1,7 @@
 #include "store/messages.h"
 
+#include <algorithm>
+
 namespace signet {
 namespace {
 
@@ -9,7 +11,7 @@ constexpr char kColumns[] =
     "m.destination, m.tags, m.purpose, m.time_zone, m.client_reference, m.expires_at, m.scheduled_for, m.event_n, "
     "m.event_leaf, coalesce(m.provider, ''), coalesce(m.provider_reference, ''), coalesce(m.failure_reason, ''), "
     "m.submitted_at, m.approved_at, m.last_attempt_at, m.sent_at, m.confirmed_at, d.due_at, m.physician_id, "
-    "m.claimed_by, m.claimed_until";
+    "m.claimed_by, m.claimed_until, m.is_urgent";
 constexpr char kFrom[] = " from message m left join due d on d.message_id = m.id ";
 
 MessageRow row_of(const PgRows& rows, int i) {
@@ -56,6 +58,7 @@ MessageRow row_of(const PgRows& rows, int i) {
   if (!rows.is_null(i, c)) m.claimed_by = rows.uuid(i, c);
   c++;
   m.claimed_until = rows.optional_time(i, c++);
+  m.is_urgent = rows.flag(i, c++);
   m.created_at = {m.id.unix_ms() * 1000};
   return m;
 }
@@ -83,9 +86,8 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
   auto message = tx.run(
       "insert into message (id, kind, delivery_method, status, priority, risk_level, max_attempts, author_id, "
       "last_editor_id, recipient_key, destination, tags, purpose, time_zone, client_reference, expires_at, "
-      "scheduled_for, event_n, event_leaf, physician_id, submitted_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-      "$10, "
-      "$11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $20)",
+      "scheduled_for, event_n, event_leaf, physician_id, submitted_at, is_urgent) values ($1, $2, $3, $4, $5, $6, $7, "
+      "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $20, $21)",
       {m.id,
        small(m.kind),
        small(m.delivery_method),
@@ -105,7 +107,8 @@ Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const Sealed
        PgValue(m.scheduled_for),
        PgValue::octets(view(entry.leaf)),
        PgValue(m.physician_id),
-       PgValue(m.submitted_at)});
+       PgValue(m.submitted_at),
+       m.is_urgent});
   if (!message) return message.error();
   auto sealed = tx.run(
       "with k as (insert into data_key values ($1, $2, $3)) insert into content values ($1, $4, $5, $6)",
@@ -123,6 +126,20 @@ Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id
   return read_message(tx, id);
 }
 
+Result<std::vector<MessageRow>> lock_free_messages(PgTransaction& tx, const std::vector<Uuid>& ids) {
+  auto locked = tx.run("select id from message where id = any ($1) order by id for no key update skip locked",
+                       {PgValue::uuids(ids)});
+  if (!locked) return locked.error();
+  std::vector<Uuid> ours;
+  for (int i = 0; i < locked->size(); i++) ours.push_back(locked->uuid(i, 0));
+  auto rows =
+      tx.run(std::string("select ") + kColumns + kFrom + "where m.id = any ($1) order by m.id", {PgValue::uuids(ours)});
+  if (!rows) return rows.error();
+  std::vector<MessageRow> out;
+  for (int i = 0; i < rows->size(); i++) out.push_back(row_of(*rows, i));
+  return out;
+}
+
 Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id) {
   return one_message(tx, std::string("select ") + kColumns + kFrom + "where m.id = $1", id);
 }
@@ -135,13 +152,12 @@ Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uu
   return std::optional(rows->uuid(0, 0));
 }
 
-Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter) {
-  std::vector<PgValue> values;
+std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values) {
   auto place = [&values](PgValue value) {
     values.push_back(std::move(value));
     return "$" + std::to_string(values.size());
   };
-  std::string where = " where true";
+  std::string where = "true";
   std::string scope;
   if (filter.author_id) scope = "m.author_id = " + place(*filter.author_id);
   if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.status = 2";
@@ -150,9 +166,15 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (filter.or_physician_id)
     scope += std::string(scope.empty() ? "" : " or ") + "m.physician_id = " + place(*filter.or_physician_id);
   if (!scope.empty()) where += " and (" + scope + ")";
-  if (filter.status) where += " and m.status = " + place(small(*filter.status));
+  // Written out, not a parameter: the partial indexes on a status are used only then.
+  if (filter.status) where += " and m.status = " + std::to_string(static_cast<int>(*filter.status));
   if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
   if (filter.risk_level) where += " and m.risk_level = " + place(small(*filter.risk_level));
+  if (filter.priority) where += " and m.priority = " + place(small(*filter.priority));
+  if (filter.failure_reason) where += " and m.failure_reason = " + place(*filter.failure_reason);
+  if (filter.provider) where += " and m.provider = " + place(*filter.provider);
+  if (filter.changed_from) where += " and m.updated_at >= " + place(*filter.changed_from);
+  if (filter.changed_before) where += " and m.updated_at < " + place(*filter.changed_before);
   if (filter.by_author_id) where += " and m.author_id = " + place(*filter.by_author_id);
   if (filter.client_reference) where += " and m.client_reference = " + place(*filter.client_reference);
   if (filter.recipient_key) where += " and m.recipient_key = " + place(PgValue::octets(*filter.recipient_key));
@@ -165,7 +187,13 @@ Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFi
   if (filter.submitted_before) where += " and m.submitted_at <= " + place(*filter.submitted_before);
   if (filter.after_id)
     where += std::string(" and m.id ") + (filter.is_oldest_first ? ">" : "<") + " " + place(*filter.after_id);
-  auto rows = tx.run(std::string("select ") + kColumns + kFrom + where + " order by m.id " +
+  return where;
+}
+
+Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter) {
+  std::vector<PgValue> values;
+  const std::string where = conditions_of(filter, values);
+  auto rows = tx.run(std::string("select ") + kColumns + kFrom + "where " + where + " order by m.id " +
                          (filter.is_oldest_first ? "asc" : "desc") + " limit " + std::to_string(filter.count_max),
                      values);
   if (!rows) return rows.error();
@@ -198,12 +226,13 @@ Result<void> update_draft(PgTransaction& tx, const MessageRow& m) {
   return done(
       tx.run("update message set version = $2, last_editor_id = $3, priority = $4, risk_level = $5, max_attempts = $6, "
              "recipient_key = $7, destination = $8, tags = $9, purpose = $10, time_zone = $11, expires_at = $12, "
-             "scheduled_for = $13, physician_id = $14, delivery_method = $15, submitted_at = null, approved_at = null, "
+             "scheduled_for = $13, physician_id = $14, delivery_method = $15, is_urgent = $16, submitted_at = null, "
+             "approved_at = null, "
              "claimed_by = null, claimed_until = null where id = $1",
              {m.id, small(m.version), m.last_editor_id, small(m.priority), small(m.risk_level), small(m.max_attempts),
               m.recipient_key.empty() ? PgValue::null() : PgValue::octets(m.recipient_key), m.destination,
               PgValue::texts(m.tags), m.purpose, m.time_zone, PgValue(m.expires_at), PgValue(m.scheduled_for),
-              PgValue(m.physician_id), small(m.delivery_method)}));
+              PgValue(m.physician_id), small(m.delivery_method), m.is_urgent}));
 }
 
 Result<void> write_claim(PgTransaction& tx, const Uuid& id, const Uuid& user_id, std::optional<WallTime> until) {
@@ -256,14 +285,16 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
       "reviewer_id), "
       "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
       "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
-      "failure_reason = coalesce($10, failure_reason), is_proven = coalesce($11, is_proven), "
-      "cancel_requested = cancel_requested or $12, updated_at = now(), "
+      "failure_reason = case when $14 then null else coalesce($10, failure_reason) end, "
+      "is_proven = $14 or coalesce($11, is_proven), requeues = requeues + $14::int, "
+      "attempts = case when $14 then 0 else attempts end, "
+      "cancel_requested = (cancel_requested and not $14) or $12, updated_at = now(), "
       "claimed_by = case when $13 then null else claimed_by end, "
       "claimed_until = case when $13 then null else claimed_until end where id = $1 and event_leaf = $3",
       {c.id, small(c.status), PgValue::octets(view(c.before.leaf)), PgValue::octets(view(c.entry.leaf)),
        c.reviewer_id ? PgValue(*c.reviewer_id) : PgValue::null(), PgValue(c.submitted_at), PgValue(c.approved_at),
        PgValue(c.sent_at), PgValue(c.confirmed_at), PgValue(c.failure_reason), PgValue(c.is_proven),
-       PgValue(c.cancel_requested), PgValue(c.ends_claim)});
+       PgValue(c.cancel_requested), PgValue(c.ends_claim), PgValue(c.is_requeue)});
   if (!rows) return rows.error();
   if (rows->affected() != 1) return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
   return insert_entry(tx, c.entry);
@@ -280,22 +311,32 @@ Result<void> insert_entry(PgTransaction& tx, const Entry& e) {
 }
 
 Result<void> insert_due(PgTransaction& tx, const DueRow& d) {
-  return done(tx.run("insert into due values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                     {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
-                      d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
-                      small(shard_of(d.message_id))}));
+  return done(
+      tx.run("insert into due (message_id, attempt_no, priority, lane, sender, provider, due_at, send_until, "
+             "shard, avoid) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             {d.message_id, small(d.attempt_no), small(d.priority), d.lane, d.sender,
+              d.provider.empty() ? PgValue::null() : PgValue(d.provider), d.due_at, PgValue(d.send_until),
+              small(shard_of(d.message_id)), d.avoid.empty() ? PgValue::null() : PgValue(d.avoid)}));
 }
 
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id) {
-  auto rows = tx.run(
-      "select attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until from due "
-      "where message_id = $1",
-      {id});
+  auto rows = read_due(tx, std::vector{id});
   if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<DueRow>();
-  return std::optional(DueRow{id, static_cast<int>(rows->number(0, 0)), static_cast<Priority>(rows->number(0, 1)),
-                              rows->text(0, 2), rows->text(0, 3), rows->text(0, 4), rows->time(0, 5),
-                              rows->optional_time(0, 6)});
+  return rows->empty() ? std::optional<DueRow>() : std::optional(std::move(rows->front()));
+}
+
+Result<std::vector<DueRow>> read_due(PgTransaction& tx, const std::vector<Uuid>& ids) {
+  auto rows = tx.run(
+      "select message_id, attempt_no, priority, lane, sender, coalesce(provider, ''), due_at, send_until, "
+      "coalesce(avoid, '') from due where message_id = any ($1)",
+      {PgValue::uuids(ids)});
+  if (!rows) return rows.error();
+  std::vector<DueRow> out;
+  for (int i = 0; i < rows->size(); i++)
+    out.push_back({rows->uuid(i, 0), static_cast<int>(rows->number(i, 1)), static_cast<Priority>(rows->number(i, 2)),
+                   rows->text(i, 3), rows->text(i, 4), rows->text(i, 5), rows->time(i, 6), rows->optional_time(i, 7),
+                   rows->text(i, 8)});
+  return out;
 }
 
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at) {
@@ -327,26 +368,38 @@ Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id) {
 }
 
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id) {
-  auto rows = tx.run(
-      "select s.attempt_no, s.kind, s.provider, s.instance, s.permitted_at, r.outcome, coalesce(r.reason, ''), "
-      "coalesce(r.provider_reference, ''), coalesce(r.provider_code, ''), r.finished_at from attempt_start s "
-      "left join attempt_result r using (message_id, attempt_no) where s.message_id = $1 order by 1",
-      {id});
+  auto rows = list_attempts(tx, std::vector{id});
   if (!rows) return rows.error();
-  std::vector<AttemptRow> out;
+  return std::move((*rows)[id]);
+}
+
+Result<std::map<Uuid, std::vector<AttemptRow>>> list_attempts(PgTransaction& tx, const std::vector<Uuid>& ids) {
+  std::map<Uuid, std::vector<AttemptRow>> out;
+  if (ids.empty()) return out;
+  // Each by its key, and only in the partitions of these ids (design: engine, "Speed").
+  const auto [low, high] = std::minmax_element(ids.begin(), ids.end());
+  auto rows = tx.run(
+      "select s.message_id, s.attempt_no, s.kind, s.provider, s.instance, s.permitted_at, r.outcome, "
+      "coalesce(r.reason, ''), coalesce(r.provider_reference, ''), coalesce(r.provider_code, ''), r.finished_at "
+      "from unnest($1::uuid[]) u(id) cross join lateral (select * from attempt_start a where a.message_id = u.id "
+      "and a.message_id between $2 and $3 offset 0) s left join lateral (select * from attempt_result a where "
+      "a.message_id = s.message_id and a.message_id between $2 and $3 and a.attempt_no = s.attempt_no offset 0) r "
+      "on true order by 1, 2",
+      {PgValue::uuids(ids), *low, *high});
+  if (!rows) return rows.error();
   for (int i = 0; i < rows->size(); i++) {
-    AttemptRow a{static_cast<int>(rows->number(i, 0)),
-                 rows->number(i, 1) == 2,
-                 rows->text(i, 2),
+    AttemptRow a{static_cast<int>(rows->number(i, 1)),
+                 rows->number(i, 2) == 2,
                  rows->text(i, 3),
-                 rows->time(i, 4),
+                 rows->text(i, 4),
+                 rows->time(i, 5),
                  std::nullopt,
-                 rows->text(i, 6),
                  rows->text(i, 7),
                  rows->text(i, 8),
-                 rows->optional_time(i, 9)};
-    if (!rows->is_null(i, 5)) a.outcome = static_cast<OutcomeKind>(rows->number(i, 5));
-    out.push_back(std::move(a));
+                 rows->text(i, 9),
+                 rows->optional_time(i, 10)};
+    if (!rows->is_null(i, 6)) a.outcome = static_cast<OutcomeKind>(rows->number(i, 6));
+    out[rows->uuid(i, 0)].push_back(std::move(a));
   }
   return out;
 }

@@ -2,6 +2,7 @@
 // row (lock()), built the events over its head, and commits.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ struct MessageRow {
   Priority priority = Priority::normal;
   RiskLevel risk_level = RiskLevel::normal;
   int version = 1, requeues = 0, attempts = 0, max_attempts = 0;
-  bool is_proven = true, is_cancel_requested = false;
+  bool is_proven = true, is_cancel_requested = false, is_urgent = false;
   Uuid author_id, last_editor_id;
   std::optional<Uuid> reviewer_id, physician_id, claimed_by;
   std::string recipient_key;  // 32 octets, or empty
@@ -50,6 +51,7 @@ struct DueRow {
   std::string lane, sender, provider;
   WallTime due_at;
   std::optional<WallTime> send_until;
+  std::string avoid = {};  // the provider that has just failed, where the route has another
 };
 
 // What else changes with the status; what is not set stays.
@@ -64,6 +66,8 @@ struct StatusChange {
   std::optional<std::string> failure_reason;
   std::optional<bool> is_proven;
   bool cancel_requested = false;  // sets it
+  // To be sent again after it had failed: attempts count anew, and nothing of the failure or a cancel stays.
+  bool is_requeue = false;
 };
 
 struct MessageFilter {
@@ -74,6 +78,9 @@ struct MessageFilter {
   std::optional<Status> status;
   std::optional<Kind> kind;
   std::optional<RiskLevel> risk_level;
+  std::optional<Priority> priority;
+  std::optional<std::string> failure_reason, provider;
+  std::optional<WallTime> changed_from, changed_before;  // its status
   std::optional<Uuid> by_author_id;
   std::optional<std::string> client_reference, recipient_key, patient_key;
   std::optional<WallTime> created_from, created_before;
@@ -103,10 +110,14 @@ struct MessageFacts {
 Result<void> insert_message(PgTransaction& tx, const MessageRow& row, const SealedContent& content, const Entry& entry);
 // Locks the row against other changes until the transaction ends. None: there is no such message.
 Result<std::optional<MessageRow>> lock_message(PgTransaction& tx, const Uuid& id);
+// Of these, by id, those that nobody else has locked; locked likewise.
+Result<std::vector<MessageRow>> lock_free_messages(PgTransaction& tx, const std::vector<Uuid>& ids);
 Result<std::optional<MessageRow>> read_message(PgTransaction& tx, const Uuid& id);
 Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uuid& author_id,
                                                      const std::string& reference);
 Result<std::vector<MessageRow>> list_messages(PgTransaction& tx, const MessageFilter& filter);
+// Its conditions on `message m`, for what follows `where`; their values are appended to those of the statement.
+std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values);
 Result<void> write_facts(PgTransaction& tx, const Uuid& id, const MessageFacts& facts);
 // How often this text went, or is to go, to this recipient since `since`, other than by message `id`.
 Result<int> count_same_text(PgTransaction& tx, const Uuid& id, std::string_view recipient_key,
@@ -128,12 +139,14 @@ Result<void> change_status(PgTransaction& tx, const StatusChange& change);
 Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message
 Result<void> insert_due(PgTransaction& tx, const DueRow& row);
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
+Result<std::vector<DueRow>> read_due(PgTransaction& tx, const std::vector<Uuid>& ids);
 // Takes the permit's own key. False: somebody was granted it first.
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at);
 Result<void> delete_due(PgTransaction& tx, const Uuid& id);
 Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id);
-Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);  // permitted or due; 0: none
-Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);
+Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);                  // permitted or due; 0: none
+Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);  // by number
+Result<std::map<Uuid, std::vector<AttemptRow>>> list_attempts(PgTransaction& tx, const std::vector<Uuid>& ids);
 Result<std::vector<std::string>> list_events(PgTransaction& tx, const Uuid& object_id);  // canon, in order of time
 Result<void> insert_decision(PgTransaction& tx, const Uuid& id, const Uuid& message_id, int attempt_no,
                              const std::string& decision, const std::string& actor, const std::string& reason,

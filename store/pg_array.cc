@@ -24,17 +24,15 @@ void PgArray::add_short(int value) {
   count_++;
 }
 
-void PgArray::add_time(WallTime time) {
+void PgArray::add_long(int64_t value) {
   append_u32(bytes_, 8);
-  append_u64(bytes_, static_cast<uint64_t>(time.us - kPgEpochUs));
+  append_u64(bytes_, static_cast<uint64_t>(value));
   count_++;
 }
 
-void PgArray::add_no_time() {
-  append_u32(bytes_, 8);
-  append_u64(bytes_, static_cast<uint64_t>(INT64_MIN));
-  count_++;
-}
+void PgArray::add_time(WallTime time) { add_long(time.us - kPgEpochUs); }
+
+void PgArray::add_no_time() { add_long(INT64_MIN); }
 
 const std::string& PgArray::bytes() {
   if (count_ == 0) {  // no dimension at all

@@ -30,6 +30,7 @@ class PgArray {
   explicit PgArray(PgType element);
   void add(std::string_view value);
   void add_short(int value);
+  void add_long(int64_t value);
   void add_flag(bool value) { add({value ? "\1" : "\0", 1}); }
   void add_time(WallTime time);
   void add_no_time();          // '-infinity', for an absent one

@@ -10,6 +10,9 @@
 namespace signet {
 namespace {
 
+// A batch takes milliseconds; one that waits longer than this waits for a lock, or for a server that is not well.
+constexpr int kStatementMs = 5000;
+
 // Insert-only tables are partitioned by message_id. A batch's lowest and highest id stand beside each look-up of one by
 // a row's id: so all other partitions are put aside when the statement starts, under a plan made once for any batch.
 
@@ -19,11 +22,14 @@ namespace {
 // of the answer was taken by somebody else.
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
-  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) u(id, lane, provider, why)
+  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[])
+  u(id, lane, provider, why, has_choice)
+), z as materialized (
+  select scope, name from pause
 ), a as materialized (
-  select u.*, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until,
-    m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
-    m.recipient_key,
+  select u.*, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, d.provider as pinned,
+    d.avoid, m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
+    m.recipient_key, m.destination, m.time_zone, m.tags, m.is_urgent,
     case
       when d.message_id is null or m.id is null then 1
       when m.status <> 4 then 2
@@ -32,8 +38,12 @@ with u as materialized (
       when exists (select from suppressions s where s.recipient_key = m.recipient_key) then 5
       when d.due_at > now() then 6
       when d.send_until <= now() then 7
+      when u.provider = '' then 14
       when d.lane <> u.lane then 8
+      when exists (select from z where (scope = 'provider' and name = u.provider) or (scope = 'priority'
+        and name = (array['critical', 'high', 'normal', 'bulk'])[d.priority])) then 13
       when d.provider <> u.provider then 9
+      when d.avoid = u.provider and d.provider is null and u.has_choice then 12
       when d.attempt_no > 1 and not exists (select from attempt_result r where r.message_id = u.id
           and r.message_id between $7 and $8 and r.attempt_no = d.attempt_no - 1 and r.outcome in (2, 5))
         and not exists (select from decision x where x.message_id = u.id
@@ -42,7 +52,7 @@ with u as materialized (
         and not exists (select from attempt_start v where v.message_id = u.id
           and v.message_id between $7 and $8 and v.attempt_no = d.attempt_no - 1 and v.kind = 2
           and exists (select from approval p where p.message_id = u.id and p.message_id between $7 and $8
-            and p.at > v.permitted_at))
+            and p.version = m.version and p.approval_mac is not null))  -- a recall makes a new version
         then 10
       else 0
     end as verdict
@@ -58,7 +68,7 @@ with u as materialized (
 select u.message_id, 0::int, d.attempt_no, m.kind, d.priority, d.lane, d.sender, u.provider, u.route_reason, d.due_at,
   u.permitted_at, d.send_until, m.expires_at, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.event_n,
   m.event_leaf, m.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac,
-  p.policy_id
+  p.policy_id, d.provider, d.avoid, null, null, null::text[], false
 from g u
 cross join lateral (select * from due where due.message_id = u.message_id offset 0) d
 cross join lateral (select * from message where message.id = u.message_id offset 0) m
@@ -69,19 +79,22 @@ left join lateral (select * from approval where approval.message_id = u.message_
   and approval.approval_mac is not null  -- of several signatures the one that made the quorum whole
   order by approval.at desc limit 1) p on true
 union all
-select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, null, send_until, expires_at,
+select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, now(), send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,
-  null, null
+  null, null, pinned, avoid, destination, time_zone, tags, is_urgent
 from a where verdict <> 0)sql";
 
 // One gate: what follows takes effect only for messages whose head is the expected one.
 constexpr char kResultSql[] = R"sql(
 with u as materialized (
-  select * from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
-    $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::timestamptz[],
-    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[])
+  select u.*, case when delay_ms < 0 then '-infinity' else clock_timestamp() + delay_ms * interval '1 millisecond' end
+    as next_due
+  from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
+    $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::int8[],
+    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::text[],
+    $23::bool[])
   u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
-    is_counted, is_proven, next_due, head, event_id, canon, leaf, provider, action)
+    is_counted, is_proven, delay_ms, head, event_id, canon, leaf, provider, action, next_avoid, is_named)
 ), m as (
   update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf,
     attempts = attempts + u.is_counted::int, last_attempt_at = u.finished_at, is_proven = u.is_proven,
@@ -100,13 +113,16 @@ with u as materialized (
 ), gone as (
   delete from due using m where due.message_id = m.id and m.next_due = '-infinity'
 ), next as (
-  update due set attempt_no = m.attempt_no + 1, due_at = m.next_due from m
+  update due set attempt_no = m.attempt_no + 1, due_at = m.next_due, avoid = nullif(m.next_avoid, '') from m
   where due.message_id = m.id and m.next_due > '-infinity'
+), named as (
+  insert into callback_reference (provider, reference, message_id, attempt_no)
+  select provider, reference, id, attempt_no from m where is_named on conflict do nothing
 ), e as (  -- the event's status, provider and time are the result's own
   insert into audit.entry (event_id, canon, leaf, object_id, action, status, provider, at)
   select event_id, canon, leaf, id, action, status, provider, finished_at from m
 )
-select id from m)sql";
+select id, nullif(next_due, '-infinity') from m)sql";
 
 // A void takes the attempt's key; where a permit holds it already nothing happens here.
 constexpr char kEndSql[] = R"sql(
@@ -133,6 +149,16 @@ with u as materialized (
 )
 select id from m)sql";
 
+constexpr char kMoveSql[] = R"sql(
+with u as materialized (
+  select * from unnest($1::uuid[], $2::int2[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+  u(id, attempt_no, lane, due_at, send_until)
+)
+update due set lane = u.lane, due_at = u.due_at, send_until = nullif(u.send_until, '-infinity')
+from u where due.message_id = u.id and due.attempt_no = u.attempt_no
+  and (select true from attempt_start s where s.message_id = u.id and s.message_id between $6 and $7
+    and s.attempt_no = u.attempt_no) is null)sql";
+
 constexpr char kHeadsSql[] = R"sql(
 select m.id, m.status, m.event_n, m.event_leaf, m.cancel_requested, m.is_proven, m.attempts,
   exists (select from attempt_result r where r.message_id = u.id and r.message_id between $3 and $4
@@ -151,15 +177,28 @@ cross join lateral (select * from message where message.id = u.id offset 0) m
 where (select true from attempt_result r where r.message_id = s.message_id and r.message_id between $3 and $4
   and r.attempt_no = s.attempt_no) is null)sql";
 
+// List by list as they stand in the index, so that the first ones are found without a look at the rest of the table.
 constexpr char kClaimSql[] = R"sql(
-select d.message_id, d.lane, coalesce(d.provider, '') from due d
-where d.due_at <= now() and d.lane <> all ($2::text[])
-  and (select true from attempt_start s where s.message_id = d.message_id and s.attempt_no = d.attempt_no) is null
-order by d.priority, d.due_at limit $1 for update of d skip locked)sql";
+with h as materialized (
+  select id from unnest($4::uuid[]) h(id)
+), c as materialized (
+  select priority, shard, lane
+  from unnest($1::int2[]) with ordinality s(shard, n), unnest($2::text[]) l(lane), unnest($3::int2[]) p(priority)
+  order by priority, n, lane
+)
+select d.message_id, d.priority, d.lane, coalesce(d.provider, ''), coalesce(d.avoid, '')
+from c cross join lateral (
+  select * from due where due.shard = c.shard and due.priority = c.priority and due.lane = c.lane
+    and due.due_at <= now()
+    and due.message_id not in (select id from h)
+    and (select true from attempt_start s where s.message_id = due.message_id and s.attempt_no = due.attempt_no) is null
+  order by due.due_at limit $5 for update skip locked
+) d limit $5)sql";
 
 const std::vector<PgStatement>& statements() {
   static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
-                                            {"heads", kHeadsSql},   {"open", kOpenSql},     {"claim", kClaimSql}};
+                                            {"move", kMoveSql},     {"heads", kHeadsSql},   {"open", kOpenSql},
+                                            {"claim", kClaimSql}};
   return all;
 }
 
@@ -187,6 +226,7 @@ class Row {  // a row's columns one after the other
   Uuid uuid() { return rows_.uuid(row_, column_++); }
   WallTime time() { return rows_.time(row_, column_++); }
   std::optional<WallTime> optional_time() { return rows_.optional_time(row_, column_++); }
+  std::vector<std::string> texts() { return rows_.texts(row_, column_++); }
   Digest digest() { return digest_from(rows_.octets(row_, column_++)); }
 
  private:
@@ -227,6 +267,12 @@ Permit permit_of(const PgRows& rows, int i) {
   p.envelope_commit = row.text();
   p.approval_mac = row.text();
   p.policy_id = row.text();
+  p.pinned_provider = row.text();
+  p.avoid = row.text();
+  p.destination = row.text();
+  p.time_zone = row.text();
+  p.tags = row.texts();
+  p.is_urgent = row.flag();
   return p;
 }
 
@@ -234,6 +280,7 @@ class PgJournal : public Journal {
  public:
   PgJournal(Loop& loop, const Clock& clock, Random& random, Log& log, JournalOptions options)
       : loop_(loop), clock_(clock), log_(log), options_(std::move(options)) {
+    options_.postgres.statement_timeout_ms = kStatementMs;
     PgPipeline::Handlers handlers{[this] { changed(); }, [this](const std::string& why) { report(why); }};
     for (int i = 0; i < options_.connections; i++)
       connections_.push_back(std::make_unique<PgPipeline>(loop, random, options_.postgres, statements(), handlers));
@@ -252,8 +299,7 @@ class PgJournal : public Journal {
              std::function<void(Result<std::vector<Present>>)> done) override;
   void open_permits(std::vector<Uuid> ids, bool only_mine,
                     std::function<void(Result<std::vector<Permit>>)> done) override;
-  void claim_due(int count_max, std::vector<std::string> closed_lanes,
-                 std::function<void(Result<std::vector<PermitRequest>>)> done) override;
+  void claim_due(DueQuery query, std::function<void(Result<std::vector<DueClaim>>)> done) override;
 
  private:
   void changed() {
@@ -296,7 +342,7 @@ class PgJournal : public Journal {
   Loop& loop_;
   const Clock& clock_;
   Log& log_;
-  const JournalOptions options_;
+  JournalOptions options_;
   std::function<void(bool)> changed_;
   bool was_up_ = false, is_reported_ = false;
   std::vector<std::unique_ptr<PgPipeline>> connections_;  // last: gone before what their handlers use
@@ -306,8 +352,8 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
   PgArray id(PgType::uuid), no(PgType::int2), outcome(PgType::int2), reason(PgType::text), reference(PgType::text),
       code(PgType::text), status_code(PgType::int2), parts(PgType::int2), started(PgType::timestamptz),
       finished(PgType::timestamptz), status(PgType::int2), failure(PgType::text), counted(PgType::boolean),
-      proven(PgType::boolean), next(PgType::timestamptz), head(PgType::bytea), event(PgType::uuid),
-      canon(PgType::bytea), leaf(PgType::bytea), provider(PgType::text), action(PgType::text);
+      proven(PgType::boolean), delay(PgType::int8), head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea),
+      leaf(PgType::bytea), provider(PgType::text), action(PgType::text), avoid(PgType::text), named(PgType::boolean);
   for (const auto& r : rows) {
     id.add(r.id.view());
     no.add_short(r.attempt_no);
@@ -323,21 +369,20 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
     failure.add(r.failure_reason);
     counted.add_flag(r.is_counted);
     proven.add_flag(r.is_proven);
-    if (r.next_due)
-      next.add_time(*r.next_due);
-    else
-      next.add_no_time();
+    delay.add_long(r.next_delay_ms.value_or(-1));
     head.add(view(r.head.leaf));
     event.add(r.entry.event_id.view());
     canon.add(r.entry.canon);
     leaf.add(view(r.entry.leaf));
     provider.add(r.provider);
     action.add(r.entry.action);
+    avoid.add(r.next_avoid);
+    named.add_flag(r.is_named);
   }
   PgExchange::Call call{"result", {}};
-  for (auto* value :
-       {&id,      &no,      &outcome, &reason, &reference, &code,  &status_code, &parts, &started,  &finished, &status,
-        &failure, &counted, &proven,  &next,   &head,      &event, &canon,       &leaf,  &provider, &action})
+  for (auto* value : {&id,      &no,       &outcome, &reason,   &reference, &code,   &status_code, &parts,
+                      &started, &finished, &status,  &failure,  &counted,   &proven, &delay,       &head,
+                      &event,   &canon,    &leaf,    &provider, &action,    &avoid,  &named})
     call.values.push_back(value->bytes());
   return call;
 }
@@ -368,18 +413,38 @@ PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& in
   return call;
 }
 
+PgExchange::Call move_call(const std::vector<MoveRow>& rows) {
+  PgArray id(PgType::uuid), no(PgType::int2), lane(PgType::text), due_at(PgType::timestamptz),
+      send_until(PgType::timestamptz);
+  for (const auto& r : rows) {
+    id.add(r.id.view());
+    no.add_short(r.attempt_no);
+    lane.add(r.lane);
+    due_at.add_time(r.due_at);
+    if (r.send_until)
+      send_until.add_time(*r.send_until);
+    else
+      send_until.add_no_time();
+  }
+  const Span span = span_of(rows, [](const MoveRow& r) { return r.id; });
+  return {"move",
+          {id.bytes(), no.bytes(), lane.bytes(), due_at.bytes(), send_until.bytes(), std::string(span.low.view()),
+           std::string(span.high.view())}};
+}
+
 PgExchange::Call permit_call(const std::vector<PermitRequest>& requests, const JournalOptions& options) {
-  PgArray id(PgType::uuid), lane(PgType::text), provider(PgType::text), why(PgType::text);
+  PgArray id(PgType::uuid), lane(PgType::text), provider(PgType::text), why(PgType::text), choice(PgType::boolean);
   for (const auto& r : requests) {
     id.add(r.id.view());
     lane.add(r.lane);
     provider.add(r.provider);
     why.add(r.route_reason);
+    choice.add_flag(r.has_choice);
   }
   const Span span = span_of(requests, [](const PermitRequest& r) { return r.id; });
   return {"permit",
           {id.bytes(), lane.bytes(), provider.bytes(), why.bytes(), std::string(options.epoch.view()), options.instance,
-           std::string(span.low.view()), std::string(span.high.view())}};
+           std::string(span.low.view()), std::string(span.high.view()), choice.bytes()}};
 }
 
 void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done) {
@@ -387,10 +452,12 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
   auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   std::sort(batch.results.begin(), batch.results.end(), by_id);
   std::sort(batch.ends.begin(), batch.ends.end(), by_id);
+  std::sort(batch.moves.begin(), batch.moves.end(), by_id);
   std::sort(batch.permits.begin(), batch.permits.end(), by_id);
   auto exchange = std::make_unique<PgExchange>();
   if (!batch.results.empty()) exchange->calls.push_back(result_call(batch.results));
   if (!batch.ends.empty()) exchange->calls.push_back(end_call(batch.ends, options_.instance));
+  if (!batch.moves.empty()) exchange->calls.push_back(move_call(batch.moves));
   if (!batch.permits.empty()) exchange->calls.push_back(permit_call(batch.permits, options_));
   struct State {
     BatchReply reply;
@@ -408,6 +475,8 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
         state->answered.push_back(state->reply.permits.back().id);
       } else {
         state->written.push_back(rows.uuid(i, 0));
+        if (std::strcmp(statement, "result") != 0) continue;
+        if (const auto next = rows.optional_time(i, 1)) state->reply.next_due.emplace_back(rows.uuid(i, 0), *next);
       }
     }
   };
@@ -490,19 +559,24 @@ void PgJournal::open_permits(std::vector<Uuid> ids, bool only_mine,
       std::move(done));
 }
 
-void PgJournal::claim_due(int count_max, std::vector<std::string> closed_lanes,
-                          std::function<void(Result<std::vector<PermitRequest>>)> done) {
-  PgArray lanes(PgType::text);
-  for (const auto& lane : closed_lanes) lanes.add(lane);
+void PgJournal::claim_due(DueQuery query, std::function<void(Result<std::vector<DueClaim>>)> done) {
+  PgArray shards(PgType::int2), lanes(PgType::text), priorities(PgType::int2), held(PgType::uuid);
+  for (const int shard : query.shards) shards.add_short(shard);
+  for (const auto& lane : query.lanes) lanes.add(lane);
+  for (size_t i = 0; i < kPriorities.size(); i++)
+    if (!query.closed_priorities[i]) priorities.add_short(static_cast<int>(kPriorities[i]));
+  for (const auto& id : query.held) held.add(id.view());
   std::string count;
-  append_u64(count, static_cast<uint64_t>(count_max));
-  ask<PermitRequest>(
-      {"claim", {count, lanes.bytes()}},
+  append_u64(count, static_cast<uint64_t>(query.count_max));
+  ask<DueClaim>(
+      {"claim", {shards.bytes(), lanes.bytes(), priorities.bytes(), held.bytes(), count}},
       [](Row row) {
-        PermitRequest r;
+        DueClaim r;
         r.id = row.uuid();
+        r.priority = static_cast<Priority>(row.number());
         r.lane = row.text();
-        r.provider = row.text();
+        r.pinned_provider = row.text();
+        r.avoid = row.text();
         return r;
       },
       std::move(done));

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
+
 namespace signet {
 namespace {
 
-constexpr int64_t kReconnectMsMin = 50, kReconnectMsMax = 2000;
-constexpr int64_t kAnswerMarginMs = 5000;
+constexpr int64_t kReconnectMsMin = 50, kReconnectMsMax = 500;
+constexpr int64_t kAnswerMarginMs = 1000;
 
 const char* text_of(const PGresult* result, int field, const char* otherwise) {
   const char* text = PQresultErrorField(result, field);
@@ -43,12 +45,14 @@ void PgPipeline::connect() {
   // Generic plans without sequential scans: plans are made once, maybe while a table is empty (store/pg_journal.cc).
   const std::string settings = "-c statement_timeout=" + std::to_string(options_.statement_timeout_ms) +
                                " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+  // No longer than an answer is waited for.
+  const std::string unacknowledged_ms = std::to_string(options_.statement_timeout_ms + kAnswerMarginMs);
   const char* names[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "dbname",
                          "password",        "application_name",    "options",          "client_encoding",  nullptr};
   const char* values[] = {"10",
                           "5",
                           "3",
-                          "15000",
+                          unacknowledged_ms.c_str(),
                           options_.url.c_str(),
                           password.empty() ? nullptr : password.c_str(),
                           options_.application_name.c_str(),
@@ -176,6 +180,7 @@ void PgPipeline::start(std::unique_ptr<PgExchange> exchange) {
   }
   PQpipelineSync(pg_);
   flush();
+  SIGNET_CRASH_POINT(batch_written);
 }
 
 void PgPipeline::read() {

@@ -105,11 +105,7 @@ http::Response post_acknowledge_alert(Context& context) {
   const Uuid id = context.path_id();
   context.concerns(id, "alert");
   must_be_allowed(context, Action::administer);
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   auto alert = context.must(lock_alert(context.tx(), id));
   if (!alert) context.refuse({.code = Code::not_found, .title = "There is no alert with this id"});
   if (state_of(*alert) != AlertState::open)

@@ -21,6 +21,7 @@
 #include "store/pg_session.h"
 
 namespace signet {
+class DuePlan;
 struct Receivers;
 class Tasks;
 struct BundleSource;
@@ -64,6 +65,7 @@ struct ApiServices {
   std::function<void(std::string_view reason)> alarm = {};  // a person should look: logged and counted by reason
   Tasks* tasks = nullptr;                                   // null: none are taken, for tests of other things
   const BundleSource* bundles = nullptr;                    // null: no evidence is given, likewise
+  const DuePlan* due_plan = nullptr;                        // never null where messages are approved
   const Receivers* receivers = nullptr;                     // whom the configuration names; null: nobody
 };
 

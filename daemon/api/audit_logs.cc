@@ -124,7 +124,7 @@ Json entry_json(Context& context, const EntryRow& row, Contents& contents, bool 
       out["editHistory"] = edits_at(context, *row.message_id, *content, at);
     }
   }
-  if (out["action"] == "external_note") {
+  if (out.value("detail", Json::object()).contains("noteCommit")) {
     const bool is_open = !row.message_id || contents.of(*row.message_id) != nullptr;
     if (is_open || out["actor"].value("id", "") == context.user_id().text())
       out["note"] = text_of(note_text(context, row.event_id));
@@ -217,13 +217,8 @@ http::Response post_audit_logs(Context& context) {
   Event event = new_event(context, "external_note");
   const Uuid event_id = event.id;
   if (message_id) visible_message(context, *message_id);
-  const SealingKey key = sealing_key(context, message_id, event.at);
-  const std::string salt = make_salt(context.services.random);
-  NoteRow note{event_id, message_id, key.sealed_by, {}};
-  note.sealed = seal_note(context.services.keyring, key.key, event_id, salt, text);
-  event.detail = {{"noteCommit", to_hex(view(hmac_sha256(salt, text)))}};
+  add_note(context, event, message_id, text);
   context.must(insert_entry(context.tx(), beside(std::move(event), message_id.value_or(Uuid{}))));
-  context.must(insert_note(context.tx(), note));
   return context.commit(http::json(201, "{\"id\":\"" + event_id.text() + "\",\"action\":\"external_note\"}"));
 }
 

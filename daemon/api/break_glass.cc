@@ -118,11 +118,7 @@ http::Response post_review_break_glass(Context& context) {
   const Uuid id = context.path_id();
   context.concerns(id, "break_glass");
   if (!is_overseer(context)) context.refuse({.code = Code::forbidden, .reason = "ROLE"});
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   auto row = context.must(lock_break_glass(context.tx(), id));
   if (!row) context.refuse({.code = Code::not_found, .title = "There is no break-glass with this id"});
   if (row->user_id == context.user_id())

@@ -65,11 +65,7 @@ http::Response post_claim(Context& context) {
 
 http::Response post_release(Context& context) {
   context.only_query({});
-  if (!context.request.body.empty()) {
-    ReadBody body = context.body();
-    Members(body.root, "", body.faults).finish();
-    context.refuse_faults(body.faults);
-  }
+  context.no_members();
   const MessageRow row = reviewable_message(context);
   check_claim(context, row);
   context.must(write_claim(context.tx(), row.id, context.user_id(), std::nullopt));

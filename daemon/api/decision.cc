@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/crash_point.h"
 #include "daemon/api/edits.h"
 #include "daemon/api/events.h"
 #include "daemon/api/message_rights.h"
 #include "daemon/api/own_signature.h"
 #include "daemon/api/provenance.h"
 #include "daemon/api/views.h"
+#include "daemon/delivery/due_plan.h"
 #include "message/lifecycle.h"
 #include "message/policy.h"
 #include "store/integrity.h"
@@ -213,27 +215,6 @@ ApprovalRow approval_of(Context& context, const Review& review, const Prepared& 
   return approval;
 }
 
-void write_due(Context& context, const MessageRow& row, int attempt_no, const std::string& lane, WallTime now,
-               std::vector<Hint>& hints) {
-  DueRow due;
-  due.message_id = row.id;
-  due.attempt_no = attempt_no;
-  due.priority = row.priority;
-  due.lane = lane;
-  const std::string author = row.author_id.text();
-  due.sender = author.substr(author.size() - 12);
-  due.due_at = std::max(now, row.scheduled_for.value_or(now));
-  due.send_until = row.expires_at;
-  context.must(insert_due(context.tx(), due));
-  Hint hint;
-  hint.id = row.id;
-  hint.priority = due.priority;
-  hint.lane = due.lane;
-  hint.sender = due.sender;
-  hint.due_at = due.due_at;
-  hints.push_back(hint);
-}
-
 void move(Context& context, MessageRow& row, StatusChange change, Event event, Status shown) {
   change.id = row.id;
   change.before = row.head;
@@ -432,15 +413,17 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
   change.approved_at = now;
   move(context, p.row, change, std::move(event), Status::approved);
   if (is_sent) {
-    const std::string lane = *context.services.routes.lane(p.row.kind, p.row.destination, p.row.tags);
     const int attempt_no = context.must(next_attempt_no(context.tx(), p.row.id));
+    const WallTime earliest = std::max(now, p.row.scheduled_for.value_or(now));
+    const DueRow due = *context.services.due_plan->row(due_facts(p.row), attempt_no, earliest);  // validated: a route
     Event queued = new_event(context, "queued");
     queued.envelope_commit = approval.envelope_commit;
-    queued.detail = {{"attemptNo", int64_t{attempt_no}}, {"lane", lane}};
+    queued.detail = {{"attemptNo", int64_t{attempt_no}}, {"lane", due.lane}};
     StatusChange to_queue;
     to_queue.status = next;
     move(context, p.row, to_queue, std::move(queued), next);
-    write_due(context, p.row, attempt_no, lane, now, hints);
+    context.must(insert_due(context.tx(), due));
+    hints.push_back({due.message_id, due.priority, due.lane, due.sender, due.due_at});
   }
   out.row = p.row;
   out.status = next;
@@ -448,6 +431,9 @@ Decided record(Context& context, const Review& review, Prepared& p, const Signed
 }
 
 void offer(Context& context, std::vector<Hint> hints) {
+  // The relay offers the others when their time comes near.
+  const WallTime last{context.services.clock.wall().us + kOfferAheadUs};
+  std::erase_if(hints, [last](const Hint& hint) { return hint.due_at > last; });
   if (!hints.empty() && context.services.offer) context.services.offer(std::move(hints));
 }
 
@@ -469,13 +455,16 @@ Decided decide(Context& context, const Review& review, MessageRow row) {
     context.must(use_statement(context.tx(), own->row.nonce, now));
     by = {review.signature, own->key};
   } else {
-    p.statement.at = now;
     p.statement.nonce = make_salt(context.services.random);
-    by = sign_for_caller(context, kApprovalPayloadType, canonical(p.statement));
+    by = sign_for_caller(context, kApprovalPayloadType, now, [&](WallTime at) {
+      p.statement.at = at;
+      return canonical(p.statement);
+    });
   }
   std::vector<Hint> hints;
   Decided out = record(context, review, p, by, now, hints);
   context.commit();
+  SIGNET_CRASH_POINT(approved);
   offer(context, std::move(hints));
   return out;
 }

@@ -10,7 +10,8 @@ Actor actor_of(const http::Request& request, const Principal* principal) {
   if (principal != nullptr) {
     actor.id = principal->user.id.text();
     actor.role = name(principal->user.role);
-    actor.session = (principal->session ? principal->session->id : principal->token.id).text();
+    const Uuid& by = principal->session ? principal->session->id : principal->token.id;
+    if (!by.is_nil()) actor.session = by.text();
   }
   actor.ip = request.peer_address;
   if (const auto agent = request.header("user-agent")) actor.ua_hash = to_hex(view(sha256(*agent)));

@@ -32,6 +32,7 @@ http::Response get_provenance(Context& context);
 http::Response get_letter_provenance(Context& context);
 // cancel.cc
 http::Response post_cancel(Context& context);
+http::Response post_cancel_many(Context& context);
 // audit_logs.cc
 http::Response get_audit_logs(Context& context);
 http::Response post_audit_logs(Context& context);
@@ -93,6 +94,23 @@ http::Response post_legal_hold(Context& context);
 http::Response delete_legal_hold(Context& context);
 http::Response post_purge(Context& context);
 http::Response post_disclosures(Context& context);
+// queues.cc
+http::Response get_queues(Context& context);
+http::Response post_pause_queue(Context& context);
+http::Response post_resume_queue(Context& context);
+// providers.cc
+http::Response get_providers(Context& context);
+http::Response post_pause_provider(Context& context);
+http::Response post_resume_provider(Context& context);
+// dead_letters.cc
+http::Response get_dead_letters(Context& context);
+http::Response post_requeue_dead_letters(Context& context);
+http::Response post_requeue(Context& context);
+// resolve.cc
+http::Response post_resolve(Context& context);
+// status_webhooks.cc
+http::Response get_status_webhooks(Context& context);
+http::Response post_retry_status_notice(Context& context);
 // system.cc
 http::Response get_health(Context& context);
 http::Response get_readiness(Context& context);

@@ -1,6 +1,10 @@
 #include "daemon/api/note.h"
 
+#include "base/bytes.h"
+#include "daemon/api/content.h"
+#include "daemon/api/sealing_key.h"
 #include "message/envelope.h"
+#include "store/audit_entries.h"
 
 namespace signet::api {
 namespace {
@@ -11,9 +15,13 @@ std::string binding(const Uuid& event_id) { return seal_binding("audit.note", ev
 
 }  // namespace
 
-std::string seal_note(const Keyring& keyring, const Secret& key, const Uuid& event_id, std::string_view salt,
-                      std::string_view text) {
-  return keyring.seal_with(key, binding(event_id), std::string(salt) + std::string(text));
+void add_note(Context& context, Event& event, const std::optional<Uuid>& message_id, std::string_view text) {
+  const SealingKey key = sealing_key(context, message_id, event.at);
+  const std::string salt = make_salt(context.services.random);
+  NoteRow note{event.id, message_id, key.sealed_by, {}};
+  note.sealed = context.services.keyring.seal_with(key.key, binding(event.id), salt + std::string(text));
+  event.detail.emplace_back("noteCommit", to_hex(view(hmac_sha256(salt, text))));
+  context.must(insert_note(context.tx(), note));
 }
 
 std::string open_note(const Secret& key, const Uuid& event_id, std::string_view sealed) {

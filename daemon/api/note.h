@@ -1,17 +1,21 @@
-// The words of an external_note, sealed beside its event with a salt, which its commitment needs.
+// What somebody wrote about an event (an external_note, a resolve), sealed beside it with a salt, which its commitment
+// needs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "audit/event.h"
 #include "base/ids.h"
 #include "base/secret.h"
+#include "daemon/api/router.h"
 #include "store/keyring.h"
 
 namespace signet::api {
 
-std::string seal_note(const Keyring& keyring, const Secret& key, const Uuid& event_id, std::string_view salt,
-                      std::string_view text);
+// Writes the words under the message's key, or the day's, and their commitment into the event's detail.
+void add_note(Context& context, Event& event, const std::optional<Uuid>& message_id, std::string_view text);
 std::string open_note(const Secret& key, const Uuid& event_id, std::string_view sealed);  // empty: it does not open
 
 }  // namespace signet::api

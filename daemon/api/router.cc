@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/access/sessions.h"
+#include "daemon/api/callback_ledger.h"
 #include "daemon/api/events.h"
 #include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
@@ -87,6 +88,13 @@ ReadBody Context::body() const {
   ReadBody body = read_json(request.body);
   refuse_faults(body.faults);
   return body;
+}
+
+void Context::no_members() const {
+  if (request.body.empty()) return;
+  ReadBody read = body();
+  Members(read.root, "", read.faults).finish();
+  refuse_faults(read.faults);
 }
 
 void Context::refuse_faults(const std::vector<Fault>& faults) const {
@@ -174,6 +182,7 @@ Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
     : services_(services),
       rows_(std::move(rows)),
       throttled_(std::make_unique<Throttled>()),
+      callback_ledger_(std::make_unique<CallbackLedger>(services.pool, services.keyring)),
       agents_(std::make_unique<UserAgents>()) {}
 
 Router::~Router() = default;
@@ -184,6 +193,7 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
     Context context(request, services_);
     context.values_ = values;
     context.throttled_ = throttled_.get();
+    context.callback_ledger_ = callback_ledger_.get();
     try {
       identify(context, row, passage);
       try {
@@ -366,6 +376,30 @@ std::vector<RouteRow> admin_routes() {
        true},
       {"POST", "/api/messages/{id}/cancel", "cancel", caller, write, {"cancelled", "cancel_requested"}, post_cancel},
       {"POST",
+       "/api/messages/cancel",
+       "cancel_many",
+       caller,
+       write,
+       {"cancelled", "cancel_requested", "bulk_cancelled"},
+       post_cancel_many},
+      {"POST", "/api/messages/{id}/requeue", "requeue", caller, write, {"requeue"}, post_requeue},
+      {"POST", "/api/messages/{id}/resolve", "resolve", caller, write, {"resolve"}, post_resolve},
+      {"GET", "/api/queues", "read_queues", caller, read, {}, get_queues},
+      {"POST", "/api/queues/{priority}/pause", "pause_queue", caller, write, {"paused"}, post_pause_queue},
+      {"POST", "/api/queues/{priority}/resume", "resume_queue", caller, write, {"resumed"}, post_resume_queue},
+      {"GET", "/api/providers", "read_providers", caller, read, {}, get_providers},
+      {"POST", "/api/providers/{name}/pause", "pause_provider", caller, write, {"paused"}, post_pause_provider},
+      {"POST", "/api/providers/{name}/resume", "resume_provider", caller, write, {"resumed"}, post_resume_provider},
+      {"GET", "/api/dead-letters", "list_dead_letters", caller, read, {"messages_listed"}, get_dead_letters},
+      {"POST",
+       "/api/dead-letters/requeue",
+       "requeue_dead_letters",
+       caller,
+       write,
+       {"requeue_requested"},
+       post_requeue_dead_letters,
+       true},
+      {"POST",
        "/api/message-workflow/submit-for-review",
        "submit_for_review",
        caller,
@@ -465,6 +499,20 @@ std::vector<RouteRow> admin_routes() {
        write,
        {"report_schedule_ended"},
        delete_report_schedule},
+      {"GET",
+       "/api/status-webhooks",
+       "list_status_webhooks",
+       caller,
+       read,
+       {"status_webhooks_listed"},
+       get_status_webhooks},
+      {"POST",
+       "/api/status-webhooks/{id}/retry",
+       "retry_status_notice",
+       caller,
+       write,
+       {"status_notice_retried"},
+       post_retry_status_notice},
       {"GET", "/api/alerts", "list_alerts", caller, read, {"alerts_listed"}, get_alerts},
       {"POST", "/api/alerts", "test_alert", caller, write, {"alert_tested"}, post_alerts, true},
       {"POST",

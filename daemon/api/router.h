@@ -40,6 +40,7 @@ struct Again {  // thrown where running the handler again may help
 
 struct Passage;
 
+class CallbackLedger;
 class UserAgents;
 
 class Context {
@@ -56,7 +57,8 @@ class Context {
   Uuid path_id() const;                                                                // "{id}"; else 404
   void only_query(std::initializer_list<std::string_view> names) const;                // else 400
 
-  ReadBody body() const;  // the request's, as JSON; 415 if it says to be something else, 400 if it is none
+  ReadBody body() const;    // the request's, as JSON; 415 if it says to be something else, 400 if it is none
+  void no_members() const;  // of a request that takes none, with or without a body: else as body(), or 400
   void refuse_faults(const std::vector<Fault>& faults) const;  // 400 if there are any
   // Holds If-Match against the version (RFC 9110 section 13.1.1): 412 if it names another, 428 if it is missing and
   // `is_required`.
@@ -90,6 +92,7 @@ class Context {
   void roll_back() { tx_.reset(); }
 
   Throttled* throttled() const { return throttled_; }  // null outside of a router
+  CallbackLedger& callback_ledger() const { return *callback_ledger_; }
   void called_by(Principal principal) { principal_ = std::move(principal); }
   void keep_reply_as(KeptReply row) { keep_ = std::move(row); }  // for commit(): everything but the reply
 
@@ -104,6 +107,7 @@ class Context {
   std::optional<Principal> principal_;
   std::optional<KeptReply> keep_;
   Throttled* throttled_ = nullptr;
+  CallbackLedger* callback_ledger_ = nullptr;
   Uuid object_id_;
   std::string object_type_ = "message";
 };
@@ -139,6 +143,7 @@ class Router {
   const ApiServices& services_;
   std::vector<RouteRow> rows_;
   const std::unique_ptr<Throttled> throttled_;
+  const std::unique_ptr<CallbackLedger> callback_ledger_;
   const std::unique_ptr<UserAgents> agents_;
 };
 

@@ -1,6 +1,7 @@
 // Signing in a caller's name with the key that the daemon keeps for them.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ struct SignedStatement {
 };
 
 // In the handler's transaction; enrols a key, with its event, for who has none. 403 STEP_UP_REQUIRED unless may_sign().
-SignedStatement sign_for_caller(Context& context, std::string_view payload_type, std::string payload);
+// `payload` is asked for with the moment of signing: `now`, or the key's first, where another daemon has just made it.
+SignedStatement sign_for_caller(Context& context, std::string_view payload_type, WallTime now,
+                                const std::function<std::string(WallTime at)>& payload);
 
 }  // namespace signet::api

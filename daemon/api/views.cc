@@ -39,6 +39,7 @@ Json metadata(const MessageRow& m) {
   out["purpose"] = text_of(m.purpose);
   out["tags"] = m.tags;
   out["timeZone"] = text_of(m.time_zone);
+  out["urgent"] = m.is_urgent;
   out["createdAt"] = rfc3339(m.created_at);
   out["submittedAt"] = time_of(m.submitted_at);
   out["approvedAt"] = time_of(m.approved_at);

@@ -1,10 +1,9 @@
 // POST /webhooks/{provider}: verify the signature on the raw bytes, keep what was told in the ledger, COMMIT, then 2xx.
 // What it means for a message is decided later (daemon/delivery).
+#include "base/crash_point.h"
+#include "daemon/api/callback_ledger.h"
 #include "daemon/api/events.h"
 #include "daemon/api/handlers.h"
-#include "daemon/api/sealing_key.h"
-#include "message/envelope.h"
-#include "store/callbacks.h"
 
 namespace signet::api {
 namespace {
@@ -55,7 +54,8 @@ std::string snake_case(std::string_view text) {
   context.refuse({.code = Code::bad_signature});
 }
 
-bool keep(Context& context, const std::string& provider, const Receipt& receipt, const CallbackRequest& callback) {
+ToldCallback told(Context& context, const std::string& provider, const Receipt& receipt,
+                  const CallbackRequest& callback) {
   CallbackRow row;
   row.id = context.services.ids.next();
   row.provider = provider;
@@ -67,11 +67,7 @@ bool keep(Context& context, const std::string& provider, const Receipt& receipt,
   row.provider_code = receipt.provider_code;
   row.is_partial = receipt.is_partial;
   row.received_at = callback.received_at;
-  SealingKey key = sealing_key(context, receipt.message_id, callback.received_at);
-  row.sealed_by = std::move(key.sealed_by);
-  row.sealed =
-      context.services.keyring.seal_with(key.key, seal_binding("callback", row.id, 0, "sealed"), callback.body);
-  return context.must(insert_callback(context.tx(), row));
+  return {std::move(row), callback.body};
 }
 
 }  // namespace
@@ -94,10 +90,11 @@ http::Response post_webhook(Context& context) {
         {{"provider", name}, {"reason", receipts.error().text}, {"request_id", context.request.request_id}});
     context.refuse({.code = Code::unreadable_callback});
   }
-  bool is_new = false;
-  for (const auto& receipt : *receipts) is_new = keep(context, name, receipt, callback) || is_new;
-  if (!receipts->empty()) context.commit();
-  if (is_new && context.services.callbacks_came) context.services.callbacks_came();
+  std::vector<ToldCallback> all;
+  for (const auto& receipt : *receipts) all.push_back(told(context, name, receipt, callback));
+  const int added = all.empty() ? 0 : context.must(context.callback_ledger().keep(std::move(all)));
+  SIGNET_CRASH_POINT(callback_stored);
+  if (added > 0 && context.services.callbacks_came) context.services.callbacks_came();
   http::Response done;
   done.status = 204;
   return done;

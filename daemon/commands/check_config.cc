@@ -58,6 +58,8 @@ class ProviderCheck {
       settings.secrets.emplace(key, std::move(*secret));
     }
     auto made = info.make(settings);
+    if (made)
+      if (auto rules = doubt_rules(**made, settings); !rules) made = rules.error();
     if (made) return std::move(*made);
     // `provider "name": key: what is wrong`
     std::string text = made.error().text;
@@ -110,6 +112,8 @@ ProviderSettings provider_settings(const Config::Provider& provider) {
   ProviderSettings settings;
   settings.name = provider.name;
   settings.adapter = provider.adapter;
+  settings.in_doubt = provider.in_doubt;
+  settings.key_life_ms = provider.key_life_s * int64_t{1000};
   settings.values = provider.values;
   return settings;
 }

@@ -55,6 +55,12 @@ struct SendOptions {
 };
 int send_one(const Config& config, const SendOptions& options);
 
+struct ImportOptions {
+  std::string file, token_file;
+  std::string ca_file;  // likewise
+};
+int import_messages(const Config& config, const ImportOptions& options);
+
 struct SandboxOptions {
   std::string http = "127.0.0.1:8425", smtp = "127.0.0.1:2525";
   std::string journal, account_sid, auth_token_file;

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "daemon/commands/commands.h"
+#include "daemon/intake/jwe.h"
 
 namespace signet {
 namespace {
@@ -61,6 +62,13 @@ int keygen(const Config& config) {
     auto log_key = make_log_key(config);
     if (!log_key) return fail(log_key.error());
     std::printf("The log's key, for witnesses and auditors: %s\n", log_key->name.vkey().c_str());
+  }
+  if (status == 0 && !config.secrets.intake_key_file.empty()) {
+    auto jwk = read_secret_file(config.secrets.intake_key_file);
+    auto intake_key = jwk ? IntakeKey::parse(*jwk) : Result<IntakeKey>(jwk.error());
+    if (!intake_key) return fail({intake_key.error().code, "secrets.intake_key_file: " + intake_key.error().text});
+    if (!intake_key->public_jwk().empty())
+      std::printf("What back ends seal to (signet:intake): %s\n", intake_key->public_jwk().c_str());
   }
   return status;
 }

@@ -1,8 +1,12 @@
 #include "daemon/delivery/callbacks.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
 
-#include "audit/callback.h"
+#include "base/crash_point.h"
+#include "daemon/evidence/callback_hash.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
 
@@ -10,126 +14,171 @@ namespace signet {
 namespace {
 
 constexpr int kBatch = 256;
+constexpr int64_t kLeaseMs = 10000;  // a daemon that dies in a batch holds it up for this long
 constexpr int64_t kAgainMs = 200, kAgainMsMax = 300000;
-constexpr int kTriesMax = 40;  // about two hours; then it stays in the ledger, unmatched
+constexpr int64_t kKeepMs = 72 * int64_t{3'600'000};  // then it stays in the ledger, unmatched
+
+bool suppresses(const CallbackRow& callback, const MessageRow& message) {
+  return callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained ||
+         (callback.kind == ReceiptKind::bounced && message.kind == Kind::email);
+}
+
+// The status that the receipt gives the message: rank decides, and no step, or one that is not legal, leaves it.
+Status status_after(const MessageView& view, int attempt_no, const CallbackRow& callback) {
+  const MessageRow& message = view.message;
+  if (callback.is_partial) return message.status;  // some parts only: it stays `sent`, on the worklist
+  // That an older attempt failed says nothing about the newer one; that it arrived does.
+  const bool is_failure = callback.kind == ReceiptKind::failed || callback.kind == ReceiptKind::bounced;
+  if (is_failure && attempt_no > 0 && attempt_no < view.newest_attempt_no()) return message.status;
+  const auto step = step_of(message.status, message.is_proven, message.kind, callback.kind);
+  return step ? after(message.status, *step).value_or(message.status) : message.status;
+}
 
 }  // namespace
 
-bool Callbacks::apply() {
-  if (!session_ || !session_->is_usable()) {
-    auto opened = PgSession::open(postgres_);
-    if (!opened) return false;
-    session_ = std::move(*opened);
-  }
-  const int count_max = careful_ > 0 ? 1 : kBatch;
-  PgTransaction tx(*session_);
-  auto taken = take_callbacks(tx, count_max);
-  if (!taken || taken->empty()) return false;
-  if (count_max == 1 && !tx.run("savepoint untouched")) return false;
-  // Messages are locked in one order, here as in every batch.
-  std::sort(taken->begin(), taken->end(), [](const CallbackRow& a, const CallbackRow& b) {
-    return std::tie(a.message_id, a.id) < std::tie(b.message_id, b.id);
-  });
-  for (const auto& callback : *taken) {
-    auto done = apply_one(tx, callback);
-    if (done) continue;
-    if (done.error().code == ErrorCode::unavailable) return false;
-    log_.warn("a callback could not be applied; it is tried again",
-              {{"callback_id", callback.id.text()}, {"reason", done.error().text}});
-    if (count_max > 1) {
-      careful_ = kBatch;  // one by one, so that it holds up no other
-      return true;
-    }
-    (void)tx.run("rollback to savepoint untouched");
-    if (!postpone_callback(tx, callback.id, kAgainMsMax).ok()) return false;
-  }
-  if (careful_ > 0) careful_--;
-  if (!tx.commit().ok()) return false;
-  return careful_ > 0 || taken->size() == kBatch;
-}
-
-Result<void> Callbacks::apply_one(PgTransaction& tx, const CallbackRow& callback) {
-  const std::optional<Uuid> id = callback.message_id;  // by echo: every adapter so far has one
-  auto keep = [&]() -> Result<void> {
-    if (callback.tries >= kTriesMax) {
-      log_.warn("a callback matches no message; it stays in the ledger",
-                {{"callback_id", callback.id.text()}, {"provider", callback.provider}});
-      return finish_callback(tx, callback.id);
-    }
-    const int64_t delay = std::min(kAgainMs << std::min(callback.tries, 20), kAgainMsMax);
-    return postpone_callback(tx, callback.id, delay);
-  };
-  if (!id) return keep();
-  auto message = lock_message(tx, *id);
-  if (!message) return message.error();
-  if (!message->has_value()) return keep();
-  // Before our own result there is nothing to confirm; the result, or the reconciler's doubt, is on its way.
-  auto known = has_result(tx, *id, callback.attempt_no);
-  if (!known) return known.error();
-  if (callback.attempt_no > 0 && !*known) return keep();
-  auto done = confirm(tx, callback, **message);
-  if (!done) return done;
-  return finish_callback(tx, callback.id);
-}
-
-Result<void> Callbacks::confirm(PgTransaction& tx, const CallbackRow& callback, const MessageRow& message) {
-  const WallTime now = clock_.wall();
-  if (callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained) {
-    auto done = suppress(tx, ids_.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider);
-    if (!done) return done;
-  }
-  auto step = step_of(message.status, message.is_proven, message.kind, callback.kind);
-  if (callback.is_partial) step.reset();  // some parts only: it stays `sent`, on the worklist
-  // That an older attempt failed says nothing about the newer one; that it arrived does.
-  if (callback.kind == ReceiptKind::failed || callback.kind == ReceiptKind::bounced) {
-    auto newest = newest_attempt_no(tx, message.id);
-    if (!newest) return newest.error();
-    if (callback.attempt_no > 0 && callback.attempt_no < *newest) step.reset();
-  }
-  // No step, or one that is not legal from here, leaves the status as it is.
-  const Status status = step ? after(message.status, *step).value_or(message.status) : message.status;
+std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, const CallbackRow& callback,
+                                     IdSource& ids, const std::string& instance) {
+  const MessageRow& message = view.message;
+  if (attempt_no > 0 && !view.has_result(attempt_no)) return std::nullopt;
+  MessageChange change;
+  change.ends_callback = callback.id;
+  if (suppresses(callback, message) && !message.recipient_key.empty())
+    change.suppression =
+        SuppressionRow{ids.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider};
+  const Status status = status_after(view, attempt_no, callback);
   const bool takes_effect = status != message.status;
-  ConfirmationRow row{ids_.next(), message.id,        callback.attempt_no,    callback.kind,
-                      callback.id, callback.provider, callback.provider_code, takes_effect,
-                      now};
-  auto inserted = insert_confirmation(tx, row);
-  if (!inserted) return inserted;
-  metrics_.add("signet_callbacks_total",
-               "provider=\"" + callback.provider + "\",verdict=\"" + (takes_effect ? "applied" : "recorded") + "\"");
-  if (!takes_effect) return {};
+  change.confirmation = ConfirmationRow{
+      ids.next(),   message.id, attempt_no, callback.kind, callback.id, callback.provider, callback.provider_code,
+      takes_effect, view.now};
+  if (!takes_effect) return change;
 
   Event event;
-  event.id = ids_.next();
-  event.at = now;
-  event.actor = {instance_, "daemon", "", "", ""};
+  event.id = ids.next();
+  event.at = view.now;
+  event.actor = {instance, "daemon", "", "", ""};
   event.action = status == Status::delivered ? "delivery_confirmed"
                  : status == Status::sent    ? "sent"
                                              : "delivery_failed";
   event.object = {"message", message.id.text(), message.head.n + 1, message.head.leaf};
   event.status = name(status);
-  event.callback_sha256 =
-      callback_sha256({callback.id, message.id, callback.provider, callback.event_id, callback.provider_reference,
-                       name(callback.kind), callback.provider_code, callback.attempt_no, callback.is_partial,
-                       callback.sealed_by, callback.sealed, callback.received_at});
-  event.detail = {{"attempt", static_cast<int64_t>(callback.attempt_no)}, {"provider", callback.provider}};
+  event.callback_sha256 = callback_hash(callback);
+  event.detail = {{"attempt", static_cast<int64_t>(attempt_no)}, {"provider", callback.provider}};
   if (status == Status::failed) {
     event.reason_code = callback.kind == ReceiptKind::bounced ? "bounced" : "undelivered";
     event.detail.emplace_back("final", true);
     if (!callback.provider_code.empty()) event.detail.emplace_back("providerCode", callback.provider_code);
   }
-  StatusChange change;
-  change.id = message.id;
-  change.status = status;
-  change.before = message.head;
-  change.entry = entry_of(event, message.id);
-  change.confirmed_at = callback.received_at;
-  if (message.status == Status::in_doubt || message.status == Status::queued) change.sent_at = callback.received_at;
-  if (status == Status::failed) change.failure_reason = event.reason_code;
-  change.is_proven = true;
-  auto changed = change_status(tx, change);
-  if (!changed) return changed;
-  // A receipt for an attempt that was in doubt, or is being tried again, ends the trying.
-  return delete_due(tx, message.id);
+  StatusChange& moved = change.status.emplace();
+  moved.id = message.id;
+  moved.status = status;
+  moved.before = message.head;
+  moved.entry = entry_of(event, message.id);
+  moved.confirmed_at = callback.received_at;
+  if (message.status == Status::in_doubt || message.status == Status::queued) moved.sent_at = callback.received_at;
+  if (status == Status::failed) moved.failure_reason = event.reason_code;
+  moved.is_proven = true;
+  // A receipt for an attempt that was in doubt, or is being tried again, ends the trying. But the row of an attempt
+  // that somebody has a permit for stays until that has its result: by the row it is found, if its daemon dies.
+  change.ends_due = !view.due || view.attempt(view.due->attempt_no) == nullptr;
+  return change;
+}
+
+bool Callbacks::apply() {
+  auto taken = store_.take_callbacks(kBatch, kLeaseMs);
+  if (!taken || taken->empty()) return false;
+  SIGNET_CRASH_POINT(callbacks_taken);
+  postponed_.clear();
+  std::map<Uuid, std::vector<Matched>> waiting;  // by message, in the order in which they came
+  for (const auto& row : *taken) {
+    auto matched = match(row);
+    if (!matched) return false;
+    if (*matched)
+      waiting[(*matched)->message_id].push_back(std::move(**matched));
+    else
+      keep(row);
+  }
+  for (size_t n = 0;; n++) {
+    std::vector<Matched> round;
+    for (const auto& [id, callbacks] : waiting)
+      if (n < callbacks.size()) round.push_back(callbacks[n]);
+    if (round.empty()) break;
+    if (!apply_round(round)) return false;
+  }
+  if (!postponed_.empty() && !store_.postpone_callbacks(postponed_).ok()) return false;
+  return taken->size() == kBatch;
+}
+
+Result<std::optional<Callbacks::Matched>> Callbacks::match(const CallbackRow& row) {
+  if (row.message_id) return std::optional(Matched{*row.message_id, row.attempt_no, row});
+  if (row.provider_reference.empty()) return std::optional<Matched>();
+  auto found = store_.find_reference(row.provider, row.provider_reference);
+  if (!found) return found.error();
+  if (!*found) return std::optional<Matched>();
+  return std::optional(Matched{(*found)->first, (*found)->second, row});
+}
+
+bool Callbacks::apply_round(const std::vector<Matched>& round) {
+  std::vector<Uuid> ids;
+  std::map<Uuid, const Matched*> by_message;
+  for (const auto& callback : round) {
+    ids.push_back(callback.message_id);
+    by_message[callback.message_id] = &callback;
+  }
+  std::set<Uuid> early, effective;
+  auto changed = store_.change(ids, [&](const MessageView& view) {
+    const Matched& callback = *by_message[view.message.id];
+    auto change = confirm(view, callback.attempt_no, callback.row, ids_, instance_);
+    if (!change) early.insert(view.message.id);
+    if (change && change->status) effective.insert(view.message.id);
+    return change;
+  });
+  if (changed) SIGNET_CRASH_POINT(callback_committed);
+  if (!changed && changed.error().code == ErrorCode::unavailable) return false;
+  if (!changed && round.size() > 1) {  // one by one, so that a bad one holds up no other
+    for (const auto& callback : round)
+      if (!apply_round({callback})) return false;
+    return true;
+  }
+  if (!changed) {
+    log_.warn("a callback could not be applied; it is tried again",
+              {{"callback_id", round[0].row.id.text()}, {"reason", changed.error().text}});
+    postponed_.push_back({round[0].row.id, kAgainMsMax});
+    return true;
+  }
+  for (size_t i = 0; i < round.size(); i++) {
+    const CallbackRow& row = round[i].row;
+    switch ((*changed)[i]) {
+      case Changed::done:
+        count(row, effective.contains(ids[i]));
+        break;
+      case Changed::held:
+        postponed_.push_back({row.id, kAgainMs});
+        break;
+      case Changed::left:
+        if (!early.contains(ids[i])) break;  // another daemon applied it
+        [[fallthrough]];
+      default:
+        keep(row);
+    }
+  }
+  return true;
+}
+
+// For a message, or a result of ours, that may still come.
+void Callbacks::keep(const CallbackRow& callback) {
+  if (callback.age_ms < kKeepMs) {
+    postponed_.push_back({callback.id, std::min(kAgainMs << std::min(callback.tries, 20), kAgainMsMax)});
+    return;
+  }
+  log_.warn("a callback fits no message; it stays in the ledger",
+            {{"callback_id", callback.id.text()}, {"provider", callback.provider}});
+  if (store_.end_callback(callback.id).ok())
+    metrics_.add("signet_callbacks_total", "provider=\"" + callback.provider + "\",verdict=\"orphan\"");
+}
+
+void Callbacks::count(const CallbackRow& callback, bool takes_effect) {
+  metrics_.add("signet_callbacks_total",
+               "provider=\"" + callback.provider + "\",verdict=\"" + (takes_effect ? "applied" : "recorded") + "\"");
 }
 
 }  // namespace signet

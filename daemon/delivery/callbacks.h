@@ -2,43 +2,48 @@
 // our own result, or knows no message, is kept and tried again (design: engine, "Callbacks"). One thread.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "daemon/metrics.h"
-#include "store/callbacks.h"
-#include "store/messages.h"
+#include "store/engine_store.h"
 
 namespace signet {
 
+// What a receipt for this attempt changes of its message; 0: the adapter does not say which. None: before our own
+// result there is nothing to confirm.
+std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, const CallbackRow& callback,
+                                     IdSource& ids, const std::string& instance);
+
 class Callbacks {
  public:
-  Callbacks(PgOptions postgres, const Clock& clock, IdSource& ids, Log& log, Metrics& metrics, std::string instance)
-      : postgres_(std::move(postgres)),
-        clock_(clock),
-        ids_(ids),
-        log_(log),
-        metrics_(metrics),
-        instance_(std::move(instance)) {}
+  Callbacks(EngineStore& store, IdSource& ids, Log& log, Metrics& metrics, std::string instance)
+      : store_(store), ids_(ids), log_(log), metrics_(metrics), instance_(std::move(instance)) {}
   // Applies one batch. True: there may be more.
   bool apply();
 
  private:
-  Result<void> apply_one(PgTransaction& tx, const CallbackRow& callback);
-  Result<void> confirm(PgTransaction& tx, const CallbackRow& callback, const MessageRow& message);
+  struct Matched {
+    Uuid message_id;
+    int attempt_no = 0;
+    CallbackRow row;  // as it stands in the ledger
+  };
+  // By echo, else by the provider's reference. None: it knows no message.
+  Result<std::optional<Matched>> match(const CallbackRow& row);
+  // At most one callback a message. False: PostgreSQL is away.
+  bool apply_round(const std::vector<Matched>& round);
+  void keep(const CallbackRow& callback);
+  void count(const CallbackRow& callback, bool takes_effect);
 
-  const PgOptions postgres_;
-  const Clock& clock_;
+  EngineStore& store_;
   IdSource& ids_;
   Log& log_;
   Metrics& metrics_;
   const std::string instance_;
-  std::unique_ptr<PgSession> session_;
-  int careful_ = 0;  // callbacks still to be applied one by one, after a batch that failed
+  std::vector<Postponed> postponed_;  // of the batch in hand
 };
 
 }  // namespace signet

@@ -3,41 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "daemon/delivery/opener.h"
 
 namespace signet {
 namespace {
 
-constexpr int kClaimsMax = 4;           // under way at once: one fills the window while another travels
-constexpr int64_t kHoldMs = 4;          // how long a half-full batch waits while sends are under way
-constexpr int64_t kPollMs = 250;        // when no bell rings
-constexpr int64_t kTroubleMs = 200;     // before a batch is tried again that the server could not take
-constexpr int64_t kStopGraceMs = 2000;  // after the deadline: for the last results' COMMIT
+constexpr int kClaimsMax = 4;     // under way at once: one fills the window while another travels
+constexpr int kExpressPart = 16;  // an express claim takes at most this part of the window
+constexpr int64_t kHoldMs = 4;    // how long a half-full batch waits while sends are under way
 constexpr size_t kAcksMax = 256;
-
-template <class Queue>
-auto take_front(Queue& queue, size_t count) {
-  std::vector<typename Queue::value_type> out;
-  count = std::min(count, queue.size());
-  out.reserve(count);
-  for (size_t i = 0; i < count; i++) {
-    out.push_back(std::move(queue.front()));
-    queue.pop_front();
-  }
-  return out;
-}
-
-template <class Queue, class Items>
-void put_back(Queue& queue, const Items& items) {
-  queue.insert(queue.begin(), items.begin(), items.end());
-}
-
-Outcome outcome_of(OutcomeKind kind, std::string reason) {
-  Outcome out;
-  out.kind = kind;
-  out.reason = std::move(reason);
-  return out;
-}
+constexpr int64_t kSoonUs = 120'000'000;  // hints of what is due later are not kept in Redis
 
 }  // namespace
 
@@ -49,9 +25,13 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
       dispatcher_(std::move(dispatcher)),
       events_(parts.clock, parts.ids, settings_.instance),
       providers_(std::move(providers)),
+      refusals_{parts.routes, parts.plan, [this](const std::string& name) { return providers_.contains(name); }},
+      room_(settings_.window),
+      first_shard_(static_cast<int>(parts.random.below(kShards))),
+      heard_at_(parts.clock.tick()),
       hold_(parts.loop),
       poll_(parts.loop),
-      admission_(parts.loop),
+      wake_(parts.loop),
       renewal_(parts.loop),
       deadline_(parts.loop),
       trouble_(parts.loop) {
@@ -66,7 +46,13 @@ Delivery::Delivery(DeliveryParts parts, DeliverySettings settings, Admit admit, 
   parts_.metrics.set("signet_postgres_up", settings_.loop_label, 0);
   parts_.journal.on_change(
       [this](bool is_up) { parts_.metrics.set("signet_postgres_up", settings_.loop_label, is_up); });
-  poll_.repeat(kPollMs, [this] { dispatcher_.wake_all(); });
+  poll_.repeat(settings_.poll_ms, [this] {
+    dispatcher_.wake_all();
+    if (room_.for_all() < settings_.batch) dispatcher_.wake_all_express();
+    is_table_wanted_ = true;
+    if (is_silent_) spool_results();
+    parts_.metrics.set("signet_result_spool_rows", "", parts_.spool.waiting());
+  });
   // A lease that lapses only brings the hint back, which costs a refused permit; a third leaves two tries to renew.
   renewal_.repeat(settings_.lease_ms / 3, [this] { renew(); });
   parts_.loop.on_round([this] { pump(); });
@@ -79,11 +65,13 @@ Delivery::~Delivery() {
   parts_.journal.on_change({});
 }
 
-// Once a round of the loop, after all that came in. Batches form from what waits.
+// Once a round of the loop, after all that came in. Batches form from what waits; in each line critical goes first.
 void Delivery::pump() {
+  listen();         // while PostgreSQL does not answer, what has no permit is left to others
+  look_up();        // what was lost, moved or left behind is settled
   claim();          // hints out of Redis, or out of `due` while it is away
-  admit_claimed();  // lane, slot, rate: what is refused goes back and has cost no attempt
-  write_batch();    // permits and results in one transaction: only its COMMIT gives the right to send,
+  admit_claimed();  // lane, breaker, slot, rate: what is refused goes back and has cost no attempt
+  write_batches();  // permits and results in one transaction: only its COMMIT gives the right to send,
                     // and only a recorded result may be acknowledged, since a hint that is gone comes back by itself
                     // but a send that nobody recorded does not
   send_granted();   // open, check, send before the permit lapses
@@ -92,250 +80,328 @@ void Delivery::pump() {
 }
 
 void Delivery::claim() {
-  settle_unknown();
-  refresh_stale();
-  fetch_overdue();
-  if (is_stopping_ || !parts_.journal.is_up()) return;  // fail closed: no permits, so nothing to claim for
+  // Fail closed: no permits, or no place for their results, so nothing to claim for.
+  if (is_stopping_ || is_silent_ || !parts_.journal.is_up() || parts_.spool.is_full()) return;
   if (!parts_.queue.is_up()) return claim_without_redis();
-  const auto batch = static_cast<size_t>(settings_.batch);
-  while (claims_under_way_ < kClaimsMax && flights_.size() + static_cast<size_t>(claims_under_way_ + 1) * batch <=
-                                               static_cast<size_t>(settings_.window)) {
+  claim_express();
+  while (claims_under_way_ < kClaimsMax && room_.for_all() >= settings_.batch) {
     const auto shard = dispatcher_.next();
     if (!shard) return;
-    ClaimRequest request;
-    request.shard = *shard;
-    request.count_max = settings_.batch;
-    request.closed_lanes = closed_lanes();
-    request.lease_ms = settings_.lease_ms;
-    claims_under_way_++;
-    parts_.queue.claim(request,
-                       [this, shard = *shard, alive = std::weak_ptr(alive_)](Result<std::vector<Claimed>> claimed) {
-                         if (alive.expired()) return;
-                         claims_under_way_--;
-                         if (!claimed) return;  // on_change says that it is away
-                         dispatcher_.claimed(shard, static_cast<int>(claimed->size()));
-                         parts_.metrics.add("signet_claimed_total", "", static_cast<int64_t>(claimed->size()));
-                         for (auto& hint : *claimed) take_claimed(std::move(hint.lane), hint.id);
-                       });
+    start_claim(claim_of(*shard, settings_.batch), false);
   }
 }
 
-void Delivery::claim_without_redis() {
-  if (claims_under_way_ > 0 || !parts_.journal.has_room() || !dispatcher_.next()) return;
-  if (flights_.size() + static_cast<size_t>(settings_.batch) > static_cast<size_t>(settings_.window)) return;
-  claims_under_way_++;
-  parts_.journal.claim_due(settings_.batch, closed_lanes(),
-                           [this, alive = std::weak_ptr(alive_)](Result<std::vector<PermitRequest>> due) {
-                             if (alive.expired()) return;
-                             claims_under_way_--;
-                             if (!due) return;
-                             for (auto& row : *due) take_claimed(std::move(row.lane), row.id);
-                             if (static_cast<int>(due->size()) == settings_.batch) dispatcher_.wake(0);
-                           });
+// Over all shards that may have some, before anything else: critical. Where the room for all is used up, what the rest
+// of it is kept for: critical and high, and lanes other than the one that has its share.
+void Delivery::claim_express() {
+  const int count = std::clamp(settings_.window / kExpressPart, 1, settings_.batch);
+  while (express_under_way_ < kClaimsMax && room_.for_urgent() >= count) {
+    const auto shard = dispatcher_.next_express();
+    if (!shard) return;
+    ClaimRequest urgent = claim_of(*shard, count);
+    if (room_.for_all() >= settings_.batch) {
+      urgent.critical_only = true;
+    } else {
+      urgent.closed_priorities[2] = urgent.closed_priorities[3] = true;
+      if (const std::string* lane = room_.lane_over_share(); lane && room_.for_others() >= 2 * count) {
+        ClaimRequest others = claim_of(*shard, count);
+        others.closed_lanes.push_back(*lane);
+        start_claim(std::move(others), true);
+      }
+    }
+    start_claim(std::move(urgent), true);
+  }
 }
 
-void Delivery::take_claimed(std::string lane, const Uuid& id) {
-  if (flights_.contains(id)) return;  // a lapsed lease brought our own message back
-  auto flight = std::make_unique<Flight>();
-  flight->id = id;
-  flight->lane = std::move(lane);
-  flights_.emplace(id, std::move(flight));
-  if (is_stopping_) return finish(id, parts_.clock.wall());
-  claimed_[flights_[id]->lane].push_back(id);
-}
-
-// A lane that is paused, or that holds half the window already while another may want it.
-std::vector<std::string> Delivery::closed_lanes() const {
-  auto out = admit_.closed_lanes(parts_.clock.tick());
-  for (const auto& [lane, waiting] : claimed_)
-    if (waiting.size() >= static_cast<size_t>(settings_.window) / 2) out.push_back(lane);
+ClaimRequest Delivery::claim_of(int shard, int count_max) const {
+  ClaimRequest out;
+  out.shard = shard;
+  out.count_max = count_max;
+  out.closed_lanes = admit_.closed_lanes(parts_.clock.tick());
+  out.closed_priorities = admit_.closed_priorities();
+  out.lease_ms = settings_.lease_ms;
   return out;
 }
 
-void Delivery::admit_claimed() {
-  if (is_marked_) return give_back_unpermitted();
-  const Tick now = parts_.clock.tick();
-  std::optional<Tick> again_at;
-  for (auto& [lane, waiting] : claimed_) {
-    while (!waiting.empty()) {
-      Flight* flight = find(waiting.front());
-      if (!flight) {
-        waiting.pop_front();
-        continue;
-      }
-      const Admission admission = admit_.ask(lane, now);
-      if (admission.answer == Admission::Answer::busy) {
-        if (!again_at || admission.again_at < *again_at) again_at = admission.again_at;
-        break;
-      }
-      waiting.pop_front();
-      if (admission.answer == Admission::Answer::closed) {
-        finish(flight->id, WallTime{parts_.clock.wall().us + (admission.again_at.us - now.us)});
-        continue;
-      }
-      flight->provider = admission.provider;
-      flight->is_admitted = true;
-      admitted_.push_back({flight->id, lane, admission.provider, admission.reason});
-    }
+void Delivery::start_claim(ClaimRequest request, bool is_express) {
+  int& under_way = is_express ? express_under_way_ : claims_under_way_;
+  under_way++;
+  room_.reserve(request.count_max);
+  parts_.queue.claim(request, [this, shard = request.shard, reserved = request.count_max, is_express, &under_way,
+                               alive = std::weak_ptr(alive_)](Result<std::vector<Claimed>> claimed) {
+    if (alive.expired()) return;
+    under_way--;
+    room_.reserve(-reserved);
+    if (!claimed) return;  // on_change says that it is away
+    const int count = static_cast<int>(claimed->size());
+    if (!is_express)
+      dispatcher_.claimed(shard, count);
+    else if (count == reserved)
+      dispatcher_.wake_express(shard);
+    parts_.metrics.add("signet_claimed_total", "", count);
+    if (count > 0) SIGNET_CRASH_POINT(claim_answered);
+    for (auto& hint : *claimed) take_claimed(hint.id, hint.priority, std::move(hint.lane), "", "");
+  });
+}
+
+void Delivery::claim_without_redis() {
+  if (claims_under_way_ > 0 || !is_table_wanted_ || !parts_.journal.has_room()) return;
+  DueQuery query;
+  query.closed_priorities = admit_.closed_priorities();
+  query.count_max = std::min(settings_.batch, room_.for_all());
+  if (query.count_max == 0) {
+    query.closed_priorities[2] = query.closed_priorities[3] = true;
+    query.count_max = std::min(settings_.batch, room_.for_urgent());
   }
-  if (again_at && !admission_.is_active())
-    admission_.start(std::max<int64_t>(1, (again_at->us - now.us) / 1000), [] {});  // only wakes the loop
+  if (query.count_max <= 0) return;
+  for (int i = 0; i < kShards; i++)
+    if (const int shard = (first_shard_ + i) % kShards; shard % settings_.loops == settings_.loop)
+      query.shards.push_back(shard);
+  const auto closed = admit_.closed_lanes(parts_.clock.tick());
+  for (auto& lane : parts_.routes.lanes())
+    if (std::find(closed.begin(), closed.end(), lane) == closed.end()) query.lanes.push_back(std::move(lane));
+  query.held = sorted_ids(
+      [](const Flight& flight) { return !flight.has_outcome && flight.permit.verdict != PermitVerdict::granted; });
+  is_table_wanted_ = false;
+  claims_under_way_++;
+  room_.reserve(query.count_max);
+  parts_.journal.claim_due(std::move(query), [this, reserved = query.count_max,
+                                              alive = std::weak_ptr(alive_)](Result<std::vector<DueClaim>> due) {
+    if (alive.expired()) return;
+    claims_under_way_--;
+    room_.reserve(-reserved);
+    if (!due) return;
+    heard_at_ = parts_.clock.tick();
+    is_table_wanted_ = static_cast<int>(due->size()) == reserved;
+    if (!due->empty()) SIGNET_CRASH_POINT(due_claimed);
+    for (auto& row : *due)
+      take_claimed(row.id, row.priority, std::move(row.lane), std::move(row.pinned_provider), std::move(row.avoid));
+  });
 }
 
-bool Delivery::is_worth_a_batch() const {
-  const size_t waiting = results_.size() + ends_.size() + admitted_.size();
-  if (waiting == 0) return false;
-  return is_flushing_ || careful_ > 0 || waiting >= static_cast<size_t>(settings_.hold) || sends_under_way_ == 0;
+void Delivery::take_claimed(const Uuid& id, Priority priority, std::string lane, std::string pinned,
+                            std::string avoid) {
+  if (Flight* flight = find(id)) {  // a lapsed lease, or what was given back, came to us again
+    flight->is_look = flight->is_given_back = false;
+    return;
+  }
+  Flight& flight = add_flight(id, std::move(lane));
+  flight.priority = priority;
+  flight.pinned_provider = std::move(pinned);
+  flight.avoid = std::move(avoid);
+  if (is_stopping_ || is_silent_) return finish(id, server_now());
+  wait_for_admission(flight);
 }
 
-void Delivery::write_batch() {
-  while (!is_held_off_ && parts_.journal.has_room() && is_worth_a_batch()) {
-    const size_t cap = careful_ > 0 ? 1 : static_cast<size_t>(settings_.batch);
-    Batch batch;
-    batch.results = take_front(results_, cap);
-    if (careful_ == 0 || batch.results.empty()) batch.ends = take_front(ends_, cap);
-    if (careful_ == 0 || batch.results.size() + batch.ends.size() == 0) batch.permits = take_front(admitted_, cap);
-    if (careful_ > 0) careful_--;
+Flight& Delivery::add_flight(const Uuid& id, std::string lane) {
+  auto flight = std::make_unique<Flight>();
+  flight->id = id;
+  flight->lane = std::move(lane);
+  room_.enter(flight->lane);
+  return *flights_.emplace(id, std::move(flight)).first->second;
+}
+
+void Delivery::wait_for_admission(Flight& flight) {
+  claimed_[static_cast<size_t>(flight.priority) - 1][{flight.lane, flight.pinned_provider}].push_back(flight.id);
+}
+
+void Delivery::admit_claimed() {
+  if (is_stopping_ || is_silent_) return give_back_unpermitted();
+  const Tick now = parts_.clock.tick();
+  for (auto& ways : claimed_)
+    for (auto way = ways.begin(); way != ways.end();) {
+      admit_waiting(way->second, now);
+      way = way->second.empty() ? ways.erase(way) : std::next(way);
+    }
+}
+
+void Delivery::admit_waiting(Waiting& waiting, Tick now) {
+  while (!waiting.empty()) {
+    Flight& flight = *flights_.at(waiting.front());
+    const Admission admission = admit_.ask({flight.lane, flight.priority, flight.pinned_provider, flight.avoid}, now);
+    if (admission.answer == Admission::Answer::busy) return wake_at(admission.again_at);
+    waiting.pop_front();
+    if (admission.answer == Admission::Answer::closed) {
+      finish(flight.id, WallTime{server_now().us + (admission.again_at.us - now.us)});
+      continue;
+    }
+    // Of what is gone without a provider, which is only a look: at what is to become of it.
+    flight.provider = admission.provider;
+    flight.route_reason = admission.reason;
+    flight.has_choice = admission.has_choice;
+    flight.is_admitted = admission.answer == Admission::Answer::admitted;
+    SIGNET_CRASH_POINT(admitted);
+    ask_permit(flight);
+  }
+}
+
+void Delivery::ask_permit(Flight& flight) {
+  batches_.add({flight.id, flight.lane, flight.provider, flight.provider.empty() ? "" : flight.route_reason,
+                flight.has_choice, flight.priority});
+}
+
+void Delivery::write_batches() {
+  const auto is_worth_it = [this] {
+    return batches_.is_worth_writing(is_flushing_ ? 1 : static_cast<size_t>(settings_.hold), sends_under_way_ > 0);
+  };
+  while (!is_held_off_ && parts_.journal.has_room() && is_worth_it()) {
+    auto kept = std::make_shared<Batch>(batches_.take(static_cast<size_t>(settings_.batch)));
+    if (!kept->permits.empty()) SIGNET_CRASH_POINT(permit_unwritten);
+    if (!kept->results.empty()) SIGNET_CRASH_POINT(result_unwritten);
     batches_under_way_++;
-    auto kept = std::make_shared<Batch>(batch);
-    parts_.journal.write(std::move(batch), [this, kept, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
+    parts_.journal.write(*kept, [this, kept, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
       if (alive.expired()) return;
       batches_under_way_--;
       if (reply)
         on_written(*kept, std::move(reply));
       else
-        on_not_written(*kept, reply.error());
+        on_not_written(std::move(*kept), reply.error());
     });
   }
   is_flushing_ = false;
-  if (results_.size() + ends_.size() + admitted_.size() > 0 && parts_.journal.has_room() && !hold_.is_active())
+  if (batches_.size() > 0 && parts_.journal.has_room() && !hold_.is_active())
     hold_.start(kHoldMs, [this] { is_flushing_ = true; });
 }
 
 void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {
+  if (!reply->permits.empty()) SIGNET_CRASH_POINT(permit_committed);
+  if (!batch.results.empty()) SIGNET_CRASH_POINT(result_committed);
+  if (!batch.ends.empty()) SIGNET_CRASH_POINT(end_committed);
+  heard_at_ = parts_.clock.tick();
   std::vector<Uuid> stale = std::move(reply->stale);
   std::sort(stale.begin(), stale.end());
   auto is_stale = [&stale](const Uuid& id) { return std::binary_search(stale.begin(), stale.end(), id); };
+  for (const auto& [id, due_at] : reply->next_due)
+    if (Flight* flight = find(id)) flight->next_due = due_at;
+  auto leave = [this](const Uuid& id) {
+    if (Flight* flight = find(id)) finish(id, flight->next_due);
+  };
   for (const auto& row : batch.results) {
     if (is_stale(row.id))
       stale_.emplace_back(row.id, row.attempt_no);
     else
-      recorded(row.id);
+      leave(row.id);
   }
   // A stale end means that somebody changed the message meanwhile: the relay looks again.
-  for (const auto& row : batch.ends) finish(row.id, std::nullopt);
+  for (const auto& row : batch.ends) leave(row.id);
+  for (const auto& row : batch.moves) leave(row.id);
   for (auto& permit : reply->permits) on_permit(std::move(permit));
-}
-
-void Delivery::on_not_written(const Batch& batch, const Error& error) {
-  const int rows = static_cast<int>(batch.results.size() + batch.ends.size() + batch.permits.size());
-  if (error.code == ErrorCode::unavailable) {
-    // Results may be written twice, their gate holds; a permit may have been granted and must not be asked for again.
-    put_back(results_, batch.results);
-    put_back(ends_, batch.ends);
-    for (const auto& request : batch.permits) unknown_.push_back(request.id);
-    is_held_off_ = true;  // a full disk answers at once, again and again
-    trouble_.start(kTroubleMs, [this] { is_held_off_ = false; });
-    return;
-  }
-  if (error.code == ErrorCode::conflict || rows > 1) {  // a deadlock's victim; or one bad row among good ones
-    if (error.code != ErrorCode::conflict) careful_ = rows;
-    put_back(results_, batch.results);
-    put_back(ends_, batch.ends);
-    put_back(admitted_, batch.permits);
-    return;
-  }
-  const Uuid id = !batch.results.empty() ? batch.results[0].id
-                  : !batch.ends.empty()  ? batch.ends[0].id
-                                         : batch.permits[0].id;
-  parts_.metrics.add("signet_alarm", "reason=\"row_refused\"");
-  parts_.log.error("PostgreSQL refuses a delivery's row; its attempt will stand in doubt",
-                   {{"message_id", id.text()}, {"reason", error.text}});
-  finish(id, std::nullopt);
 }
 
 void Delivery::on_permit(Permit permit) {
   Flight* flight = find(permit.id);
   if (!flight) return;
   flight->permit = std::move(permit);
-  if (flight->permit.verdict != PermitVerdict::granted) return refuse(*flight);
+  const Permit& got = flight->permit;
+  if (got.permitted_at.us != 0) server_time_ = {got.written_at, got.permitted_at};
+  if (got.verdict != PermitVerdict::granted) return refuse(*flight);
   parts_.metrics.add("signet_permits_total", "verdict=\"granted\"");
-  if (is_marked_) {
-    flight->has_outcome = true;
-    flight->started_at = flight->finished_at = parts_.clock.wall();
-    flight->outcome = outcome_of(OutcomeKind::unsent, "shutdown");
-    return record(*flight);
-  }
-  granted_[flight->provider].push_back(flight->id);
+  flight->was_unknown = false;
+  flight->deadline = {got.written_at.us + settings_.permit_start_ms * 1000};
+  // The statement was written before it was permitted: so both lie within the limits by the database's clock too.
+  for (const auto& limit : {got.expires_at, got.send_until})
+    if (limit)
+      flight->deadline = std::min(flight->deadline, Tick{got.written_at.us + (limit->us - got.permitted_at.us)});
+  if (is_marked_) return end_as(*flight, OutcomeKind::unsent, "shutdown");
+  granted_[flight->provider][static_cast<size_t>(got.priority) - 1].push_back(flight->id);
 }
 
 void Delivery::refuse(Flight& flight) {
   parts_.metrics.add("signet_permits_total", "verdict=\"refused\"");
-  admit_.release(flight.provider);
-  flight.is_admitted = false;
-  switch (flight.permit.verdict) {
-    case PermitVerdict::cancel_requested:
-      return end(flight, Status::cancelled, "cancelled");
-    case PermitVerdict::expired:
-      return end(flight, Status::failed, "expired");
-    case PermitVerdict::suppressed:
-      return end(flight, Status::suppressed, "opted_out");
-    case PermitVerdict::not_yet:
-      return finish(flight.id, flight.permit.due_at);
-    case PermitVerdict::other_lane:
-      flight.lane = flight.permit.lane;
-      claimed_[flight.lane].push_back(flight.id);
-      return;
-    case PermitVerdict::out_of_order:
-      parts_.log.warn("a due message's attempt may not follow the one before; it waits for a person",
-                      {{"message_id", flight.id.text()}, {"attempt", std::to_string(flight.permit.attempt_no)}});
+  release(flight);
+  const Permit& permit = flight.permit;
+  const PermitRefusal refusal = refusal_of(permit, flight.is_look, flight.was_unknown, refusals_, server_now());
+  switch (refusal.step) {
+    case PermitRefusal::Step::drop:
       return finish(flight.id, std::nullopt);
-    default:
-      return finish(flight.id, std::nullopt);  // somebody else's by now; what is due is offered again
+    case PermitRefusal::Step::wait:
+      return finish(flight.id, refusal.again_at);
+    case PermitRefusal::Step::ask:
+      room_.leave(flight.lane);
+      flight.lane = permit.lane;
+      room_.enter(flight.lane);
+      flight.priority = permit.priority;
+      flight.pinned_provider = permit.pinned_provider;
+      flight.avoid = permit.avoid;
+      return wait_for_admission(flight);
+    case PermitRefusal::Step::end:
+      return end(flight, refusal);
+    case PermitRefusal::Step::move:
+      return move(flight, refusal);
+    case PermitRefusal::Step::prove:
+      return unknown_.push_back(flight.id);
   }
 }
 
-void Delivery::end(Flight& flight, Status status, const std::string& reason) {
+void Delivery::end(Flight& flight, const PermitRefusal& refusal) {
+  if (refusal.is_alarm) {
+    parts_.metrics.add("signet_alarm", "reason=\"" + refusal.reason + '"');
+    parts_.log.error("ALARM: a message can never be sent as things stand: it failed; mend the cause and requeue it",
+                     {{"message_id", flight.id.text()}, {"reason", refusal.reason}});
+  }
   EndRow row;
   row.id = flight.id;
   row.attempt_no = flight.permit.attempt_no;
-  row.status = status;
-  row.reason = reason;
+  row.status = refusal.status;
+  row.reason = refusal.reason;
   row.is_proven = false;
   row.head = flight.permit.head;
-  row.entry = events_.of_end(flight.permit, status, reason);
-  ends_.push_back(std::move(row));
+  row.entry = events_.of_end(flight.permit, refusal.status, refusal.reason);
+  batches_.add(std::move(row));
+}
+
+void Delivery::move(Flight& flight, const PermitRefusal& refusal) {
+  batches_.add(MoveRow{flight.id, flight.permit.attempt_no, refusal.lane, refusal.again_at, refusal.send_until});
+  const bool is_soon = refusal.again_at.us - server_now().us <= kSoonUs;
+  if (is_soon && refusal.lane == flight.lane) flight.next_due = refusal.again_at;  // else the relay offers it anew
 }
 
 void Delivery::send_granted() {
-  for (auto& [name, waiting] : granted_) {
-    const auto provider = providers_.find(name);
-    SIGNET_CHECK(provider != providers_.end());  // admit knows only configured providers
-    Transport& transport = *provider->second.transport;
-    while (!waiting.empty() && transport.has_room()) {
-      Flight* flight = find(waiting.front());
-      waiting.pop_front();
-      if (flight) send(*flight, transport);
-    }
+  const Tick now = parts_.clock.tick();
+  for (auto& [name, lines] : granted_) {
+    Transport& transport = *providers_.at(name).transport;
+    bool is_blocked = false;
+    for (auto& waiting : lines)
+      while (!waiting.empty()) {
+        Flight* flight = find(waiting.front());
+        const bool is_over = !flight || flight->has_outcome;
+        const bool is_lapsed = !is_over && now >= flight->deadline;
+        Tick again_at = now;
+        if (!is_over && !is_lapsed) {
+          if (is_blocked || !transport.has_room()) break;
+          is_blocked = !admit_.may_start(name, now, again_at);
+          if (is_blocked) {
+            wake_at(again_at);
+            break;
+          }
+        }
+        waiting.pop_front();
+        if (is_lapsed)
+          end_as(*flight, OutcomeKind::unsent, "permit_lapsed");
+        else if (!is_over)
+          send(*flight, transport);
+      }
     transport.round();
   }
 }
 
 void Delivery::send(Flight& flight, Transport& transport) {
-  const Tick deadline{flight.permit.written_at.us + settings_.permit_start_ms * 1000};
   flight.started_at = parts_.clock.wall();
+  flight.has_started = flight.is_sending = true;
   sends_under_way_++;
-  flight.is_sending = true;
-  if (parts_.clock.tick() >= deadline) return on_outcome(flight.id, outcome_of(OutcomeKind::unsent, "permit_lapsed"));
-  if (!open(flight)) return on_outcome(flight.id, outcome_of(OutcomeKind::permanent, "content_mismatch"));
-  transport.send(flight.outbound, deadline,
+  Outcome refused;
+  refused.kind = OutcomeKind::permanent;
+  if (!open(flight, refused.reason)) return on_outcome(flight.id, std::move(refused));
+  SIGNET_CRASH_POINT(opened);
+  transport.send(flight.outbound, flight.deadline,
                  [this, id = flight.id](Outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
 
-bool Delivery::open(Flight& flight) {
+bool Delivery::open(Flight& flight, std::string& reason) {
   auto envelope = open_and_check(parts_.keys, flight.permit, settings_.system_recipients);
   if (!envelope) {
-    parts_.metrics.add("signet_alarm", "reason=\"content_mismatch\"");
+    reason = envelope.error().code == ErrorCode::not_found ? "key_missing" : "content_mismatch";
+    parts_.metrics.add("signet_alarm", "reason=\"" + reason + '"');
     parts_.log.error("ALARM: a stored message is not what was approved; nothing was sent",
                      {{"message_id", flight.id.text()}, {"reason", envelope.error().text}});
     return false;
@@ -361,7 +427,8 @@ void Delivery::on_outcome(const Uuid& id, Outcome outcome) {
   flight->is_sending = false;
   flight->finished_at = parts_.clock.wall();
   flight->outcome = std::move(outcome);
-  admit_.learn(flight->lane, flight->outcome, parts_.clock.tick());
+  SIGNET_CRASH_POINT(outcome_known);
+  admit_.learn(flight->lane, flight->provider, flight->outcome, parts_.clock.tick());
   // The slot is freed by finish(), when the result is recorded: until then a crash would leave it in doubt.
   record(*flight);
 }
@@ -374,7 +441,8 @@ void Delivery::record(Flight& flight) {
 }
 
 void Delivery::queue_result(Flight& flight, const Head& head, Status status, const AttemptState& state) {
-  const Decision decision = decide(flight.outcome, state, settings_.retry, parts_.clock.wall(), parts_.random);
+  const WallTime now = server_now();
+  const Decision decision = decide(flight.outcome, state, settings_.retry, now, parts_.random);
   ResultRow row;
   row.id = flight.id;
   row.attempt_no = flight.permit.attempt_no;
@@ -387,119 +455,44 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.failure_reason = row.status == Status::queued ? "" : decision.reason;
   row.is_counted = decision.is_counted;
   row.is_proven = decision.is_proven;
-  if (row.status == Status::queued) row.next_due = decision.next_due;
+  if (const auto used = providers_.find(row.provider); used != providers_.end())
+    row.is_named = used->second.provider->has_receipts() && !used->second.provider->has_echo() &&
+                   row.outcome.kind == OutcomeKind::accepted && !row.outcome.provider_reference.empty();
+  flight.next_due.reset();
+  if (row.status == Status::queued && decision.next_delay_ms) {
+    row.next_delay_ms = decision.next_delay_ms;
+    row.next_avoid = flight.outcome.kind == OutcomeKind::retryable ? row.provider : flight.permit.avoid;
+    flight.next_due = WallTime{now.us + *row.next_delay_ms * 1000};  // until the database says it exactly
+  }
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
-  flight.next_due = row.next_due;
-  results_.push_back(std::move(row));
-}
-
-void Delivery::refresh_stale() {
-  if (stale_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
-  auto asked = take_front(stale_, static_cast<size_t>(settings_.batch));
-  lookups_under_way_++;
-  parts_.journal.heads(asked, [this, asked, alive = std::weak_ptr(alive_)](Result<std::vector<Present>> found) {
-    if (alive.expired()) return;
-    lookups_under_way_--;
-    if (!found) {
-      put_back(stale_, asked);
-      return;
-    }
-    for (const auto& present : *found) {
-      Flight* flight = find(present.id);
-      if (!flight) continue;
-      if (present.has_result) {  // written before, by a COMMIT whose answer was lost, or by the reconciler
-        recorded(present.id);
-        continue;
-      }
-      queue_result(
-          *flight, present.head, present.status,
-          {present.attempts, flight->permit.max_attempts, present.is_cancel_requested, flight->permit.expires_at});
-    }
-  });
-}
-
-// After a lost COMMIT: what was granted to this run and never sent is `unsent`, which grants the next attempt.
-void Delivery::settle_unknown() {
-  if (unknown_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
-  auto asked = take_front(unknown_, static_cast<size_t>(settings_.batch));
-  lookups_under_way_++;
-  parts_.journal.open_permits(asked, true,
-                              [this, asked, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
-                                if (alive.expired()) return;
-                                lookups_under_way_--;
-                                if (!found) {
-                                  put_back(unknown_, asked);
-                                  return;
-                                }
-                                for (auto& permit : *found) {
-                                  Flight* flight = find(permit.id);
-                                  if (!flight) continue;
-                                  flight->permit = std::move(permit);
-                                  flight->started_at = flight->finished_at = parts_.clock.wall();
-                                  flight->outcome = outcome_of(OutcomeKind::unsent, "commit_unknown");
-                                  flight->has_outcome = true;
-                                  record(*flight);
-                                }
-                                for (const auto& id : asked) {
-                                  Flight* flight = find(id);
-                                  if (!flight) continue;
-                                  if (std::exchange(flight->is_admitted, false)) admit_.release(flight->provider);
-                                  if (!flight->has_outcome) finish(id, parts_.clock.wall());
-                                }
-                              });
-}
-
-void Delivery::settle_overdue(std::vector<Uuid> ids) {
-  for (const auto& id : ids)
-    if (!flights_.contains(id)) overdue_.push_back(id);
-}
-
-void Delivery::fetch_overdue() {
-  if (overdue_.empty() || lookups_under_way_ > 0 || !parts_.journal.has_room()) return;
-  lookups_under_way_++;
-  parts_.journal.open_permits(take_front(overdue_, static_cast<size_t>(settings_.batch)), false,
-                              [this, alive = std::weak_ptr(alive_)](Result<std::vector<Permit>> found) {
-                                if (alive.expired()) return;
-                                lookups_under_way_--;
-                                if (!found) return;  // the reconciler finds them again
-                                for (auto& permit : *found) {
-                                  if (flights_.contains(permit.id)) continue;
-                                  auto flight = std::make_unique<Flight>();
-                                  flight->id = permit.id;
-                                  flight->permit = std::move(permit);
-                                  flight->started_at = flight->permit.permitted_at;
-                                  flight->finished_at = parts_.clock.wall();
-                                  flight->outcome = outcome_of(OutcomeKind::in_doubt, "no_result");
-                                  flight->has_outcome = true;
-                                  parts_.log.warn(
-                                      "a permit ended without a result: the message stands in doubt",
-                                      {{"message_id", flight->id.text()}, {"provider", flight->permit.provider}});
-                                  Flight& kept = *flights_.emplace(flight->id, std::move(flight)).first->second;
-                                  record(kept);
-                                }
-                              });
-}
-
-void Delivery::recorded(const Uuid& id) {
-  Flight* flight = find(id);
-  if (!flight) return;
-  finish(id, flight->next_due);
+  batches_.add(std::move(row));
 }
 
 // The message leaves the window; its hint goes, or comes back at `again_at`.
 void Delivery::finish(const Uuid& id, std::optional<WallTime> again_at) {
-  if (Flight* flight = find(id); flight && flight->is_admitted) admit_.release(flight->provider);
-  if (again_at)
-    nacks_.emplace_back(id, *again_at);
-  else
-    acks_.push_back(id);
+  Flight* flight = find(id);
+  if (!flight) return;
+  release(*flight);
+  if (flight->is_spooled) parts_.spool.recorded(1);
+  if (!flight->is_look && !flight->is_given_back) {
+    if (again_at)
+      nacks_.emplace_back(id, *again_at);
+    else
+      acks_.push_back(id);
+  }
+  room_.leave(flight->lane);
   flights_.erase(id);
+}
+
+void Delivery::release(Flight& flight) {
+  if (std::exchange(flight.is_admitted, false)) admit_.release(flight.provider, flight.has_started);
 }
 
 void Delivery::ack() {
   auto ignore = [](Result<int64_t>) {};  // a hint that stays brings a permit that is refused
+  if (!acks_.empty()) SIGNET_CRASH_POINT(before_ack);
   for (size_t at = 0; at < acks_.size(); at += kAcksMax)
     parts_.queue.ack({acks_.begin() + static_cast<ptrdiff_t>(at),
                       acks_.begin() + static_cast<ptrdiff_t>(std::min(acks_.size(), at + kAcksMax))},
@@ -508,70 +501,42 @@ void Delivery::ack() {
     parts_.queue.nack_at({nacks_.begin() + static_cast<ptrdiff_t>(at),
                           nacks_.begin() + static_cast<ptrdiff_t>(std::min(nacks_.size(), at + kAcksMax))},
                          ignore);
+  if (!acks_.empty()) SIGNET_CRASH_POINT(after_ack);
+  if (!nacks_.empty()) SIGNET_CRASH_POINT(nacked);
   acks_.clear();
   nacks_.clear();
 }
 
 void Delivery::renew() {
-  std::vector<Uuid> ids;
-  for (const auto& [id, flight] : flights_) ids.push_back(id);
-  if (!ids.empty() && parts_.queue.is_up()) parts_.queue.renew(ids, settings_.lease_ms, [](Result<int64_t>) {});
+  if (!parts_.queue.is_up()) return;
+  const auto ids = sorted_ids([](const Flight& flight) { return !flight.is_look && !flight.is_given_back; });
+  if (!ids.empty()) parts_.queue.renew(ids, settings_.lease_ms, [](Result<int64_t>) {});
 }
 
-Delivery::Flight* Delivery::find(const Uuid& id) {
+Flight* Delivery::find(const Uuid& id) {
   const auto found = flights_.find(id);
   return found == flights_.end() ? nullptr : found->second.get();
 }
 
-void Delivery::stop(int64_t deadline_ms, std::function<void()> done) {
-  is_stopping_ = true;
-  stopped_ = std::move(done);
-  give_back_unpermitted();
-  deadline_.start(deadline_ms, [this] { mark_all(); });
+// What is done to many is done in one order everywhere, or the same seed would not make the same trace.
+std::vector<Uuid> Delivery::sorted_ids(const std::function<bool(const Flight&)>& is_wanted) const {
+  std::vector<Uuid> out;
+  for (const auto& [id, flight] : flights_)
+    if (is_wanted(*flight)) out.push_back(id);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
-void Delivery::hurry() {
-  if (is_hurried_) return;
-  is_hurried_ = true;
-  mark_all();
+void Delivery::wake_at(Tick at) {
+  if (wake_.is_active() && wake_due_ <= at) return;
+  wake_due_ = at;
+  wake_.start(std::max<int64_t>(1, (at.us - parts_.clock.tick().us + 999) / 1000), [] {});  // only wakes the loop
 }
 
-void Delivery::give_back_unpermitted() {
-  const WallTime now = parts_.clock.wall();
-  for (auto& [lane, waiting] : claimed_)
-    for (const auto& id : take_front(waiting, waiting.size())) finish(id, now);
-  for (const auto& request : take_front(admitted_, admitted_.size())) finish(request.id, now);
-}
-
-// What was granted and not begun was certainly not sent; what is under way may have been.
-void Delivery::mark_all() {
-  is_marked_ = true;
-  give_back_unpermitted();
-  granted_.clear();
-  const WallTime now = parts_.clock.wall();
-  for (auto& [id, flight] : flights_) {
-    if (flight->has_outcome || flight->permit.verdict != PermitVerdict::granted) continue;
-    flight->has_outcome = true;
-    flight->finished_at = now;
-    if (!flight->is_sending) flight->started_at = now;
-    flight->outcome = outcome_of(flight->is_sending ? OutcomeKind::in_doubt : OutcomeKind::unsent, "shutdown");
-    record(*flight);
-  }
-  is_flushing_ = true;
-  deadline_.start(kStopGraceMs, [this] {
-    if (!flights_.empty())
-      parts_.log.warn("stopped before every result was recorded: those messages will stand in doubt",
-                      {{"messages", std::to_string(flights_.size())}});
-    if (auto done = std::exchange(stopped_, {})) done();
-  });
-}
-
-void Delivery::check_stopped() {
-  parts_.metrics.set("signet_in_flight", settings_.loop_label, static_cast<int64_t>(flights_.size()));
-  if (!is_stopping_ || !stopped_) return;
-  if (!flights_.empty() || batches_under_way_ > 0 || claims_under_way_ > 0) return;
-  auto done = std::exchange(stopped_, {});
-  done();
+// The database's clock, as of the last permit: this machine's may be stepped, and due times are not its own.
+WallTime Delivery::server_now() const {
+  if (!server_time_) return parts_.clock.wall();
+  return {server_time_->second.us + (parts_.clock.tick().us - server_time_->first.us)};
 }
 
 }  // namespace signet

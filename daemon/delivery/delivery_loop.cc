@@ -27,11 +27,11 @@ void DeliveryLoop::run() {
   queue_ =
       std::make_unique<RedisQueue>(loop_, shared_.clock, shared_.random, shared_.log, options_.redis, options_.queue);
   journal_ = make_pg_journal(loop_, shared_.clock, shared_.random, shared_.log, options_.journal);
-  std::map<std::string, ProviderLimits> limits;
+  std::map<std::string, int> slots;
   std::map<std::string, DeliveryProvider> providers;
   int in_flight = 0;
   for (const auto& [name, one] : options_.providers) {
-    limits[name] = one.limits;
+    slots[name] = one.limits.in_flight;
     in_flight += one.limits.in_flight;
     TransportOptions transport;
     transport.in_flight_max = one.limits.in_flight;
@@ -42,17 +42,28 @@ void DeliveryLoop::run() {
   // More than half of what can be in flight may never come together.
   DeliverySettings settings = options_.delivery;
   settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
+  settings.loop = options_.number;
+  settings.loops = options_.loops;
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
-  delivery_ = std::make_unique<Delivery>(DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log,
-                                                       shared_.metrics, *queue_, *journal_, shared_.keys},
-                                         std::move(settings), Admit(shared_.routes, limits, shared_.random),
-                                         Dispatcher(options_.number, options_.loops), std::move(providers));
+  delivery_ = std::make_unique<Delivery>(
+      DeliveryParts{loop_, shared_.clock, shared_.random, shared_.ids, shared_.log, shared_.metrics, *queue_, *journal_,
+                    shared_.keys, shared_.routes, shared_.plan, shared_.spool},
+      std::move(settings),
+      Admit({shared_.routes, *queue_, shared_.clock, shared_.random, shared_.pace, shared_.log, shared_.metrics},
+            slots),
+      Dispatcher(options_.number, options_.loops), std::move(providers));
   delivery_->on_redis_up([this] {
     if (redis_up_) redis_up_();
   });
+  if (options_.number == 0) delivery_->take_over(shared_.spool.take_left());
   {
     Timer beat(loop_);
-    beat.repeat(kBeatMs, [this] { beats_++; });
+    beat.repeat(kBeatMs, [this] {
+      beats_++;
+      auto health = delivery_->health();
+      std::lock_guard guard(lock_);
+      health_ = std::move(health);
+    });
     loop_.run();
   }
   delivery_.reset();
@@ -70,12 +81,25 @@ void DeliveryLoop::hurry() {
 
 void DeliveryLoop::offer_soon(std::vector<Hint> hints) {
   loop_.post([this, hints = std::move(hints)]() mutable {
-    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<int64_t>) {});
+    if (queue_->is_up()) queue_->offer(std::move(hints), [](Result<OfferReply>) {});
   });
 }
 
 void DeliveryLoop::settle_overdue(std::vector<Uuid> ids) {
   loop_.post([this, ids = std::move(ids)]() mutable { delivery_->settle_overdue(std::move(ids)); });
+}
+
+void DeliveryLoop::look(std::vector<Uuid> ids) {
+  loop_.post([this, ids = std::move(ids)]() mutable { delivery_->look(std::move(ids)); });
+}
+
+void DeliveryLoop::set_pauses(const Pauses& pauses) {
+  loop_.post([this, pauses] { delivery_->set_pauses(pauses); });
+}
+
+std::vector<ProviderHealth> DeliveryLoop::health() const {
+  std::lock_guard guard(lock_);
+  return health_;
 }
 
 void DeliveryLoop::without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then) {
@@ -98,8 +122,8 @@ Result<T> DeliveryLoop::ask(std::function<void(Queue&, std::function<void(Result
   return future.get();
 }
 
-Result<int64_t> DeliveryLoop::offer(std::vector<Hint> hints) {
-  return ask<int64_t>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
+Result<OfferReply> DeliveryLoop::offer(std::vector<Hint> hints) {
+  return ask<OfferReply>([hints = std::move(hints)](Queue& queue, auto done) { queue.offer(hints, std::move(done)); });
 }
 Result<ShardReport> DeliveryLoop::inspect(int shard) {
   return ask<ShardReport>([shard](Queue& queue, auto done) { queue.inspect(shard, std::move(done)); });

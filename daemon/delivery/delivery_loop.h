@@ -6,6 +6,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,7 +20,7 @@ namespace signet {
 struct LoopProvider {
   std::shared_ptr<const Provider> provider;
   ProviderSettings settings;
-  ProviderLimits limits;  // this loop's share
+  ProviderLimits limits;  // this loop's share of the slots; the rate is the daemons' together
 };
 
 struct DeliveryLoopOptions {
@@ -39,6 +40,9 @@ struct Shared {  // any thread; outlives the loops
   Metrics& metrics;
   const Keyring& keys;
   const Routes& routes;
+  const DuePlan& plan;
+  Pace& pace;
+  Spool& spool;
 };
 
 // Made, started and stopped by one thread; what is marked may be called from any.
@@ -56,9 +60,12 @@ class DeliveryLoop : public QueueDoor {
   void without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then);
   int64_t beats() const { return beats_; }  // any thread; grows while the loop turns
   // For the relay's thread: waits for the answer.
-  Result<int64_t> offer(std::vector<Hint> hints) override;
+  Result<OfferReply> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
   Result<void> clear(int shard) override;
+  void look(std::vector<Uuid> ids) override;
+  void set_pauses(const Pauses& pauses);       // any thread
+  std::vector<ProviderHealth> health() const;  // any thread; half a second old at most
 
  private:
   void run();
@@ -69,6 +76,8 @@ class DeliveryLoop : public QueueDoor {
   const DeliveryLoopOptions options_;
   std::function<void()> redis_up_;
   std::atomic<int64_t> beats_ = 0;
+  mutable std::mutex lock_;
+  std::vector<ProviderHealth> health_;
   Loop loop_;
   // On the loop's thread:
   std::unique_ptr<RedisQueue> queue_;

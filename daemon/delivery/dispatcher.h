@@ -1,5 +1,6 @@
 // Which shard is claimed next. Shards that gave something are asked again in turn, so that a flood in one starves no
-// other; idle ones are asked when a bell rings or by the poll.
+// other; idle ones are asked when a bell rings or by the poll. An express line stands beside, of shards that are asked
+// first for what may not wait behind the rest.
 #pragma once
 
 #include <array>
@@ -14,15 +15,24 @@ class Dispatcher {
  public:
   // Loops start at different shards, so that they do not queue behind each other.
   Dispatcher(int loop, int loops) : first_(loop * kShards / loops) { wake_all(); }
-  void wake(int shard);
-  void wake_all();
-  std::optional<int> next();           // takes it off the line
+  void wake(int shard);  // on both lines
+  void wake_all();       // on the express line only while the other one is not done with the last round
+  void wake_all_express();
+  void wake_express(int shard) { express_.add(shard); }
+  std::optional<int> next() { return all_.take(); }  // takes it off the line
+  std::optional<int> next_express() { return express_.take(); }
   void claimed(int shard, int count);  // it had something: back to the end of the line
 
  private:
+  struct Line {
+    std::deque<int> shards;
+    std::array<bool, kShards> is_waiting{};
+    void add(int shard);
+    std::optional<int> take();
+  };
+
   const int first_;
-  std::deque<int> line_;
-  std::array<bool, kShards> is_waiting_{};
+  Line all_, express_;
 };
 
 }  // namespace signet

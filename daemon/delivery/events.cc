@@ -51,7 +51,10 @@ Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::str
   event.id = ids_.next();
   event.at = clock_.wall();
   event.actor = {instance_, "daemon", "", "", ""};
-  event.action = status == Status::cancelled ? "cancelled" : reason == "expired" ? "expired" : "suppressed";
+  event.action = status == Status::cancelled    ? "cancelled"
+                 : status == Status::suppressed ? "suppressed"
+                 : reason == "expired"          ? "expired"
+                                                : "delivery_failed";
   event.object = {"message", permit.id.text(), permit.head.n + 1, permit.head.leaf};
   event.status = name(status);
   event.reason_code = reason;

@@ -17,7 +17,7 @@ class DeliveryEvents {  // one a loop
   // `status` is the message's after the result; `head` the one before.
   Entry of_result(const Permit& permit, const Outcome& outcome, const Decision& decision, Status status,
                   const Head& head, WallTime started_at, WallTime finished_at);
-  // A permit refused for good: expired, suppressed, cancelled.
+  // A permit refused for good: expired, suppressed, cancelled, or such that nothing can ever be sent.
   Entry of_end(const Permit& permit, Status status, const std::string& reason);
 
  private:

@@ -19,6 +19,7 @@ bool is_own_writing(const Permit& permit, const Envelope& envelope, const std::s
 Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
                                 const std::set<std::string>& system_recipients) {
   auto fault = [](std::string text) { return Error{ErrorCode::corrupt, std::move(text)}; };
+  if (permit.wrapped_key.empty()) return Error{ErrorCode::not_found, "the data key is missing"};
   if (permit.sealed.empty()) return fault("the sealed envelope is missing");
   if (permit.envelope_commit.size() != 32 || permit.approval_mac.size() != 32)
     return fault("no approval covers this version");

@@ -12,7 +12,8 @@
 
 namespace signet {
 
-// corrupt: something was changed after the approval; nothing may be sent. The text names the part, never its content.
+// corrupt: something was changed after the approval; not_found: its data key is missing. Nothing may be sent. The text
+// names the part, never its content.
 // `system_recipients`: addresses that what the daemon itself writes may go to.
 Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
                                 const std::set<std::string>& system_recipients);

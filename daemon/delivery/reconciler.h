@@ -1,64 +1,71 @@
-// Looks for what fell between the steps: permits without a result, messages in doubt past their wait. One thread.
+// Looks for what fell between the steps: permits without a result, messages in doubt past their wait, messages that
+// nothing will send or that were sent twice. One daemon does it for all. One thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "daemon/delivery/doubts.h"
+#include "daemon/delivery/look_up.h"
 #include "daemon/metrics.h"
-#include "message/message.h"
-#include "message/route.h"
-#include "store/messages.h"
-#include "store/relay_scan.h"
+#include "store/engine_store.h"
 
 namespace signet {
 
-enum class DoubtPolicy { resend, fail, wait };  // wait: for an operator
-
 struct ReconcilerSettings {
   int64_t overdue_ms = 40000;  // permit_start + request_timeout + skew
+  int64_t grace_ms = 5000;     // after a start of PostgreSQL, or of this place: for results that waited
   int64_t doubt_wait_ms = 300000;
-  int attempts_max = 8;  // a message in doubt is resent no more often than others are tried
+  int attempts_max = 8;
   std::array<DoubtPolicy, 3> policy{DoubtPolicy::wait, DoubtPolicy::wait, DoubtPolicy::wait};  // sms, email, letter
   std::string instance;
 };
 
 class Reconciler {
  public:
-  // `settle` hands overdue permits to a delivery loop, which records them as it records every result.
-  Reconciler(PgOptions postgres, ReconcilerSettings settings, const Routes& routes, const Clock& clock, IdSource& ids,
-             Log& log, Metrics& metrics, std::function<void(std::vector<Uuid>)> settle)
-      : postgres_(std::move(postgres)),
-        settings_(std::move(settings)),
-        routes_(routes),
-        clock_(clock),
-        ids_(ids),
-        log_(log),
-        metrics_(metrics),
-        settle_(std::move(settle)) {}
+  struct Hooks {
+    // Hands overdue permits to a delivery loop, which records them as it records every result.
+    std::function<void(std::vector<Uuid>)> settle;
+    std::function<void()> callbacks_came;  // a look-up was kept
+    LookUps::Ask ask;
+  };
+  // `providers` by name, without those that are no longer configured.
+  Reconciler(EngineStore& store, ReconcilerSettings settings, std::map<std::string, DoubtProvider> providers,
+             PlanDue plan, const Keyring& keys, const Clock& clock, IdSource& ids, Log& log, Metrics& metrics,
+             Hooks hooks);
   bool pass();
 
  private:
-  void settle_doubts(Kind kind, DoubtPolicy policy);
-  Result<void> decide_doubt(const OverduePermit& doubt, DoubtPolicy policy);
+  bool leads();
+  void settle_overdue();
+  bool settle_doubts();  // true: there may be more
+  std::map<Uuid, Found> look_up(const std::vector<Doubt>& doubts);
+  bool decide(const std::vector<Doubt>& doubts, const std::map<Uuid, Found>& found);
+  DoubtRules rules_of(const std::string& provider) const;
+  void look_at_messages();
   void count();
 
-  const PgOptions postgres_;
+  EngineStore& store_;
   const ReconcilerSettings settings_;
-  const Routes& routes_;
+  const std::map<std::string, DoubtProvider> providers_;
+  const Doubts doubts_;
+  LookUps look_ups_;
   const Clock& clock_;
-  IdSource& ids_;
   Log& log_;
   Metrics& metrics_;
-  std::function<void(std::vector<Uuid>)> settle_;
-  std::unique_ptr<PgSession> session_;
+  const Hooks hooks_;
   int64_t passes_ = 0;
+  std::optional<Tick> led_since_;
+  Uuid overdue_after_, looked_at_;    // the due rows, and the messages, up to here in this round
+  std::set<Uuid> lost_, duplicates_;  // counted already
 };
 
 }  // namespace signet

@@ -9,12 +9,12 @@
 
 #include "base/ids.h"
 #include "daemon/evidence/alert_rules.h"
-#include "daemon/evidence/place.h"
 #include "daemon/evidence/receivers.h"
 #include "daemon/evidence/system_message.h"
 #include "daemon/metrics.h"
 #include "providers/http_call.h"
 #include "store/alerts.h"
+#include "store/place.h"
 
 namespace signet {
 
@@ -25,8 +25,6 @@ struct AlertSettings {
   int64_t repeat_ms = 3'600'000;
   int64_t look_every_ms = 30'000;
 };
-
-using HttpCaller = std::function<Result<HttpReply>(const HttpCall&)>;
 
 class Alerts {
  public:

@@ -13,8 +13,8 @@
 
 #include "daemon/evidence/anchor_check.h"
 #include "daemon/evidence/faults.h"
-#include "daemon/evidence/place.h"
 #include "daemon/evidence/sequencer.h"
+#include "store/place.h"
 
 namespace signet {
 

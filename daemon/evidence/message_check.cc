@@ -4,10 +4,10 @@
 #include <set>
 
 #include "audit/attempt.h"
-#include "audit/callback.h"
 #include "audit/dsse.h"
 #include "audit/provenance.h"
 #include "base/bytes.h"
+#include "daemon/evidence/callback_hash.h"
 #include "message/envelope.h"
 #include "message/statement.h"
 
@@ -127,7 +127,7 @@ class Check {
       if (!told.event.callback_sha256) continue;
       // By the ledger row's hash; else the confirmation of that moment, whose callback is not what the leaf says.
       const auto at = find(is_named, [&](const ConfirmationEvidence& c) {
-        return c.callback && hash(*c.callback) == *told.event.callback_sha256;
+        return c.callback && callback_hash(*c.callback) == *told.event.callback_sha256;
       });
       const auto by_time = at ? at : find(is_named, [&](const ConfirmationEvidence& c) {
         return c.row.at == told.event.at && c.row.took_effect;
@@ -155,17 +155,15 @@ class Check {
       if (!is_taken[i] && is(m_.confirmations[i])) return i;
     return std::nullopt;
   }
-  static Digest hash(const CallbackRow& c) {
-    return callback_sha256({c.id, c.message_id.value_or(Uuid{}), c.provider, c.event_id, c.provider_reference,
-                            name(c.kind), c.provider_code, c.attempt_no, c.is_partial, c.sealed_by, c.sealed,
-                            c.received_at});
+  // What was decided about an attempt; empty: the event is no decision.
+  static std::string decision_of(const EventProjection& e) {
+    return e.action == "requeue" ? e.action : e.action == "resolve" ? e.word("decision") : "";
   }
-
   void check_decisions() {
     std::vector<bool> is_named(m_.decisions.size(), false);
     for (const auto& told : told_) {
-      const std::string& decision = told.event.word("decision");
-      if (told.event.action != "resolve" || decision.empty()) continue;
+      const std::string decision = decision_of(told.event);
+      if (decision.empty()) continue;
       size_t i = 0;
       const auto no = told.event.number("attempt").value_or(0);
       while (i < m_.decisions.size() && (is_named[i] || m_.decisions[i].attempt_no != no ||

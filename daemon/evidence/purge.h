@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "daemon/evidence/place.h"
 #include "daemon/evidence/tasks.h"
 #include "daemon/metrics.h"
+#include "store/place.h"
 #include "store/retention.h"
 
 namespace signet {

@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "daemon/evidence/place.h"
 #include "daemon/metrics.h"
 #include "store/key_rotation.h"
 #include "store/keyring.h"
+#include "store/place.h"
 
 namespace signet {
 

@@ -10,9 +10,9 @@
 #include "audit/tile.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/evidence/place.h"
 #include "daemon/metrics.h"
 #include "store/audit_log.h"
+#include "store/place.h"
 
 namespace signet {
 

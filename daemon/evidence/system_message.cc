@@ -19,8 +19,6 @@ Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   if (!address || !recipients_.contains(mail.recipient))
     return Error{ErrorCode::invalid,
                  "the recipient is none that the configuration names: see alerts.receivers, reports"};
-  const auto lane = routes_.lane(Kind::email, address->domain, {});
-  if (!lane) return Error{ErrorCode::invalid, "no route leads to the recipient's domain: add one of kind email"};
   auto first = find_by_client_reference(tx, kSystemUser, mail.reference);
   if (!first) return first.error();
   if (first->has_value()) return **first;
@@ -37,6 +35,9 @@ Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   row.destination = address->domain;
   row.purpose = kPurpose;
   row.client_reference = mail.reference;
+  row.is_urgent = true;  // who runs this is told at any hour
+  const auto due = due_plan_.row(due_facts(row), 1, now);
+  if (!due) return Error{ErrorCode::invalid, "no route leads to the recipient's domain: add one of kind email"};
 
   std::string salt(32, '\0');
   random_.fill(salt.data(), salt.size());
@@ -80,19 +81,12 @@ Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   change.status = Status::queued;
   change.before = {1, draft.leaf};
   Event queued = event("queued", Status::queued, change.before);
-  queued.detail = {{"attemptNo", int64_t{1}}, {"lane", *lane}, {"policyId", std::string(kSystemPolicyId)}};
+  queued.detail = {{"attemptNo", int64_t{1}}, {"lane", due->lane}, {"policyId", std::string(kSystemPolicyId)}};
   change.entry = entry_of(queued, row.id);
   change.approved_at = now;
   if (auto done = change_status(tx, change); !done) return done.error();
 
-  DueRow due;
-  due.message_id = row.id;
-  due.priority = row.priority;
-  due.lane = *lane;
-  const std::string author = kSystemUser.text();
-  due.sender = author.substr(author.size() - 12);
-  due.due_at = now;
-  if (auto done = insert_due(tx, due); !done) return done.error();
+  if (auto done = insert_due(tx, *due); !done) return done.error();
   return row.id;
 }
 

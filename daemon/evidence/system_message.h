@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "daemon/delivery/due_plan.h"
 #include "message/message.h"
-#include "message/route.h"
 #include "store/keyring.h"
 
 namespace signet {
@@ -23,10 +23,10 @@ struct SystemMail {
 
 class SystemMessages {  // any thread
  public:
-  SystemMessages(const Keyring& keys, const Routes& routes, std::set<std::string> recipients, const Clock& clock,
+  SystemMessages(const Keyring& keys, const DuePlan& due_plan, std::set<std::string> recipients, const Clock& clock,
                  IdSource& ids, Random& random, std::string instance)
       : keys_(keys),
-        routes_(routes),
+        due_plan_(due_plan),
         recipients_(std::move(recipients)),
         clock_(clock),
         ids_(ids),
@@ -40,7 +40,7 @@ class SystemMessages {  // any thread
 
  private:
   const Keyring& keys_;
-  const Routes& routes_;
+  const DuePlan& due_plan_;
   const std::set<std::string> recipients_;
   const Clock& clock_;
   IdSource& ids_;

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "daemon/evidence/fault_record.h"
-#include "daemon/evidence/place.h"
 #include "daemon/evidence/sequencer.h"
 #include "store/keyring.h"
+#include "store/place.h"
 
 namespace signet {
 

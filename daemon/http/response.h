@@ -33,9 +33,10 @@ struct Response {
   std::string content_type;  // empty: none is sent
 
   bool close = false;  // close the connection after this answer
-  // `reset` and `hang` are for the sandbox, which plays broken providers: the connection is reset, or stays open
-  // without an answer until the client leaves.
-  enum class Delivery { answer, reset, hang };
+  // The others are for the sandbox and the judge of the tests, which play broken providers: the connection is reset, or
+  // stays open without an answer until the client leaves, or `body` is written as it stands (it need not be HTTP) and
+  // the connection closed.
+  enum class Delivery { answer, reset, hang, raw };
   Delivery delivery = Delivery::answer;
   std::shared_ptr<LongBody> long_body = {};  // instead of `body`
 };

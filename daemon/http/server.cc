@@ -313,6 +313,10 @@ void Connection::answer(Response response) {
   const auto self = shared_from_this();
   if (response.delivery == Response::Delivery::hang) return;
   if (response.delivery == Response::Delivery::reset) return abort();
+  if (response.delivery == Response::Delivery::raw) {
+    stream_->write(response.body);
+    return close_when_sent();
+  }
   const bool close = response.close || server_.is_stopping || !pending_.keep_alive;
   send(response, close);
   const bool has_body = response.status != 204 && response.status != 304;

@@ -91,16 +91,15 @@ CallbackClient::CallbackClient(Loop& loop, const Clock& clock, CallbackOptions o
 
 CallbackClient::~CallbackClient() = default;
 
-void CallbackClient::post(const CallbackUrl& url, std::string_view signature, std::string_view form, int64_t delay_ms,
+void CallbackClient::post(const CallbackUrl& url, const Headers& headers, std::string_view body, int64_t delay_ms,
                           std::function<void(bool)> done) {
   auto call = std::make_shared<Call>();
   call->url = url;
   call->done = std::move(done);
-  call->request.reserve(512 + form.size());
-  call->request.append("POST ").append(url.target).append(" HTTP/1.1\r\nHost: ").append(url.authority);
-  call->request.append("\r\nUser-Agent: TwilioProxy/1.1\r\nContent-Type: application/x-www-form-urlencoded");
-  call->request.append("\r\nX-Twilio-Signature: ").append(signature);
-  call->request.append("\r\nContent-Length: ").append(std::to_string(form.size())).append("\r\n\r\n").append(form);
+  call->request.reserve(512 + body.size());
+  call->request.append("POST ").append(url.target).append(" HTTP/1.1\r\nHost: ").append(url.authority).append("\r\n");
+  for (const auto& [name, value] : headers) call->request.append(name).append(": ").append(value).append("\r\n");
+  call->request.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   after(delay_ms, [this, call] { submit(call); });
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -41,8 +42,9 @@ class CallbackClient {
   CallbackClient(const CallbackClient&) = delete;
   CallbackClient& operator=(const CallbackClient&) = delete;
 
-  // Posts the form after delay_ms. `done(true)` after a 2xx, `done(false)` when given up.
-  void post(const CallbackUrl& url, std::string_view signature, std::string_view form, int64_t delay_ms,
+  using Headers = std::vector<std::pair<std::string, std::string>>;  // besides Host and Content-Length
+  // Posts the body after delay_ms. `done(true)` after a 2xx, `done(false)` when given up.
+  void post(const CallbackUrl& url, const Headers& headers, std::string_view body, int64_t delay_ms,
             std::function<void(bool)> done);
   void after(int64_t delay_ms, std::function<void()> action);
 

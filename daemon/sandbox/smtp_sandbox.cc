@@ -158,8 +158,10 @@ void SmtpSandbox::Session::command(std::string_view line) {
     say("250-PIPELINING");
     say("250-SIZE " + std::to_string(owner_.options_.size_max));
     if (owner_.options_.tls && !stream_->is_tls()) say("250-STARTTLS");
+    if (owner_.options_.has_dsn) say("250-DSN");
     say("250-ENHANCEDSTATUSCODES");
     say("250-8BITMIME");
+    say("250-DSN");
     return say("250 SMTPUTF8");
   }
   if (verb == "NOOP") return say("250 2.0.0 Ok");

@@ -21,6 +21,7 @@ struct SmtpOptions {
   size_t size_max = 25 << 20;
   int64_t idle_ms = 300000;
   size_t connections = 1024;
+  bool has_dsn = false;  // RFC 3461: then a client names its attempt by ENVID
 };
 
 class SmtpSandbox {

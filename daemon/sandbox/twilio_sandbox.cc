@@ -258,7 +258,10 @@ void TwilioSandbox::next_status(std::shared_ptr<Chain> chain, int64_t delay_ms) 
     append_form(form, value);
   }
   const std::string signature = twilio_signature(options_.auth_token.octets(), chain->url_text, std::move(parameters));
-  callbacks_.post(chain->url, signature, form, delay_ms, [this, chain, status](bool is_taken) {
+  const CallbackClient::Headers headers{{"User-Agent", "TwilioProxy/1.1"},
+                                        {"Content-Type", "application/x-www-form-urlencoded"},
+                                        {"X-Twilio-Signature", signature}};
+  callbacks_.post(chain->url, headers, form, delay_ms, [this, chain, status](bool is_taken) {
     chain->arrival->statuses.push_back(std::string(status.word) + (is_taken ? "" : " (not taken)"));
     if (!is_taken) log_.warn("a status callback was given up", {{"reference", chain->arrival->reference}});
     next_status(chain, options_.callback_ms);

@@ -13,6 +13,8 @@
 --   {sg:07}:stamp                         counter, bumped by each batch of offers
 -- Besides, one a limit and caller, gone by itself when the quota is whole again:
 --   sg:rate:<class>:<id or hash>          the theoretical arrival time of GCRA in us
+-- and one a provider with a rate, of all daemons, gone after a day without a send:
+--   sg:tokens:<provider>                  likewise
 --
 -- Ids are packed: many in one argument, 16 octets each; times beside them are 14 decimal digits of ms each. A number
 -- that goes into many arguments is made text once: Redis writes each with "%.17g", which costs more than the command.
@@ -217,7 +219,20 @@ local function rooms(tag, lists)
   return room
 end
 
+-- The lanes that were offered to and take no more.
+local function full_lanes(lists, room)
+  local out, seen = {}, {}
+  for _, list in ipairs(lists) do
+    local priority, lane = parts(list)
+    local of_lane = priority .. ':' .. lane
+    if not seen[of_lane] and (room[priority] <= 0 or room[of_lane] <= 0) then out[#out + 1] = of_lane end
+    seen[of_lane] = true
+  end
+  return out
+end
+
 -- ARGV: (list, ids, due times or '' for "all are due")...
+-- Reply: how many were taken, "<priority>:<lane>" of each lane that is full now...
 local function offer(keys, args)
   local tag, now = keys[1], now_ms()
   redis.call('INCR', tag .. ':stamp')
@@ -253,12 +268,13 @@ local function offer(keys, args)
       end
     end
   end
-  if taken == 0 then return 0 end
-  variadic('HSET', tag .. ':own', record)
-  push(tag, 'RPUSH', ready)
-  set_times(tag .. ':sched', later)
-  for field, by in pairs(added) do redis.call('HINCRBY', tag .. ':count', field, by) end
-  return taken
+  if taken > 0 then
+    variadic('HSET', tag .. ':own', record)
+    push(tag, 'RPUSH', ready)
+    set_times(tag .. ':sched', later)
+    for field, by in pairs(added) do redis.call('HINCRBY', tag .. ':count', field, by) end
+  end
+  return {taken, unpack(full_lanes(lists, room))}
 end
 
 -- claim -----------------------------------------------------------------------------------------------------------
@@ -333,6 +349,7 @@ end
 
 local function open_lanes(c, priority)
   local open = {}
+  if c.shut[priority] then return open end
   local found = redis.call('ZRANGE', c.tag .. ':active:' .. priority, 0, c.closed_count + LOOK_MAX - 1)
   for _, lane in ipairs(found) do
     if not c.closed[lane] then open[#open + 1] = lane end
@@ -421,7 +438,8 @@ local function share_out(c, want, weights, aging_ms, now)
   return want - left
 end
 
--- ARGV: n, owner, lease_ms, four weights, aging_ms, '1' for critical only, closed lanes...
+-- ARGV: n, owner, lease_ms, four weights, aging_ms, '1' for critical only, a digit a priority with '1' for closed,
+-- closed lanes...
 -- Reply: (list, ids)...
 local function claim(keys, args)
   local tag, now = keys[1], now_ms()
@@ -429,9 +447,11 @@ local function claim(keys, args)
   lapse(tag, now)
   local c = {
     tag = tag, own = tag .. ':own', mark = '@' .. args[2] .. '@', expiry = text_of(now + tonumber(args[3])),
-    closed = {}, closed_count = #args - 9, pops = POP_MAX, out = {}, record = {}, lease = {}, seen = {}, gone = {},
+    closed = {}, closed_count = #args - 10, shut = {}, pops = POP_MAX, out = {}, record = {}, lease = {}, seen = {},
+    gone = {},
   }
-  for n = 10, #args do c.closed[args[n]] = true end
+  for n = 11, #args do c.closed[args[n]] = true end
+  for p, priority in ipairs(PRIORITIES) do c.shut[priority] = string.sub(args[10], p, p) == '1' end
   local want, is_critical_only = tonumber(args[1]), args[9] == '1'
   local taken
   if is_critical_only then
@@ -448,7 +468,7 @@ local function claim(keys, args)
   if taken > 0 then
     variadic('HSET', c.own, c.record)
     set_times(tag .. ':lease', c.lease)
-  elseif not is_critical_only and c.closed_count == 0 and c.pops > 0 and
+  elseif not is_critical_only and c.closed_count == 0 and args[10] == '0000' and c.pops > 0 and
       time_count(tag .. ':sched') + time_count(tag .. ':lease') == 0 then
     -- Nothing is here, so whatever is recorded was lost (keys evicted by an operator's policy): it may be offered.
     redis.call('UNLINK', c.own, tag .. ':count')
@@ -572,6 +592,24 @@ local function gcra(keys, args)
   return {allowed, math.floor((burst - full) / interval), full, wait}
 end
 
+-- The bucket of one provider, shared by all daemons: GCRA that gives several at once. One that is not there begins
+-- with a single token: after a loss nobody knows what was sent in the second before. One that lies further ahead than
+-- its burst was written by a clock that has been set back since.
+-- KEYS: the bucket; ARGV: tokens a second, burst, tokens wanted. queue/rate.cc has the same in C++.
+-- Reply: tokens given, us until the next one
+local function tokens(keys, args)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000000 + time[2]
+  local interval, burst = 1000000 / tonumber(args[1]), tonumber(args[2])
+  -- From now on, since a double holds times of today to no more than a quarter of a microsecond.
+  local full = burst * interval
+  local used = math.max(0, math.min(tonumber(redis.call('GET', keys[1]) or now + full - interval) - now, full))
+  local given = math.min(math.floor((full - used) / interval + 1e-6), tonumber(args[3]))
+  used = math.ceil(used + given * interval)
+  redis.call('SET', keys[1], text_of(now + used), 'PX', text_of(86400000 + math.ceil(used / 1000)))
+  return {given, math.max(0, math.ceil(used + interval - full))}
+end
+
 -- A server that is out of memory takes no more offers; everything else lets it get well.
 local function register(name, callback, flags)
   redis.register_function{function_name = name, callback = callback, flags = flags}
@@ -585,4 +623,5 @@ register('sg_sweep', sweep, {'allow-oom'})
 register('sg_clear', clear, {'allow-oom'})
 register('sg_inspect', inspect, {'no-writes'})
 register('sg_gcra', gcra, {'allow-oom'})
+register('sg_tokens', tokens, {'allow-oom'})
 register('sg_version', function() return VERSION end, {'no-writes'})

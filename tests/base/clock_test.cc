@@ -1,7 +1,9 @@
 #include "base/clock.h"
+#include "base/server_clock.h"
 
 #include <catch2/catch.hpp>
 
+#include "tests/base/files.h"
 #include "tests/fakes/clock.h"
 
 using namespace signet;
@@ -89,4 +91,55 @@ TEST_CASE("a stepped wall clock leaves the ticks alone") {
   CHECK(clock.wall().us == wall.us - 5'000'000);
   clock.advance_ms(5);
   CHECK(clock.tick().us == before.us + 5000);
+}
+
+TEST_CASE("a server's clock goes on by this machine's ticks, and a step of this machine's clock does not move it") {
+  ManualClock own;
+  ServerClock clock(own);
+  CHECK(clock.wall() == own.wall());  // not heard yet
+  const WallTime server{own.wall().us + 7'000'000};
+  const auto says = [&](WallTime time, int64_t took_ms) {
+    const Tick asked{own.tick().us - took_ms * 1000};
+    clock.heard(time, asked, own.tick());
+  };
+  says(server, 0);
+  CHECK(clock.wall() == server);
+  own.step_wall_ms(-3'600'000);
+  CHECK(clock.wall() == server);
+  own.advance_ms(250);
+  CHECK(clock.wall().us == server.us + 250'000);
+  CHECK(clock.tick() == own.tick());
+  says({clock.wall().us + 40'000}, 0);  // as near as the question can tell
+  CHECK(clock.wall().us == server.us + 250'000);
+  says({clock.wall().us - 900'000}, 2000);  // an answer that took two seconds tells no nearer
+  CHECK(clock.wall().us == server.us + 250'000);
+  const WallTime set{clock.wall().us - 900'000};  // the server's clock was
+  says(set, 10);
+  CHECK(clock.wall() == set);
+  says({set.us + 2'000'000}, 1000);
+  CHECK(clock.wall().us == set.us + 2'000'000);  // not ahead: it may have been said only just now
+}
+
+TEST_CASE("an offset moves what people see of the time and no deadline, and a test may write it into a file") {
+  const SystemClock clock;
+  std::atomic<int64_t> offset_us = -3'600'000'000;
+  const SystemClock set(&offset_us);
+  CHECK(set.wall().us < clock.wall().us - 3'590'000'000);
+  CHECK(set.tick().us - clock.tick().us < 10'000'000);
+
+  const TestDir folder;
+  for (const char* bad : {"", "1234567", "123456789"}) {
+    const auto mapped = map_clock_offset(folder.put("offset", bad));
+    REQUIRE_FALSE(mapped.ok());
+    CHECK_THAT(mapped.error().text, Catch::Contains("8 octets"));
+  }
+  CHECK_FALSE(map_clock_offset(folder / "none").ok());
+  const int64_t hour_us = 3'600'000'000;
+  const auto octets = [](int64_t us) { return std::string(reinterpret_cast<const char*>(&us), sizeof us); };
+  const std::string file = folder.put("clock", octets(hour_us));
+  const auto mapped = map_clock_offset(file);
+  REQUIRE(mapped.ok());
+  CHECK(SystemClock(*mapped).wall().us > clock.wall().us + hour_us - 10'000'000);
+  std::fstream(file, std::ios::binary | std::ios::in | std::ios::out) << octets(-hour_us);
+  CHECK(SystemClock(*mapped).wall().us < clock.wall().us - hour_us + 10'000'000);
 }

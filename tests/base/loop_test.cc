@@ -7,11 +7,29 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "tests/simulation/sim_time.h"
 
 using namespace signet;
 
-TEST_CASE("what is posted runs in order, also before the loop does") {
+namespace {
+
+struct UvWorld {
+  SystemClock clock;
   Loop loop;
+};
+struct SimWorld {
+  test::SimTime time;
+  test::SimClock clock{time};
+  Loop loop{std::make_unique<test::SimLoop>(time)};
+};
+
+}  // namespace
+
+#define LOOP_TEST(sentence) TEMPLATE_TEST_CASE(sentence, "[loop]", UvWorld, SimWorld)
+
+LOOP_TEST("what is posted runs in order, also before the loop does") {
+  TestType world;
+  Loop& loop = world.loop;
   std::vector<int> ran;
   for (int i = 0; i < 5; i++) loop.post([&, i] { ran.push_back(i); });
   loop.post([&] {
@@ -40,8 +58,9 @@ TEST_CASE("other threads post and stop") {
   CHECK(ran == 4000);
 }
 
-TEST_CASE("a stopped loop runs again") {
-  Loop loop;
+LOOP_TEST("a stopped loop runs again") {
+  TestType world;
+  Loop& loop = world.loop;
   loop.stop();
   loop.run();
   int ran = 0;
@@ -53,12 +72,13 @@ TEST_CASE("a stopped loop runs again") {
   CHECK(ran == 1);
 }
 
-TEST_CASE("what is posted after the end is dropped unrun, with what it holds") {
+LOOP_TEST("what is posted after the end is dropped unrun, with what it holds") {
   auto held = std::make_shared<int>(1);
   const std::weak_ptr<int> seen = held;
   bool has_run = false;
   {
-    Loop loop;
+    TestType world;
+    Loop& loop = world.loop;
     loop.stop();
     loop.run();
     auto timer = std::make_shared<Timer>(loop);  // goes with the loop's queue and is closed by it
@@ -68,8 +88,9 @@ TEST_CASE("what is posted after the end is dropped unrun, with what it holds") {
   CHECK(seen.expired());
 }
 
-TEST_CASE("each round is told before the loop waits") {
-  Loop loop;
+LOOP_TEST("each round is told before the loop waits") {
+  TestType world;
+  Loop& loop = world.loop;
   std::vector<char> order;
   loop.on_round([&] { order.push_back('r'); });
   loop.post([&] {
@@ -85,8 +106,9 @@ TEST_CASE("each round is told before the loop waits") {
   CHECK(seen.find('r', seen.find('a')) < seen.find('b'));
 }
 
-TEST_CASE("the round's action may replace or remove itself") {
-  Loop loop;
+LOOP_TEST("the round's action may replace or remove itself") {
+  TestType world;
+  Loop& loop = world.loop;
   int first = 0, second = 0;
   auto held = std::make_shared<int>(7);
   loop.on_round([&, held] {
@@ -103,9 +125,10 @@ TEST_CASE("the round's action may replace or remove itself") {
   CHECK(second == 1);
 }
 
-TEST_CASE("a timer fires once, not before its time") {
-  Loop loop;
-  const SystemClock clock;
+LOOP_TEST("a timer fires once, not before its time") {
+  TestType world;
+  Loop& loop = world.loop;
+  const Clock& clock = world.clock;
   Timer timer(loop);
   int fired = 0;
   const Tick before = clock.tick();
@@ -120,8 +143,9 @@ TEST_CASE("a timer fires once, not before its time") {
   CHECK(clock.tick().us - before.us >= 19'000);
 }
 
-TEST_CASE("a repeating timer goes on until it is stopped from within") {
-  Loop loop;
+LOOP_TEST("a repeating timer goes on until it is stopped from within") {
+  TestType world;
+  Loop& loop = world.loop;
   Timer timer(loop), end(loop);
   int fired = 0;
   timer.repeat(1, [&] {
@@ -133,8 +157,9 @@ TEST_CASE("a repeating timer goes on until it is stopped from within") {
   CHECK(fired == 3);
 }
 
-TEST_CASE("a timer may be restarted and destroyed by its own action") {
-  Loop loop;
+LOOP_TEST("a timer may be restarted and destroyed by its own action") {
+  TestType world;
+  Loop& loop = world.loop;
   auto timer = std::make_unique<Timer>(loop);
   auto held = std::make_shared<int>(1);
   int restarted = 0, after = 0;
@@ -151,8 +176,9 @@ TEST_CASE("a timer may be restarted and destroyed by its own action") {
   CHECK(after == 1);
 }
 
-TEST_CASE("a stopped or destroyed timer does not fire") {
-  Loop loop;
+LOOP_TEST("a stopped or destroyed timer does not fire") {
+  TestType world;
+  Loop& loop = world.loop;
   int fired = 0;
   Timer stopped(loop), end(loop);
   auto destroyed = std::make_unique<Timer>(loop);
@@ -163,4 +189,38 @@ TEST_CASE("a stopped or destroyed timer does not fire") {
   end.start(10, [&] { loop.stop(); });
   loop.run();
   CHECK(fired == 0);
+}
+
+TEST_CASE("a loop of virtual time that was stopped as by SIGSTOP catches up with what came due") {
+  test::SimTime time;
+  auto core = std::make_unique<test::SimLoop>(time);
+  test::SimLoop& sim = *core;
+  Loop loop(std::move(core));
+  Timer timer(loop);
+  int64_t fired_us = 0;
+  timer.start(10, [&] { fired_us = time.now_us(); });
+  sim.pause();
+  bool has_run = false;
+  loop.post([&] { has_run = true; });
+  time.run_until(500'000);
+  CHECK(fired_us == 0);
+  CHECK_FALSE(has_run);
+  sim.resume();
+  time.run_until(600'000);
+  CHECK(fired_us == 500'000);
+  CHECK(has_run);
+}
+
+TEST_CASE("virtual time runs what is due at one moment in the order in which it was planned") {
+  test::SimTime time;
+  std::vector<int> ran;
+  time.after(20, [&] { ran.push_back(3); });
+  time.after(10, [&] {
+    ran.push_back(1);
+    time.after(0, [&] { ran.push_back(2); });
+  });
+  time.after(20, [&] { ran.push_back(4); });
+  time.run_until(20);
+  CHECK(ran == std::vector<int>{1, 2, 3, 4});
+  CHECK(time.now_us() == 20);
 }

@@ -21,7 +21,7 @@ void check_nothing_twice(World& world) {
 
 }  // namespace
 
-TEST_CASE("kill -9 in the middle of 2,000 messages: each ends final or in doubt, none is sent twice") {
+TEST_CASE("I1 kill -9 in the middle of 2,000 messages: each ends final or in doubt, none is sent twice") {
   World world;
   world.insert_sms(2000);
   world.start_daemon();
@@ -46,7 +46,8 @@ TEST_CASE("kill -9 in the middle of 2,000 messages: each ends final or in doubt,
   CHECK(world.stop_daemon() == 0);
 }
 
-TEST_CASE("FLUSHALL in the middle of 2,000 messages: all end delivered, none twice, and Redis never saw a recipient") {
+TEST_CASE(
+    "I8 FLUSHALL in the middle of 2,000 messages: all end delivered, none twice, and Redis never saw a recipient") {
   World world;
   Process monitor({"redis-cli", "-p", std::to_string(world.redis.port()), "MONITOR"}, world.folder + "/monitor.log");
   wait_until("MONITOR listens",
@@ -209,7 +210,7 @@ TEST_CASE("the daemon waits for PostgreSQL and Redis, goes on when they are back
   CHECK(world.stop_daemon() == 0);
 }
 
-TEST_CASE("SIGTERM finishes what is under way and exits 0; what was not begun is delivered after the next start") {
+TEST_CASE("I14 SIGTERM finishes what is under way and exits 0; what was not begun is delivered after the next start") {
   WorldOptions options;
   options.rate_per_s = 300;
   World world(options);

@@ -86,3 +86,9 @@ TEST_CASE("after a purge the whole log verifies and says what was erased, and no
   (void)world.run({"verify", zip});
   (void)world.run({"verify"});
 }
+
+TEST_CASE("the first that somebody signs verifies: the key that is made for it is not younger") {
+  Clinic world;
+  world.send(kKept, Json::object());
+  CHECK_THAT(world.run({"verify"}), !Catch::Contains("NOT VERIFIED"));
+}

@@ -1,8 +1,5 @@
 #include "tests/chaos/world.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +26,10 @@ std::string scratch() {
 
 World::World(WorldOptions options)
     : folder(scratch()), postgres(shared_postgres()), options_(std::move(options)), keys_(test_keys(random_)) {
+  // Durable: what is killed here is what a clinic has.
+  const auto session = postgres.session("postgres");
+  if (!session->run("alter system reset fsync").ok() || !session->run("select pg_reload_conf()").ok())
+    throw std::runtime_error("fsync cannot be set");
   postgres.clear();
   admin_port = free_tcp_port();
   webhooks_port = free_tcp_port();
@@ -78,11 +79,14 @@ delivery:
                            R"(
   request_timeout_ms: )" + std::to_string(options_.request_timeout_ms) +
                            R"(
+  lease_ms: )" + std::to_string(options_.lease_ms) +
+                           R"(
   retry: { base_ms: )" + std::to_string(options_.retry_base_ms) +
                            R"(, factor: 2.0, cap_ms: 3000, max_attempts: 8 }
   in_doubt: { sms: )" + options_.in_doubt +
                            R"(, email: )" + options_.in_doubt + R"(, wait_s: )" +
                            std::to_string(options_.in_doubt_wait_s) + R"( }
+  quiet_hours: { applies_to: [] }
 providers:
   - { name: twilio-main, adapter: twilio, base_url: "http://127.0.0.1:)" +
                            std::to_string(sandbox_port) + R"(", account_sid: )" + kSid +
@@ -101,9 +105,10 @@ log: { level: )" + options_.log_level +
   write_file(folder + "/signetd.yaml", text);
 }
 
-void World::start_daemon(bool wait_ready) {
-  daemon_ = std::make_unique<Process>(
-      std::vector<std::string>{SIGNET_BINARY, "--config", folder + "/signetd.yaml", "run"}, folder + "/signetd.log");
+void World::start_daemon(bool wait_ready, const std::vector<std::string>& more_arguments) {
+  std::vector<std::string> command{SIGNET_BINARY, "--config", folder + "/signetd.yaml", "run"};
+  command.insert(command.end(), more_arguments.begin(), more_arguments.end());
+  daemon_ = std::make_unique<Process>(command, folder + "/signetd.log");
   if (wait_ready)
     wait_until("the daemon is ready", [this] {
       if (!daemon_->is_running()) throw std::runtime_error("the daemon ended: " + daemon_log());
@@ -161,35 +166,9 @@ void World::as_superuser(const std::string& script) {
   if (!done) throw std::runtime_error(done.error().text);
 }
 
-World::Answer World::http(const std::string& method, int port, const std::string& path, const std::string& body,
-                          const std::string& token) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  timeval limit{20, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  Answer out;
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    ::close(fd);
-    return out;
-  }
-  std::string request = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
-  if (!token.empty()) request += "Authorization: Bearer " + token + "\r\n";
-  if (!body.empty())
-    request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  request += "\r\n" + body;
-  (void)!::write(fd, request.data(), request.size());
-  std::string reply;
-  char buffer[16384];
-  for (ssize_t n; (n = ::read(fd, buffer, sizeof buffer)) > 0;) reply.append(buffer, static_cast<size_t>(n));
-  ::close(fd);
-  if (reply.size() < 12) return out;
-  out.status = std::atoi(reply.c_str() + 9);
-  const auto end = reply.find("\r\n\r\n");
-  if (end != std::string::npos) out.body = reply.substr(end + 4);
-  return out;
+HttpAnswer World::http(const std::string& method, int port, const std::string& path, const std::string& body,
+                       const std::string& token) {
+  return http_call(method, port, path, body, token);
 }
 
 std::string World::metrics() {

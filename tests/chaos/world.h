@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "store/keyring.h"
 #include "tests/fakes/approved_messages.h"
+#include "tests/fakes/http_call.h"
 #include "tests/fakes/postgres_server.h"
 #include "tests/fakes/process.h"
 #include "tests/fakes/redis_server.h"
@@ -20,6 +21,7 @@ struct WorldOptions {
   int permit_start_ms = 2000;
   int request_timeout_ms = 3000;
   int retry_base_ms = 50;
+  int lease_ms = 4000;
   double rate_per_s = 0;
   std::string in_doubt = "operator";
   int in_doubt_wait_s = 300;
@@ -32,7 +34,7 @@ class World {
   explicit World(WorldOptions options = {});
   ~World();
 
-  void start_daemon(bool wait_ready = true);
+  void start_daemon(bool wait_ready = true, const std::vector<std::string>& more_arguments = {});
   void kill_daemon();  // SIGKILL
   int stop_daemon();   // SIGTERM; the exit status
   Process& daemon() { return *daemon_; }
@@ -44,12 +46,8 @@ class World {
   std::string value(const std::string& sql);
   void as_superuser(const std::string& script);
 
-  struct Answer {
-    int status = 0;
-    std::string body;
-  };
-  Answer http(const std::string& method, int port, const std::string& path, const std::string& body = "",
-              const std::string& token = "");
+  HttpAnswer http(const std::string& method, int port, const std::string& path, const std::string& body = "",
+                  const std::string& token = "");
   std::string metrics();
   std::string sandbox_summary();
   int64_t sandbox_accepted();

@@ -48,7 +48,7 @@ ApprovedMessages::ApprovedMessages(PgSession& session, const Keyring& keys, cons
 
 std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& messages) {
   std::vector<Uuid> out;
-  Columns rows(18), entries(7);
+  Columns rows(19), entries(7);
   auto put = [&](const Entry& entry) {
     entries.add({entry.event_id.text(), entry.object_id.text(), to_hex(entry.canon), to_hex(view(entry.leaf)),
                  entry.action, std::to_string(entry.status), rfc3339(entry.at)});
@@ -76,24 +76,24 @@ std::vector<Uuid> ApprovedMessages::insert(const std::vector<ApprovedOptions>& m
               to_hex(keys_.seal_with(key.key, seal_binding("content", id, 1, "sealed"), pack(salt, envelope))),
               approval.id.text(), to_hex(view(approval.envelope_commit)),
               to_hex(view(approval_mac(keys_.mac_key(), id, 1, approval.envelope_commit, kPolicyId))), options.lane,
-              std::to_string(shard_of(id)), author_.text(), reviewer_.text()});
+              std::to_string(shard_of(id)), author_.text(), reviewer_.text(), options.destination});
     out.push_back(id);
   }
   const std::string from = " from " + rows.unnest(
                                           "id, kind, method, priority, attempts, recipient, expires, leaf, at, "
                                           "wrapped, sealed, approval, commitment, mac, lane, shard, author, "
-                                          "reviewer");
+                                          "reviewer, destination");
   PgTransaction tx(session_);
   auto run = [&tx](const std::string& sql, const Columns& columns) {
     auto done = tx.run(sql, columns.values());
     if (!done) throw std::runtime_error(done.error().text);
   };
   run("insert into message (id, kind, delivery_method, status, priority, max_attempts, author_id, last_editor_id, "
-      "recipient_key, expires_at, event_n, event_leaf, approved_at) select id::uuid, kind::smallint, "
+      "recipient_key, destination, expires_at, event_n, event_leaf, approved_at) select id::uuid, kind::smallint, "
       "method::smallint, " +
           number(Status::queued) +
           ", priority::smallint, attempts::smallint, author::uuid, author::uuid, decode(recipient, 'hex'), "
-          "nullif(expires, '')::timestamptz, 2, decode(leaf, 'hex'), at::timestamptz" +
+          "destination, nullif(expires, '')::timestamptz, 2, decode(leaf, 'hex'), at::timestamptz" +
           from,
       rows);
   run("insert into data_key (message_id, kek_id, wrapped) select id::uuid, '" + keys_.kek_id() +

@@ -19,6 +19,7 @@ struct ApprovedOptions {
   Priority priority = Priority::normal;
   std::optional<WallTime> expires_at{};
   int max_attempts = 0;
+  std::string destination = {};  // country or mail domain, of which the lane is
 };
 
 class ApprovedMessages {

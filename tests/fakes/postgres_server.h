@@ -40,7 +40,7 @@ class PostgresServer {
   bool is_running_ = false;
 };
 
-// One for the whole test program: a cluster takes two seconds to make. Cases call clear().
+// One for the whole test program, without fsync: a cluster takes two seconds to make. Cases call clear().
 PostgresServer& shared_postgres();
 
 }  // namespace signet

@@ -26,17 +26,6 @@ sockaddr_in local_address(int port) {
   return address;
 }
 
-int free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = local_address(0);
-  socklen_t size = sizeof address;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw std::runtime_error("no free port");
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
 class Connection {  // blocking, RESP2
  public:
   explicit Connection(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -61,20 +50,6 @@ class Connection {  // blocking, RESP2
     return reply();
   }
 
- private:
-  void more() {
-    char octets[65536];
-    const ssize_t n = recv(fd_, octets, sizeof octets, 0);
-    if (n <= 0) throw std::runtime_error("redis-server hung up");
-    in_.append(octets, static_cast<size_t>(n));
-  }
-  std::string line() {
-    size_t end = 0;
-    while ((end = in_.find("\r\n")) == std::string::npos) more();
-    std::string text = in_.substr(0, end);
-    in_.erase(0, end + 2);
-    return text;
-  }
   std::string reply() {
     const std::string head = line();
     const std::string rest = head.substr(1);
@@ -90,6 +65,21 @@ class Connection {  // blocking, RESP2
     while (in_.size() < static_cast<size_t>(size) + 2) more();
     text = in_.substr(0, static_cast<size_t>(size));
     in_.erase(0, static_cast<size_t>(size) + 2);
+    return text;
+  }
+
+ private:
+  void more() {
+    char octets[65536];
+    const ssize_t n = recv(fd_, octets, sizeof octets, 0);
+    if (n <= 0) throw std::runtime_error("redis-server hung up");
+    in_.append(octets, static_cast<size_t>(n));
+  }
+  std::string line() {
+    size_t end = 0;
+    while ((end = in_.find("\r\n")) == std::string::npos) more();
+    std::string text = in_.substr(0, end);
+    in_.erase(0, end + 2);
     return text;
   }
 
@@ -110,6 +100,17 @@ std::string read_until_ready(int fd, bool& is_ready) {
 }
 
 }  // namespace
+
+int free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = local_address(0);
+  socklen_t size = sizeof address;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    throw std::runtime_error("no free port");
+  close(fd);
+  return ntohs(address.sin_port);
+}
 
 RedisServer::RedisServer(std::vector<std::string> more_arguments) : more_arguments_(std::move(more_arguments)) {
   std::string directory = (std::filesystem::temp_directory_path() / "signet-redis-XXXXXX").string();
@@ -133,6 +134,21 @@ RedisServer::~RedisServer() {
 }
 
 void RedisServer::start() {
+  std::filesystem::remove(directory_ + "/dump.rdb");
+  launch();
+}
+
+void RedisServer::start_from(const std::string& dump_file) {
+  std::filesystem::copy_file(dump_file, directory_ + "/dump.rdb", std::filesystem::copy_options::overwrite_existing);
+  launch();
+}
+
+void RedisServer::dump(const std::string& file) const {
+  command({"SAVE"});
+  std::filesystem::copy_file(directory_ + "/dump.rdb", file, std::filesystem::copy_options::overwrite_existing);
+}
+
+void RedisServer::launch() {
   std::vector<std::string> arguments{
       "redis-server", "--port",  std::to_string(port_), "--bind", "127.0.0.1", "--appendonly", "no", "--save", "",
       "--dir",        directory_};
@@ -175,6 +191,20 @@ void RedisServer::freeze() { ::kill(pid_, SIGSTOP); }
 void RedisServer::thaw() { ::kill(pid_, SIGCONT); }
 
 std::string RedisServer::url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+std::vector<std::string> RedisServer::commands_during(const std::function<void()>& work) const {
+  Connection monitor(port_);
+  monitor.ask({"MONITOR"});
+  work();
+  const std::string mark = "the end of " + directory_;
+  command({"ECHO", mark});
+  std::vector<std::string> out;
+  for (;;) {
+    std::string line = monitor.reply();
+    if (line.find(mark) != std::string::npos) return out;
+    out.push_back(std::move(line));
+  }
+}
 
 std::string RedisServer::command(const std::vector<std::string>& arguments) const {
   return Connection(port_).ask(arguments);

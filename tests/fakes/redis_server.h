@@ -4,10 +4,13 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace signet::test {
+
+int free_port();  // of 127.0.0.1, at this moment
 
 class RedisServer {
  public:
@@ -16,10 +19,12 @@ class RedisServer {
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
 
-  void start();   // answers PING when this returns; on the same port as before, empty. Throws if it does not start
-  void stop();    // SIGTERM
-  void kill9();   // SIGKILL
-  void freeze();  // SIGSTOP: connections stay, nothing answers
+  void start();  // answers PING when this returns; on the same port as before, empty. Throws if it does not start
+  void start_from(const std::string& dump_file);  // likewise, but with what dump() kept there
+  void dump(const std::string& file) const;       // what it holds now; blocks it meanwhile
+  void stop();                                    // SIGTERM
+  void kill9();                                   // SIGKILL
+  void freeze();                                  // SIGSTOP: connections stay, nothing answers
   void thaw();
   bool is_running() const { return pid_ > 0; }
   int port() const { return port_; }
@@ -27,8 +32,11 @@ class RedisServer {
   // One command over a connection of its own. Texts, integers and status as text; arrays a line an element; an error
   // reply throws.
   std::string command(const std::vector<std::string>& arguments) const;
+  // Every command that the server runs while `work` does, those of scripts too: MONITOR's lines.
+  std::vector<std::string> commands_during(const std::function<void()>& work) const;
 
  private:
+  void launch();
   void end(int signal);
   std::vector<std::string> more_arguments_;
   std::string directory_;

@@ -9,7 +9,9 @@ namespace {
 
 // Settings that work, one entry an adapter. A new adapter without one fails the first test.
 std::map<std::string, ProviderSettings> working() {
-  return {{"twilio", testing::twilio_settings()}, {"smtp", testing::smtp_settings()}};
+  return {{"twilio", testing::twilio_settings()},
+          {"smtp", testing::smtp_settings()},
+          {"generic_http", testing::gateway_settings()}};
 }
 
 std::unique_ptr<Provider> made(const std::string& adapter) {
@@ -106,7 +108,7 @@ TEST_CASE("a request shows the patient nowhere but in the body, and twice built 
   }
 }
 
-TEST_CASE("rubbish is never taken for acceptance") {
+TEST_CASE("I6 rubbish is never taken for acceptance") {
   const std::string bodies[] = {"",
                                 "{",
                                 "null",
@@ -140,6 +142,54 @@ TEST_CASE("rubbish is never taken for acceptance") {
           CHECK((is_taken || !outcome.reason.empty()));
         }
     }
+  }
+}
+
+TEST_CASE("what an adapter says that it can do about doubts, it can") {
+  const Sent sent{*parse_uuid("0193b3c4-0000-7000-8000-00000000abcd"), 3, "ref-1"};
+  for (auto& info : adapters()) {
+    INFO(info.adapter);
+    auto provider = made(info.adapter);
+    if (provider->has_key()) {
+      auto message = testing::outbound(kind_of(*provider));
+      auto request = provider->build(message);
+      std::string all = request.body;
+      for (auto& [name, value] : request.headers) all += "\n" + value;
+      CHECK(has(all, message.idempotency_key));
+      message.attempt_no++;  // another attempt, the same key
+      request = provider->build(message);
+      all = request.body;
+      for (auto& [name, value] : request.headers) all += "\n" + value;
+      CHECK(has(all, message.idempotency_key));
+    }
+    if (!provider->has_look_up()) continue;
+    const auto request = provider->build_look_up(sent);
+    CHECK((has(request.url, sent.echo()) || has(request.body, sent.echo())));
+    // Only a definite word counts: whatever else comes back, the message stays in doubt.
+    for (int status : {0, 200, 204, 301, 400, 401, 404, 429, 500, 502})
+      for (std::string body : {"", "{", "null", "[]", "{}", "<html>ok</html>", "{\"status\":\"\"}", "not found"})
+        CHECK(provider->parse_look_up({status, {}, body}).found == Found::unknown);
+  }
+}
+
+TEST_CASE("every adapter's class of doubt may be set to what it can, and to nothing better") {
+  for (auto& info : adapters()) {
+    INFO(info.adapter);
+    auto settings = working().at(info.adapter);
+    const auto provider = made(info.adapter);
+    settings.in_doubt = "blind";
+    REQUIRE(doubt_rules(*provider, settings));
+    CHECK(doubt_rules(*provider, settings)->provider_class == DoubtClass::blind);
+    settings.in_doubt = "queryable";
+    CHECK(doubt_rules(*provider, settings).ok() == provider->has_look_up());
+    settings.in_doubt = "idempotent";
+    settings.key_life_ms = 60000;
+    const auto rules = doubt_rules(*provider, settings);
+    REQUIRE(rules.ok() == provider->has_key());
+    if (rules) CHECK((rules->provider_class == DoubtClass::idempotent && rules->key_life_ms == 60000));
+    settings.in_doubt = "psychic";
+    CHECK(!doubt_rules(*provider, settings));
+    CHECK(!make_provider(settings));
   }
 }
 

@@ -18,7 +18,6 @@ class PlainProvider : public Provider {  // 2xx is accepted, 429 throttled, all 
   explicit PlainProvider(std::string url) : url_(std::move(url)) {}
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return false; }
   bool has_receipts() const override { return false; }
   HttpRequest build(const Outbound& message) const override {
@@ -109,7 +108,7 @@ TEST_CASE("a request goes out whole and its reply comes back with lower-case hea
   CHECK(body == "text=%00&x");
 }
 
-TEST_CASE("libcurl repeats a POST silently, and the guard stops it and calls it in doubt") {
+TEST_CASE("I3 libcurl repeats a POST silently, and the guard stops it and calls it in doubt") {
   for (bool guard : {true, false}) {
     INFO("guard " << guard);
     OneLoop one;
@@ -335,7 +334,7 @@ TEST_CASE("a reply that comes slowly, after 100 Continue, or in chunks is read w
   CHECK(outcome.provider_code == "transfer-encoding=chunked;x=y;");
 }
 
-TEST_CASE("a deadline that has passed sends nothing") {
+TEST_CASE("I10 a deadline that has passed sends nothing") {
   OneLoop one;
   HttpServer server(one.loop);
   server.on_request = [&](const HttpServer::Request& request) {

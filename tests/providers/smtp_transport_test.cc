@@ -373,7 +373,7 @@ TEST_CASE("rubbish is retryable before the final dot and in doubt after it") {
   }
 }
 
-TEST_CASE("a deadline is checked before MAIL and again before the content") {
+TEST_CASE("I10 a deadline is checked before MAIL and again before the content") {
   testing::SetClock clock;
   for (std::string at : {"EHLO", "DATA", "never"}) {
     INFO(at);

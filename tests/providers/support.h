@@ -28,6 +28,16 @@ inline ProviderSettings smtp_settings() {
   return settings;
 }
 
+inline ProviderSettings gateway_settings() {
+  ProviderSettings settings;
+  settings.name = "gateway";
+  settings.adapter = "generic_http";
+  settings.values = {{"url", "http://127.0.0.1:1/send"}, {"look_up_url", "http://127.0.0.1:1/sent"}};
+  settings.secrets.emplace("token", Secret("t0ken"));
+  settings.secrets.emplace("webhook_secret", Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+  return settings;
+}
+
 inline Outbound outbound(Kind kind = Kind::sms) {
   Outbound message;
   message.message_id = *parse_uuid("0193b3c4-0000-7000-8000-00000000abcd");

@@ -49,7 +49,7 @@ TEST_CASE("messages a second through offer, claim and ack", "[.][measure]") {
           for (int i = 0; i < batch; i++)
             hints.push_back(world.hint(id_in(shard, left * batch + i), Priority::normal, "sms",
                                        "ward-" + std::to_string(i % senders)));
-          queue.offer(std::move(hints), [&, shard](const Result<int64_t>&) {
+          queue.offer(std::move(hints), [&, shard](const Result<OfferReply>&) {
             ClaimRequest request;
             request.shard = shard;
             request.count_max = batch;

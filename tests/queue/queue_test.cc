@@ -432,15 +432,15 @@ QUEUE_TEST("an offer of what is due rings the bell at the others, one for later 
 QUEUE_TEST("a lane that could not be a list's name is refused") {
   TestType world;
   for (const std::string lane : {"", "a:b", "SMS", "sms fr"})
-    CHECK(ask<int64_t>(
+    CHECK(ask<OfferReply>(
               world.loop,
               [&](auto done) { world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, lane)}, done); })
               .error()
               .code == ErrorCode::invalid);
-  CHECK(ask<int64_t>(world.loop,
-                     [&](auto done) {
-                       world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
-                     })
+  CHECK(ask<OfferReply>(world.loop,
+                        [&](auto done) {
+                          world.queue("one").offer({world.hint(id_in(0, 1), Priority::normal, "sms", "a@b")}, done);
+                        })
             .error()
             .code == ErrorCode::invalid);
 }
@@ -452,4 +452,110 @@ QUEUE_TEST("nothing given is nothing done") {
   CHECK(world.nack_at({}) == 0);
   CHECK(world.renew({}, 1000) == 0);
   CHECK(world.claim().empty());
+}
+
+QUEUE_TEST("a closed priority is not taken from, and the others are given its part") {
+  TestType world;
+  int from = 0;
+  for (const Priority priority : kPriorities) {
+    world.offer(world.hints(from, 100, priority));
+    from += 100;
+  }
+  ClaimRequest request;
+  request.closed_priorities = {true, false, false, true};
+  const auto counts = by_priority(world.claim(request));
+  CHECK(counts == std::map<Priority, int>{{Priority::high, 100}, {Priority::normal, 100}});
+  CHECK(world.claim(request).empty());
+  request.critical_only = true;
+  CHECK(world.claim(request).empty());
+  CHECK(world.inspect(0).waiting == 200);
+  CHECK(by_priority(world.claim()) == std::map<Priority, int>{{Priority::critical, 100}, {Priority::bulk, 100}});
+}
+
+QUEUE_TEST("an offer says which lanes are full, in which shard") {
+  TestType world;
+  CHECK(world.offer_all(world.hints(0, 4095, Priority::bulk)).full.empty());
+  std::vector<Hint> hints = world.hints(5000, 2, Priority::bulk);  // one more than there is room for
+  hints.push_back(world.hint(id_in(0, 6000), Priority::bulk, "email"));
+  hints.push_back(world.hint(id_in(3, 1), Priority::bulk));
+  const OfferReply reply = world.offer_all(hints);
+  CHECK(reply.taken == 3);
+  CHECK(reply.full == std::vector<FullLane>{{0, Priority::bulk, "sms"}});
+  const OfferReply again = world.offer_all({world.hint(id_in(0, 0), Priority::bulk)});
+  CHECK(again.taken == 0);  // it is there already
+  CHECK(again.full == std::vector<FullLane>{{0, Priority::bulk, "sms"}});
+  world.claim();
+  CHECK(world.offer_all({world.hint(id_in(0, 5001), Priority::bulk)}).full.empty());
+  SECTION("every lane of a priority that is full") {
+    for (int lane = 0; lane < 4; lane++)
+      world.offer(world.hints(lane * 5000, 4096, Priority::normal, "lane-" + std::to_string(lane)));
+    CHECK(world.offer_all({world.hint(id_in(0, 30000), Priority::normal, "lane-9")}).full ==
+          std::vector<FullLane>{{0, Priority::normal, "lane-9"}});
+  }
+}
+
+QUEUE_TEST("a provider's bucket begins with one token, fills at its rate and holds its burst") {
+  TestType world;
+  TokenLease lease = world.lease(200, 10, 10);
+  CHECK(lease.count == 1);
+  CHECK(lease.wait_us > 0);
+  CHECK(lease.wait_us <= 5000);
+  world.pass(100);
+  CHECK(world.lease(200, 10, 50).count == 10);
+  lease = world.lease(200, 10, 4);
+  CHECK(lease.count <= 2);
+  world.pass(60);
+  CHECK(world.lease(200, 10, 3).count == 3);
+}
+
+QUEUE_TEST("all daemons take out of one bucket, and one that was lost gives no burst anew") {
+  TestType world;
+  world.lease(1, 8, 1);
+  CHECK(world.lease(1, 8, 8).count == 0);
+  CHECK(world.lease(1, 8, 8, "two").count == 0);
+  world.lose_everything();
+  CHECK(world.lease(1, 8, 8, "two").count == 1);
+  CHECK(world.lease(1, 8, 8).count == 0);
+}
+
+QUEUE_TEST("I12 every priority, lane and sender with work is served within bounds while others flood") {
+  TestType world;
+  world.options.aging_ms = 50;
+  int next = 0;
+  auto flood = [&] {
+    std::vector<Hint> hints;
+    for (const Priority priority : {Priority::critical, Priority::high})
+      for (int i = 0; i < 128; i++) hints.push_back(world.hint(id_in(0, next++), priority, "sms", "flooder"));
+    for (int i = 0; i < 64; i++) hints.push_back(world.hint(id_in(0, next++), Priority::bulk, "sms", "flooder"));
+    world.offer(hints);
+  };
+  for (int i = 0; i < 4; i++) flood();
+  const std::vector<Hint> quiet{world.hint(id_in(0, 900001), Priority::bulk, "sms", "quiet"),
+                                world.hint(id_in(0, 900002), Priority::bulk, "email", "quiet"),
+                                world.hint(id_in(0, 900003), Priority::normal, "sms", "quiet"),
+                                world.hint(id_in(0, 900004), Priority::critical, "sms", "quiet")};
+  world.offer(quiet);
+  ClaimRequest request;
+  request.count_max = 64;
+  std::map<Uuid, int> served_in;
+  std::map<Priority, int> shares;
+  for (int claim = 1; claim <= 12; claim++) {
+    flood();
+    std::vector<Uuid> ids;
+    for (const auto& hint : world.claim(request)) {
+      ids.push_back(hint.id);
+      shares[hint.priority]++;
+      if (hint.sender == "quiet") served_in[hint.id] = claim;
+    }
+    CHECK(ids.size() == 64);
+    world.ack(ids);
+    world.pass(10);
+  }
+  REQUIRE(served_in.size() == quiet.size());
+  for (const auto& [id, claim] : served_in) {
+    CAPTURE(id.text());
+    CHECK(claim <= 2);
+  }
+  CHECK(shares[Priority::bulk] >= 12 * 64 / 16);
+  CHECK(shares[Priority::high] >= 12 * 64 / 5);
 }

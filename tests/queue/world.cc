@@ -50,8 +50,11 @@ std::vector<Hint> World::hints(int from, int count, Priority priority, const std
   return hints;
 }
 
+OfferReply World::offer_all(std::vector<Hint> hints, const std::string& owner) {
+  return ask<OfferReply>(loop, [&](auto done) { queue(owner).offer(hints, done); }).value();
+}
 int64_t World::offer(std::vector<Hint> hints, const std::string& owner) {
-  return ask<int64_t>(loop, [&](auto done) { queue(owner).offer(hints, done); }).value();
+  return offer_all(std::move(hints), owner).taken;
 }
 std::vector<Claimed> World::claim(ClaimRequest request, const std::string& owner) {
   return ask<std::vector<Claimed>>(loop, [&](auto done) { queue(owner).claim(request, done); }).value();
@@ -64,6 +67,10 @@ int64_t World::nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, const 
 }
 int64_t World::renew(const std::vector<Uuid>& ids, int64_t lease_ms, const std::string& owner) {
   return ask<int64_t>(loop, [&](auto done) { queue(owner).renew(ids, lease_ms, done); }).value();
+}
+TokenLease World::lease(double rate_per_s, double burst, int want, const std::string& owner) {
+  return ask<TokenLease>(loop, [&](auto done) { queue(owner).lease_tokens("gateway", rate_per_s, burst, want, done); })
+      .value();
 }
 int64_t World::sweep(int shard) {
   return ask<int64_t>(loop, [&](auto done) { queue().sweep(shard, done); }).value();

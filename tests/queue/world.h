@@ -65,7 +65,9 @@ class World {
                           const std::string& sender = "ward") const;
 
   // Asks and waits; fails the test on an error.
-  int64_t offer(std::vector<Hint> hints, const std::string& owner = "one");
+  OfferReply offer_all(std::vector<Hint> hints, const std::string& owner = "one");
+  int64_t offer(std::vector<Hint> hints, const std::string& owner = "one");  // how many were taken
+  TokenLease lease(double rate_per_s, double burst, int want, const std::string& owner = "one");
   std::vector<Claimed> claim(ClaimRequest request = {}, const std::string& owner = "one");
   int64_t ack(const std::vector<Uuid>& ids, const std::string& owner = "one");
   int64_t nack_at(const std::vector<std::pair<Uuid, WallTime>>& ids, const std::string& owner = "one");

@@ -133,7 +133,7 @@ TEST_CASE_METHOD(Fixture, "the application's login and the tables' owner are ref
   CHECK_FALSE(owner->script("drop owned by signet_owner cascade").ok());
 }
 
-TEST_CASE_METHOD(Fixture, "rows of insert-only tables are refused a change by their owner and in replica mode") {
+TEST_CASE_METHOD(Fixture, "I7 rows of insert-only tables are refused a change by their owner and in replica mode") {
   REQUIRE(superuser->script("set session_replication_role = replica").ok());
   for (PgSession* attacker : {owner.get(), superuser.get()})
     for (const std::string table : {"attempt_start", "attempt_start_default", "audit.entry", "audit.entry_default"}) {

@@ -43,15 +43,16 @@ struct Fixture {
     while (!reply) loop.run();
     return std::move(*reply);
   }
-  Permit permit(const Uuid& id, const std::string& lane = "sms") {
+  Permit permit(const Uuid& id, const std::string& lane = "sms") { return permit({id, lane, "twilio-main", "only"}); }
+  Permit permit(PermitRequest request) {
     Batch batch;
-    batch.permits.push_back({id, lane, "twilio-main", "only"});
+    batch.permits.push_back(std::move(request));
     auto reply = write(*journal, std::move(batch));
     REQUIRE(reply.ok());
     REQUIRE(reply->permits.size() == 1);
     return reply->permits[0];
   }
-  ResultRow result(const Permit& p, OutcomeKind kind, Status status, std::optional<WallTime> next = {}) {
+  ResultRow result(const Permit& p, OutcomeKind kind, Status status, std::optional<int64_t> next_delay_ms = {}) {
     ResultRow row;
     row.id = p.id;
     row.attempt_no = p.attempt_no;
@@ -60,7 +61,7 @@ struct Fixture {
     row.provider = p.provider;
     row.started_at = row.finished_at = clock.wall();
     row.status = status;
-    row.next_due = next;
+    row.next_delay_ms = next_delay_ms;
     row.head = p.head;
     row.entry = {ids.next(), p.id, "canon " + ids.next().text(), {}};
     row.entry.leaf = leaf_hash(row.entry.canon);
@@ -72,6 +73,19 @@ struct Fixture {
     auto reply = write(*journal, std::move(batch));
     REQUIRE(reply.ok());
     return reply->stale;
+  }
+  std::vector<DueClaim> claim(DueQuery query) {
+    if (query.shards.empty())
+      for (int shard = 0; shard < kShards; shard++) query.shards.push_back(shard);
+    if (query.count_max == 0) query.count_max = 10;
+    std::optional<std::vector<DueClaim>> found;
+    journal->claim_due(std::move(query), [&](Result<std::vector<DueClaim>> got) {
+      REQUIRE(got.ok());
+      found = std::move(*got);
+      loop.stop();
+    });
+    while (!found) loop.run();
+    return std::move(*found);
   }
   int64_t count(const std::string& what) { return session->run("select count(*) from " + what)->number(0, 0); }
 };
@@ -117,7 +131,7 @@ TEST_CASE_METHOD(Fixture, "the next attempt is granted only after a result that 
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   const Permit first = permit(id);
   CHECK(verdict_of(*this, id) == PermitVerdict::taken);
-  CHECK(record(result(first, OutcomeKind::retryable, Status::queued, clock.wall())).empty());
+  CHECK(record(result(first, OutcomeKind::retryable, Status::queued, 0)).empty());
   const Permit second = permit(id);
   REQUIRE(second.verdict == PermitVerdict::granted);
   CHECK(second.attempt_no == 2);
@@ -248,16 +262,142 @@ TEST_CASE_METHOD(Fixture, "without Redis what is due and held by nobody is claim
   const Uuid held = messages->insert({sms("+61491570006", "b")});
   const Uuid paused = messages->insert({mail("anna@example.org", "s", "c"), "email"});
   permit(held);
-  std::optional<std::vector<PermitRequest>> found;
-  journal->claim_due(10, {"email"}, [&](Result<std::vector<PermitRequest>> got) {
-    REQUIRE(got.ok());
-    found = std::move(*got);
-    loop.stop();
-  });
-  while (!found) loop.run();
-  REQUIRE(found->size() == 1);
-  CHECK(found->at(0).id == free);
+  DueQuery query;
+  query.lanes = {"sms"};
+  const auto found = claim(query);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].id == free);
   CHECK(paused != free);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "what is claimed without Redis is the most urgent of the shards asked for, and not held already") {
+  std::vector<ApprovedOptions> options(4, {sms("+61491570006", "a")});
+  for (size_t i = 0; i < 4; i++) options[i].priority = kPriorities[3 - i];
+  const auto made = messages->insert(options);
+  REQUIRE(session->run("update due set provider = 'relay', avoid = 'other' where message_id = $1", {made[3]}).ok());
+  DueQuery query;
+  query.lanes = {"email", "sms"};
+  query.closed_priorities[1] = true;
+  query.held = {made[1]};
+  query.count_max = 1;
+  auto found = claim(query);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].id == made[3]);
+  CHECK(found[0].priority == Priority::critical);
+  CHECK(found[0].pinned_provider == "relay");
+  CHECK(found[0].avoid == "other");
+  query.count_max = 10;
+  found = claim(query);
+  REQUIRE(found.size() == 2);
+  CHECK(found[1].id == made[0]);
+  query.shards = {(shard_of(made[0]) + 1) % kShards};
+  for (const auto& row : claim(query)) CHECK(shard_of(row.id) == query.shards[0]);
+}
+
+TEST_CASE_METHOD(Fixture, "what is paused, pinned, or to be avoided gets no permit elsewhere") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  for (const char* pause : {"'priority', 'normal'", "'provider', 'twilio-main'"}) {
+    REQUIRE(session
+                ->run("insert into pause (scope, name, by_user, at) values (" + std::string(pause) +
+                      ", gen_random_uuid(), now())")
+                .ok());
+    CHECK(verdict_of(*this, id) == PermitVerdict::paused);
+    REQUIRE(session->run("delete from pause").ok());
+  }
+  REQUIRE(session->run("update due set avoid = 'twilio-main'").ok());
+  CHECK(permit({id, "sms", "twilio-main", "weight", true}).verdict == PermitVerdict::avoided_provider);
+  REQUIRE(session->run("update due set provider = 'relay'").ok());
+  const Permit pinned = permit({id, "sms", "twilio-main", "weight", true});
+  CHECK(pinned.verdict == PermitVerdict::other_provider);
+  CHECK(pinned.pinned_provider == "relay");
+  CHECK(pinned.avoid == "twilio-main");
+  REQUIRE(session->run("update due set provider = null").ok());
+  CHECK(permit({id, "sms", "twilio-main", "only", false}).verdict == PermitVerdict::granted);
+}
+
+TEST_CASE_METHOD(Fixture, "a look tells what stands against a message and is never granted") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  REQUIRE(session->run("update message set time_zone = 'Australia/Sydney', tags = '{recall,spring}', is_urgent = true")
+              .ok());
+  Permit look = permit({id, "", "", ""});
+  CHECK(look.verdict == PermitVerdict::looked);
+  CHECK(look.lane == "sms");
+  CHECK(look.time_zone == "Australia/Sydney");
+  CHECK(look.tags == std::vector<std::string>{"recall", "spring"});
+  CHECK(look.is_urgent);
+  CHECK(look.permitted_at.us != 0);
+  REQUIRE(session->run("update message set cancel_requested = true").ok());
+  CHECK(permit({id, "", "", ""}).verdict == PermitVerdict::cancel_requested);
+  CHECK(count("attempt_start") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a move changes what is due, and not what somebody holds or what is another attempt by now") {
+  const Uuid free = messages->insert({sms("+61491570006", "a")});
+  const Uuid held = messages->insert({sms("+61491570006", "b")});
+  const Uuid other = messages->insert({sms("+61491570006", "c")});
+  permit(held);
+  const WallTime due{clock.wall().us + 3'600'000'000}, until{due.us + 1000};
+  Batch batch;
+  batch.moves = {{free, 1, "sms-2", due, until}, {held, 1, "sms-2", due, until}, {other, 2, "sms-2", due, until}};
+  REQUIRE(write(*journal, batch).ok());
+  CHECK(count("due where lane = 'sms-2'") == 1);
+  const auto row = session->run("select due_at, send_until from due where message_id = $1", {free});
+  CHECK(row->time(0, 0) == due);
+  CHECK(row->optional_time(0, 1) == until);
+  batch.moves = {{free, 1, "sms", due, std::nullopt}};
+  REQUIRE(write(*journal, batch).ok());
+  CHECK(count("due where lane = 'sms' and send_until is null") == 3);
+}
+
+TEST_CASE_METHOD(Fixture, "the next attempt is due by the database's clock, and goes past who has just failed") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  auto row = result(permit(id), OutcomeKind::retryable, Status::queued, 60'000);
+  row.finished_at = {clock.wall().us + 3'600'000'000};  // a clock of its own
+  row.next_avoid = "twilio-main";
+  Batch batch;
+  batch.results.push_back(row);
+  const auto reply = write(*journal, std::move(batch));
+  REQUIRE(reply.ok());
+  REQUIRE(reply->next_due.size() == 1);
+  const auto due = session->run("select due_at, avoid, extract(epoch from due_at - now())::int from due");
+  CHECK(due->time(0, 0) == reply->next_due[0].second);
+  CHECK(due->text(0, 1) == "twilio-main");
+  CHECK(due->number(0, 2) > 50);
+  CHECK(due->number(0, 2) <= 60);
+}
+
+TEST_CASE_METHOD(
+    Fixture, "I4 a void is followed by another attempt only with an approval of a new version, whatever clocks say") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  {
+    PgTransaction tx(*session);
+    const WallTime ahead{clock.wall().us + 3'600'000'000};
+    REQUIRE(*insert_void(tx, id, 1, "other", ahead));
+    REQUIRE(tx.commit().ok());
+  }
+  REQUIRE(session->run("update due set attempt_no = 2").ok());
+  REQUIRE(session->run("update message set version = 2").ok());
+  REQUIRE(session->run("update content set version = 2").ok());
+  CHECK(verdict_of(*this, id) == PermitVerdict::out_of_order);
+  REQUIRE(session
+              ->script("insert into approval (id, message_id, version, decision, signer_id, signer_role, policy_id, "
+                       "envelope_commit, approval_mac, at) select gen_random_uuid(), message_id, 2, 1, signer_id, "
+                       "signer_role, policy_id, envelope_commit, approval_mac, at from approval")
+              .ok());
+  CHECK(verdict_of(*this, id) == PermitVerdict::granted);
+}
+
+TEST_CASE_METHOD(Fixture, "what the provider calls an attempt is kept where its receipts will say no more") {
+  for (const bool is_named : {true, false}) {
+    const Uuid id = messages->insert({sms("+61491570006", "hello")});
+    ResultRow row = result(permit(id), OutcomeKind::accepted, Status::sent);
+    row.outcome.provider_reference = is_named ? "g-1" : "g-2";
+    row.is_named = is_named;
+    CHECK(record(row).empty());
+    CHECK(count("callback_reference where reference = 'g-1' and attempt_no = 1") == 1);
+  }
+  CHECK(count("callback_reference") == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and is used again when it is back") {

@@ -13,6 +13,7 @@
 #include "audit/event.h"
 #include "base/bytes.h"
 #include "daemon/access/tokens.h"
+#include "daemon/delivery/bulk_requeue.h"
 #include "daemon/http/parser.h"
 #include "store/directory.h"
 #include "store/passwords.h"
@@ -97,9 +98,10 @@ std::string fault_of(const RouteRow* row, const http::Response& reply, const std
       const bool is_named = std::find(row->records.begin(), row->records.end(), action) != row->records.end();
       if (!is_named && action != "key_enrolled") return "its row does not name " + action;
     }
-    // A repeat does nothing, and what is cancelled already is not cancelled again.
-    const bool may_be_silent =
-        row->records.empty() || has_header(reply, "Idempotent-Replayed") || row->name == "cancel";
+    // A repeat does nothing; what is cancelled, paused or resumed already is not so once more.
+    const bool is_idempotent =
+        row->name == "cancel" || row->name.starts_with("pause_") || row->name.starts_with("resume_");
+    const bool may_be_silent = row->records.empty() || has_header(reply, "Idempotent-Replayed") || is_idempotent;
     return actions.empty() && !may_be_silent ? "nothing was recorded" : "";
   }
   for (const auto& entry : entries)
@@ -177,10 +179,12 @@ BasicApiWorld<Json>::BasicApiWorld()
                "https://hooks.example.org"},
       admin(services, admin_routes()),
       webhooks(services, webhook_routes()) {
+  services.due_plan = &due_plan;
   services.passwords = &passwords;
   services.tasks = &tasks;
   services.bundles = &bundles;
   if (auto spool = tasks.open_spool(); !spool) throw std::runtime_error(spool.error().text);
+  tasks.add(kBulkRequeueTask, bulk_requeue_work(due_plan, clock, ids, log, services.offer));
   tasks.add("sample", [](TaskRun& run) -> Result<TaskEnd> {
     if (auto written = run.file().write("hello\n"); !written) return written.error();
     return TaskEnd{"{}", "sample.csv", "text/csv; charset=utf-8"};
@@ -389,6 +393,29 @@ std::string BasicApiWorld<Json>::queued(const Caller& author, const Caller& revi
   const auto answer = review(reviewer, id);
   INFO(answer.raw.body);
   REQUIRE(answer.status == 200);
+  return id;
+}
+
+template <class Json>
+void BasicApiWorld<Json>::end_attempt(const std::string& id, int outcome, int status, const std::string& reason) {
+  const std::string key = "('" + id + "', 1, ";
+  sql("insert into attempt_start (message_id, attempt_no, kind, epoch, instance, provider, lane, permitted_at) "
+      "values " +
+      key + "1, gen_random_uuid(), 'signetd-1', 'test', 'sms', now())");
+  sql("insert into attempt_result (message_id, attempt_no, outcome, reason, finished_at) values " + key +
+      std::to_string(outcome) + ", '" + reason + "', now())");
+  sql("delete from due where message_id = '" + id + "'");
+  sql("update message set status = " + std::to_string(status) +
+      ", attempts = 1, provider = 'test', failure_reason = '" + reason + "', updated_at = now() where id = '" + id +
+      "'");
+}
+
+template <class Json>
+std::string BasicApiWorld<Json>::dead_notice(const std::string& message) {
+  const auto id = ids.next().text();
+  sql("insert into status_cursor (service, seq) values ('backend', 0) on conflict do nothing");
+  sql("insert into status_notice (id, service, seq, event_id, message_id, tries, failure) values ('" + id +
+      "', 'backend', 5, gen_random_uuid(), '" + message + "', 10, 'it answered 500')");
   return id;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/api/router.h"
+#include "daemon/delivery/due_plan.h"
 #include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
@@ -31,7 +32,6 @@ class TestProvider : public Provider {
  public:
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind) const override { return true; }
-  DoubtClass doubt_class() const override { return DoubtClass::blind; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
   Verdict verify(const CallbackRequest& request) const override;
@@ -81,6 +81,10 @@ class BasicApiWorld {
   std::string letter(const Caller& author, const Caller& physician, Json changes = Json::object());
   std::string submitted(const Caller& author, Json changes = Json::object());
   std::string queued(const Caller& author, const Caller& reviewer, Json changes = Json::object());
+  // A queued one had its first attempt, at the provider "test", and ended so: as failed, or in doubt.
+  void fail(const std::string& id, const std::string& reason = "unknown_recipient") { end_attempt(id, 3, 8, reason); }
+  void doubt(const std::string& id) { end_attempt(id, 4, 10, "timeout"); }
+  std::string dead_notice(const std::string& message);  // a status event that its service never took; its id
   Answer submit(const Caller& author, const std::string& id);
   // With the message's present version as If-Match.
   Answer review(const Caller& reviewer, const std::string& id, Json changes = Json::object());
@@ -111,6 +115,8 @@ class BasicApiWorld {
   Routes routes{{{Kind::sms, {}, {}, {{"test", 100}}},
                  {Kind::email, {"example.org"}, {}, {{"test", 100}}},
                  {Kind::letter, {}, {}, {{"test", 100}}}}};
+  QuietHours quiet_hours;
+  DuePlan due_plan{routes, quiet_hours};
   std::vector<Hint> offered;
   int came = 0;
   bool is_held_to_records = true;  // off: where what a call leaves is not looked at, for many calls a second
@@ -123,6 +129,7 @@ class BasicApiWorld {
   Router admin, webhooks;
 
  private:
+  void end_attempt(const std::string& id, int outcome, int status, const std::string& reason);
   std::optional<std::vector<Json>> entries_of(const std::string& request_id);  // none: the database is away
   void check_records(const http::Request& request, const http::Response& reply);
 

@@ -100,7 +100,7 @@ TEST_CASE("what has left cannot be cancelled") {
   world.check_chain(id);
 }
 
-TEST_CASE("a cancel and a permit at the same moment: exactly one of them has the attempt") {
+TEST_CASE("I10 a cancel and a permit at the same moment: exactly one of them has the attempt") {
   ApiWorld world;
   const auto staff = world.user(Role::staff), reviewer = world.user(Role::reviewer);
   for (int round = 0; round < 10; ++round) {

@@ -164,12 +164,22 @@ TEST_CASE("a kept key signs a statement for who may sign, and its enrolment is i
   {
     Context context(request, world.services);
     context.called_by(principal);
-    CHECK_THROWS_AS(sign_for_caller(context, kApprovalPayloadType, "{}"), Left);
+    CHECK_THROWS_AS(sign_for_caller(context, kApprovalPayloadType, world.clock.wall(), [](WallTime) { return "{}"; }),
+                    Left);
   }
   principal.token.scopes = {"approve"};
   Context context(request, world.services);
   context.called_by(principal);
-  const SignedStatement statement = sign_for_caller(context, kApprovalPayloadType, R"({"a":1})");
+  const WallTime now = world.clock.wall();
+  std::vector<WallTime> moments;
+  const auto payload = [&moments](WallTime at) {
+    moments.push_back(at);
+    return R"({"a":1})";
+  };
+  const SignedStatement statement = sign_for_caller(context, kApprovalPayloadType, now, payload);
+  // By another daemon's clock the key does not exist yet: then it is signed at the key's first moment.
+  (void)sign_for_caller(context, kApprovalPayloadType, {now.us - 1000}, payload);
+  CHECK(moments == std::vector{now, now});
   context.commit();
   CHECK(world.new_actions() == Actions{"key_enrolled"});
   CHECK(world.last_event("key_enrolled")["detail"]["custody"] == "server");

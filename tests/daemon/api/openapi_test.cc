@@ -170,6 +170,19 @@ class Fixture {
   }
   const Caller& user(const std::string& role) { return users_.at(role); }
 
+  // What an operation's answer is to show, beyond what its address and body name.
+  void prepare(const std::string& operation) {
+    if (operation.starts_with("list_") || operation.starts_with("search_") || operation == "read_audit") make_some();
+    if (operation == "list_dead_letters" || operation == "requeue_dead_letters") (void)real(uuid("b7"));
+    if (operation == "list_status_webhooks") (void)real(uuid("e3"));
+    if (operation == "read_queues") (void)real(uuid("b3"));
+    if (operation == "read_evidence") world.sign_log();
+    if (operation == "read_providers")
+      world.sql(
+          "insert into provider_health (instance, provider, breaker, since, attempts, errors, in_use, in_flight, "
+          "seen_at) values ('signetd-1', 'test', 'closed', now(), 40, 1, 3, 64, now())");
+  }
+
   void make_some() {
     for (const char* end : {"e1", "e2", "b2", "b3", "d1", "d2", "d3", "d4"}) (void)real(uuid(end));
   }
@@ -270,6 +283,24 @@ class Fixture {
          REQUIRE(held.status == 200);
          return id;
        }},
+      {uuid("b7"),
+       [this] {
+         const auto id = world.queued(user("staff"), user("reviewer"));
+         world.fail(id);
+         return id;
+       }},
+      {uuid("b8"),
+       [this] {
+         const auto id = world.queued(user("staff"), user("reviewer"));
+         world.doubt(id);
+         return id;
+       }},
+      // That of a dry run.
+      {"2026-11-22T00:30:00.000000Z",
+       [this] {
+         const auto dry = world.call("POST", "/api/dead-letters/requeue", user("admin"), R"({"dryRun":true})");
+         return dry.body["asOf"].get<std::string>();
+       }},
       {uuid("c1"), [this] { return letter(); }},
       {uuid("c2"), [this] { return approved_letter(); }},
       {uuid("d1"), [this] { return session(); }},
@@ -292,6 +323,7 @@ class Fixture {
              {{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}, {"deliverTo", "compliance@example.org"}});
        }},
       {uuid("e2"), [this] { return alert(); }},
+      {uuid("e3"), [this] { return world.dead_notice(world.draft(user("staff"))); }},
       {uuid("f2"), [this] { return fault(); }},
       {uuid("f1"), [this] { return world.task(user("auditor")); }},
       {"doctor@clinic.example",
@@ -366,10 +398,9 @@ void try_example(const Operation& operation, const std::string& example, const J
   Fixture fixture;
   const Caller caller = fixture.caller(operation.json["x-example-caller"]);
   Shown shown = shown_of(operation);
-  const bool is_list = operation.id().starts_with("list_") || operation.id().starts_with("search_");
-  if (is_list || operation.id() == "read_audit") fixture.make_some();
-  const std::string path = fixture.real(shown.path), text = body == nullptr ? "" : fixture.real(body->dump());
-  if (operation.id() == "read_evidence") fixture.world.sign_log();
+  const std::string path = fixture.real(shown.path);
+  fixture.prepare(operation.id());
+  const std::string text = body == nullptr ? "" : fixture.real(body->dump());
   const auto answer = fixture.world.call(operation.method, path, caller, text, shown.headers);
   const auto [status, wanted] = answer_shown(operation, example);
   INFO(answer.raw.body);

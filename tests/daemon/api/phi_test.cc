@@ -197,6 +197,10 @@ void attack(Scene& s) {
                              "actor",
                              "limit",
                              "cursor",
+                             "ids",
+                             "evidence",
+                             "provider",
+                             "asOf",
                              "direct"}) {
     bodies.push_back("{\"" + std::string(member) + "\":" + marked + '}');
     bodies.push_back("{\"" + std::string(member) + "\":{\"zqphimarker\":" + marked + "}}");
@@ -204,9 +208,11 @@ void attack(Scene& s) {
   for (const auto& row : s.world.admin.rows()) {
     const std::string method(row.method);
     std::string path(row.pattern), foreign(row.pattern);
-    if (const size_t place = path.find("{id}"); place != std::string::npos) {
-      path.replace(place, 4, id);
-      foreign.replace(place, 4, "zqphimarker");
+    if (const size_t place = path.find('{'); place != std::string::npos) {
+      const size_t length = path.find('}') + 1 - place;
+      const std::string what = path.substr(place, length);
+      path.replace(place, length, what == "{id}" ? id : what == "{priority}" ? "bulk" : "test");
+      foreign.replace(place, length, "zqphimarker");
     }
     const bool ends = row.name == "log_out" || row.name == "cancel";
     const Caller callers[] = {s.staff, s.doctor, s.admin};

@@ -37,6 +37,8 @@ const std::map<std::string, const char*> kSilent{
     {"GET /api/tasks/{id}", "how far something is, which its own entries tell of"},
     {"GET /api/retention", "numbers of messages, no person's"},
     {"GET /api/policy", "the role table, which docs/roles.md shows to everybody"},
+    {"GET /api/queues", "numbers of messages, no person's"},
+    {"GET /api/providers", "numbers of providers, no person's"},
 };
 
 std::string key_of(const RouteRow& row) { return std::string(row.method) + ' ' + std::string(row.pattern); }
@@ -128,11 +130,11 @@ struct Scene {
     return world.call(std::string(row.method), path, caller, body, headers);
   }
   Answer call(const Caller& caller, const Json& body) { return call(std::string(row.pattern), caller, body.dump()); }
-  // The row's address with this id.
+  // The row's address with this id, or name.
   std::string at(const std::string& id) const {
     std::string path(row.pattern);
-    const size_t place = path.find("{id}");
-    return place == std::string::npos ? path : path.replace(place, 4, id);
+    const size_t place = path.find('{');
+    return place == std::string::npos ? path : path.replace(place, path.find('}') + 1 - place, id);
   }
   Caller session_of(const Caller& user) {
     world.set_password(user, kPassword);
@@ -231,6 +233,28 @@ void refuses_decisions(Scene& s, bool is_direct) {
   s.bad(409, "CLAIMED", id, [&] { return s.call(path, s.reviewer, body(id), right); });
   const auto gone = s.world.queued(s.staff, s.reviewer);
   s.bad(400, "NOT_REVIEWABLE", gone, [&] { return s.call(path, s.reviewer, body(gone), s.world.if_match(gone)); });
+}
+
+// Of a priority or a provider. What is so already is no event.
+void check_pause(Scene& s, const std::string& name) {
+  const std::string why = R"({"reason":"incident"})";
+  s.bad(403, "ROLE", "", [&] { return s.call(s.at(name), s.doctor, why); });
+  s.bad(404, "NOT_FOUND", "", [&] { return s.call(s.at("nonsense"), s.admin, why); });
+  s.bad(400, "2001", "", [&] { return s.call(s.at(name), s.admin, R"({"reason":"because"})"); });
+  refuses_bodies(s, s.at(name), s.admin);
+  s.good(200, {"paused"}, [&] { return s.call(s.at(name), s.admin, why); });
+  s.good(200, {}, [&] { return s.call(s.at(name), s.admin, why); });
+}
+
+void check_resume(Scene& s, const std::string& name) {
+  std::string pause = s.at(name);
+  pause.replace(pause.find("resume"), 6, "pause");
+  REQUIRE(s.world.call("POST", pause, s.admin, R"({"reason":"test"})").status == 200);
+  s.bad(403, "ROLE", "", [&] { return s.call(s.at(name), s.doctor); });
+  s.bad(404, "NOT_FOUND", "", [&] { return s.call(s.at("nonsense"), s.admin); });
+  refuses_bodies(s, s.at(name), s.admin);
+  s.good(200, {"resumed"}, [&] { return s.call(s.at(name), s.admin); });
+  s.good(200, {}, [&] { return s.call(s.at(name), s.admin); });
 }
 
 const Json kMonthly{{"name", "monthly"}, {"cron", "0 6 1 * *"}, {"format", "pdf"}};
@@ -907,6 +931,131 @@ const std::map<std::string, Script> kScripts{
        s.bad(409, "CONFIGURED", id, [&] { return s.call(s.at(id), s.admin); });
        s.world.sql("update report_schedule set source = 'api'");
        s.good(204, {"report_schedule_ended"}, [&] { return s.call(s.at(id), s.admin); });
+     }},
+    {"POST /api/messages/cancel",
+     [](Scene& s) {
+       const std::string path(s.row.pattern);
+       const auto sent = s.world.queued(s.staff, s.reviewer), draft = s.world.draft(s.staff),
+                  others = s.world.draft(s.other), late = s.world.queued(s.staff, s.reviewer);
+       s.permit(sent);
+       s.world.doubt(late);
+       const auto ids = [](std::vector<std::string> all) { return Json{{"ids", std::move(all)}}; };
+       s.bad(403, "ROLE", "", [&] { return s.call(s.auditor, ids({draft})); });
+       s.bad(403, "NOT_OWN", "", [&] { return s.call(s.staff, ids({draft, others})); });
+       s.bad(400, "2001", "", [&] { return s.call(s.staff, ids({"nonsense"})); });
+       s.bad(400, "2001", "", [&] { return s.call(s.staff, Json::object()); });
+       refuses_bodies(s, path, s.staff);
+       s.good(200, {"cancelled", "cancel_requested", "bulk_cancelled"}, [&] {
+         return s.call(s.staff, ids({sent, draft, late, kStranger}));
+       });
+       s.good(200, {"bulk_cancelled"}, [&] { return s.call(s.staff, ids({sent, draft, late, kStranger})); });
+     }},
+    {"POST /api/messages/{id}/requeue",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.doctor); });
+       s.bad(409, "NOT_FAILED", id, [&] { return s.call(s.at(id), s.admin); });
+       refuses_ids(s, s.admin);
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.world.fail(id);
+       s.world.sql(
+           "insert into suppressions (id, recipient_key, reason, source) select gen_random_uuid(), "
+           "recipient_key, 'opted_out', 'x' from message");
+       s.bad(409, "RECIPIENT_SUPPRESSED", id, [&] { return s.call(s.at(id), s.admin); });
+       s.world.sql("delete from suppressions");
+       s.world.sql("update message set expires_at = '2026-11-01'");
+       s.bad(409, "EXPIRED", id, [&] { return s.call(s.at(id), s.admin); });
+       s.world.sql("update message set expires_at = null, destination = 'nowhere', kind = 2");
+       s.bad(409, "NO_ROUTE", id, [&] { return s.call(s.at(id), s.admin); });
+       s.world.sql("update message set destination = 'AU', kind = 1");
+       s.good(200, {"requeue"}, [&] { return s.call(s.at(id), s.admin); });
+       s.world.check_chain(id);
+       const auto erased = s.world.queued(s.staff, s.reviewer);
+       s.world.fail(erased);
+       s.world.sql("delete from content where message_id = '" + erased + "'");
+       s.bad(409, "ERASED", erased, [&] { return s.call(s.at(erased), s.admin); });
+     }},
+    {"POST /api/messages/{id}/resolve",
+     [](Scene& s) {
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       const std::string fail = R"({"decision":"fail","reason":"they never got it"})";
+       const std::string resend = R"({"decision":"resend","reason":"they never got it"})";
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.admin, fail); });
+       s.bad(409, "NOT_IN_DOUBT", id, [&] { return s.call(s.at(id), s.reviewer, fail); });
+       refuses_ids(s, s.reviewer, "NOT_FOUND", fail);
+       refuses_bodies(s, s.at(id), s.reviewer, {}, id);
+       s.world.doubt(id);
+       for (const char* body : {R"({"decision":"fail"})", R"({"decision":"fail","reason":" "})",
+                                R"({"decision":"maybe","reason":"x"})", R"({"decision":"delivered","reason":"x"})",
+                                R"({"decision":"resend","reason":"x","evidence":{"providerReference":"r"}})"})
+         s.bad(400, "2001", id, [&] { return s.call(s.at(id), s.reviewer, body); });
+       s.bad(400, "NO_EVIDENCE", id, [&] {
+         return s.call(
+             s.at(id), s.reviewer,
+             Json{{"decision", "delivered"}, {"reason", "x"}, {"evidence", {{"callbackId", kStranger}}}}.dump());
+       });
+       s.world.sql("update message set cancel_requested = true");
+       s.bad(409, "CANCEL_REQUESTED", id, [&] { return s.call(s.at(id), s.reviewer, resend); });
+       s.world.sql("update message set cancel_requested = false, expires_at = '2026-11-01'");
+       s.bad(409, "EXPIRED", id, [&] { return s.call(s.at(id), s.reviewer, resend); });
+       s.good(200, {"resolve"}, [&] { return s.call(s.at(id), s.reviewer, fail); });
+       s.world.check_chain(id);
+       const auto letter = s.world.letter(s.staff, s.doctor);
+       REQUIRE(s.world.approve(s.doctor, letter).status == 200);
+       s.world.doubt(letter);
+       s.bad(403, "LETTERS", letter, [&] { return s.call(s.at(letter), s.reviewer, fail); });
+       s.good(200, {"resolve"}, [&] { return s.call(s.at(letter), s.second, resend); });
+       s.world.check_chain(letter);
+     }},
+    {"GET /api/queues",
+     [](Scene& s) {
+       s.good(200, {}, [&] { return s.call("/api/queues", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/queues", s.doctor); });
+       refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/queues/{priority}/pause", [](Scene& s) { check_pause(s, "bulk"); }},
+    {"POST /api/queues/{priority}/resume", [](Scene& s) { check_resume(s, "bulk"); }},
+    {"GET /api/providers",
+     [](Scene& s) {
+       s.good(200, {}, [&] { return s.call("/api/providers", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/providers", s.doctor); });
+       refuses_filters(s, s.admin, "");
+     }},
+    {"POST /api/providers/{name}/pause", [](Scene& s) { check_pause(s, "test"); }},
+    {"POST /api/providers/{name}/resume", [](Scene& s) { check_resume(s, "test"); }},
+    {"GET /api/dead-letters",
+     [](Scene& s) {
+       s.good(200, {"messages_listed"}, [&] { return s.call("/api/dead-letters", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/dead-letters", s.auditor); });
+       refuses_filters(s, s.admin, "?kind=fax");
+     }},
+    {"POST /api/dead-letters/requeue",
+     [](Scene& s) {
+       s.world.fail(s.world.queued(s.staff, s.reviewer));
+       const Json dry{{"dryRun", true}};
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, dry); });
+       s.bad(400, "2001", "", [&] { return s.call(s.admin, {{"dryRun", false}}); });
+       refuses_bodies(s, std::string(s.row.pattern), s.admin);
+       const auto found = s.good(200, {"requeue_requested"}, [&] { return s.call(s.admin, dry); });
+       Json wanted{{"dryRun", false}, {"asOf", found.body["asOf"]}, {"count", 2}};
+       s.bad(409, "COUNT_CHANGED", "", [&] { return s.call(s.admin, wanted); });
+       wanted["count"] = 1;
+       s.good(202, {"requeue_requested"}, [&] { return s.call(s.admin, wanted); });
+     }},
+    {"GET /api/status-webhooks",
+     [](Scene& s) {
+       s.good(200, {"status_webhooks_listed"}, [&] { return s.call("/api/status-webhooks", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/status-webhooks", s.auditor); });
+       refuses_filters(s, s.admin, "?state=loud");
+     }},
+    {"POST /api/status-webhooks/{id}/retry",
+     [](Scene& s) {
+       const auto id = s.world.dead_notice(s.world.draft(s.service));
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id), s.auditor); });
+       refuses_ids(s, s.admin);
+       refuses_bodies(s, s.at(id), s.admin, {}, id);
+       s.good(200, {"status_notice_retried"}, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(409, "NOT_DEAD", id, [&] { return s.call(s.at(id), s.admin); });
      }},
     {"GET /api/alerts",
      [](Scene& s) {

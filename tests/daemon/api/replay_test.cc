@@ -1,4 +1,5 @@
 // Idempotency-Key.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -94,6 +95,56 @@ TEST_CASE("a reply is kept for 24 hours, sealed, and then swept") {
   world.clock.advance_ms(24 * kHourMs + 1);
   sweep_access(world.pool, world.clock, world.log);
   CHECK(world.count("idempotency") == 0);
+}
+
+// A standby that PostgreSQL waits for and that never comes: a COMMIT is done, and its backend waits to say so.
+class SilentCommits {
+ public:
+  explicit SilentCommits(PgSession& superuser) : superuser_(superuser) { set("nobody"); }
+  ~SilentCommits() { set(""); }
+  // Ends the backends that wait: their callers never learn of the COMMIT.
+  int end_waiting() {
+    auto ended =
+        superuser_.run("select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'");
+    return ended ? static_cast<int>(ended->number(0, 0)) : 0;
+  }
+
+ private:
+  void set(const std::string& standby) {
+    (void)superuser_.run("alter system set synchronous_standby_names = '" + standby + "'").ok();
+    (void)superuser_.run("select pg_reload_conf()").ok();
+  }
+  PgSession& superuser_;
+};
+
+TEST_CASE("I9 a COMMIT that was done and never confirmed is no success to the caller, and repeated by key done once") {
+  World world;
+  const Caller author = world.user(Role::staff);
+  const auto superuser = world.postgres.session("postgres");
+  std::string key;
+  World::Answer answer;
+  {
+    SilentCommits commits(*superuser);
+    int ended = 0;
+    for (int i = 0; ended == 0; i++) {  // until the server has read its new setting
+      REQUIRE(i < 1000);
+      key = "k-" + std::to_string(i);
+      std::atomic<bool> is_answered = false;
+      std::thread caller([&] {
+        answer = send(world, author, key);
+        is_answered = true;
+      });
+      while (!is_answered) ended += commits.end_waiting();
+      caller.join();
+    }
+  }
+  CHECK(answer.status == 503);
+  const int64_t made = world.count("message");
+  CHECK(made >= 1);  // it did take effect
+  const auto again = send(world, author, key);
+  CHECK(again.status == 201);
+  CHECK(again.header("Idempotent-Replayed") == "true");
+  CHECK(world.count("message") == made);
 }
 
 }  // namespace

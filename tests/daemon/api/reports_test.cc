@@ -28,7 +28,7 @@ LogKey new_log_key() {
 struct Fixture : BasicApiWorld<Json> {
   LogKey key = new_log_key();
   Receivers receivers{{{"on-call", "oncall@example.org", "", {}}}, {"compliance@example.org"}, {"/srv/reports"}};
-  SystemMessages messages{keyring, routes, receivers.mails(), clock, ids, random, "signetd-1"};
+  SystemMessages messages{keyring, due_plan, receivers.mails(), clock, ids, random, "signetd-1"};
   Reporter reporter{{"signetd-1", "1.2.3", 7, 2}, key, messages, receivers, clock, ids, log};
   Caller staff = user(Role::staff, "Sam Staff"), reviewer = user(Role::reviewer, "Rita Reviewer"),
          doctor = user(Role::doctor, "Dora Doctor"), admin_user = user(Role::admin, "Ada Admin"),

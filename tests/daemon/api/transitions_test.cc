@@ -1,5 +1,5 @@
 // Every change of message/lifecycle.h writes its one event, chained: by a person here and in records_test.cc, by a
-// receipt here, by an attempt's result here as far as the event goes.
+// decision or receipt here, by an attempt's result here as far as the event goes.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -38,7 +38,7 @@ By driver_of(Step step) {
     case Step::bounce:
       return By::receipt;
     case Step::resend:
-      return By::decision;  // the reconciler's; tests/chaos resends what is in doubt
+      return By::decision;
   }
   return By::decision;
 }
@@ -111,11 +111,37 @@ TEST_CASE("each change by a person writes its event and no other") {
   }
 }
 
+TEST_CASE("each change by a decision writes its event and no other") {
+  World world;
+  const auto author = world.user(Role::staff), reviewer = world.user(Role::reviewer), admin = world.user(Role::admin);
+  int count = 0;
+  for (const auto& change : all_changes()) {
+    if (driver_of(change.step) != By::decision) continue;
+    const auto id = world.queued(author, reviewer);
+    const bool is_doubt = change.from == Status::in_doubt;
+    if (is_doubt)
+      world.doubt(id);
+    else
+      world.fail(id);
+    const size_t before = world.events(id).size();
+    const auto answer = is_doubt ? world.call("POST", "/api/messages/" + id + "/resolve", reviewer,
+                                              R"({"decision":"resend","reason":"x"})")
+                                 : world.call("POST", "/api/messages/" + id + "/requeue", admin);
+    INFO(answer.raw.body);
+    CHECK(answer.status == 200);
+    CHECK(world.events(id).size() == before + 1);
+    check_last(world, id, change, is_doubt ? "resolve" : "requeue");
+    ++count;
+  }
+  CHECK(count == 2);
+}
+
 TEST_CASE("each change by a receipt writes its event and no other") {
   World world;
   Metrics metrics;
   const auto author = world.user(Role::staff), reviewer = world.user(Role::reviewer);
-  Callbacks callbacks(world.postgres.options(), world.clock, world.ids, world.log, metrics, "signetd-1");
+  const auto store = make_pg_engine_store(world.postgres.options(), world.clock);
+  Callbacks callbacks(*store, world.ids, world.log, metrics, "signetd-1");
   int n = 0;
   for (const auto& change : all_changes()) {
     // From `queued` the attempt's own result says that it was sent.

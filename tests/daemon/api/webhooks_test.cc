@@ -18,7 +18,7 @@ constexpr char kStranger[] = "0190a000-0000-7000-8000-000000000001";
 std::vector<std::string> bodies(ApiWorld& world) {
   auto session = world.postgres.session();
   PgTransaction tx(*session);
-  auto rows = take_callbacks(tx, 100);
+  auto rows = take_callbacks(tx, 100, 0);
   REQUIRE(rows.ok());
   std::vector<std::string> out;
   for (const auto& row : *rows) {

@@ -268,7 +268,52 @@ TEST_CASE("a scheduled message is due when it says, until it expires") {
   CHECK(due.time(0, 0).us == at);
   CHECK(due.time(0, 1).us == at + 1'000'000);
   CHECK(due.number(0, 2) == 1);
-  CHECK(world.offered[0].due_at.us == at);
+  CHECK(world.offered.empty());  // Redis hears of it when its time comes near
+}
+
+TEST_CASE("a message waits for its recipient's morning, unless its draft says why it may not; the log keeps why") {
+  ApiWorld world;  // at 00:28 UTC
+  const auto quiet = QuietHours::make({21 * 60, 8 * 60, {"UTC"}, {false, false, true, true}});
+  const DuePlan plan(world.routes, **quiet);
+  world.services.due_plan = &plan;
+  const auto staff = world.user(Role::staff), reviewer = world.user(Role::reviewer);
+  const auto held = world.queued(staff, reviewer);
+  auto due = world.sql("select due_at, send_until from due");
+  CHECK(due.time(0, 0) == *parse_rfc3339("2026-11-22T08:00:00Z"));
+  CHECK(due.time(0, 1) == *parse_rfc3339("2026-11-22T21:00:00Z"));
+  CHECK(world.offered.empty());
+  CHECK(world.call("GET", "/api/messages/" + held, reviewer).body["urgent"] == false);
+
+  const auto urgent = world.queued(staff, reviewer, {{"urgentReason", "clinical"}});
+  due = world.sql("select due_at, send_until from due where message_id = '" + urgent + "'");
+  CHECK(due.time(0, 0) == world.clock.wall());
+  CHECK(due.is_null(0, 1));
+  REQUIRE(world.offered.size() == 1);
+  CHECK(world.call("GET", "/api/messages/" + urgent, reviewer).body["urgent"] == true);
+  CHECK(world.events(urgent)[0]["detail"]["urgent"] == "clinical");
+  CHECK_FALSE(world.events(held)[0]["detail"].contains("urgent"));
+
+  // It knows where its recipient is: in Sydney it is day.
+  world.queued(staff, reviewer, {{"timeZone", "Australia/Sydney"}});
+  CHECK(world.offered.size() == 2);
+}
+
+TEST_CASE("an edit may call a message urgent, and take it back") {
+  ApiWorld world;
+  const auto staff = world.user(Role::staff);
+  const auto id = world.draft(staff);
+  auto edit = [&](const std::string& body) {
+    return world.call("PATCH", "/api/messages/" + id, staff, body, world.if_match(id));
+  };
+  CHECK(edit(R"({"urgentReason":"appointment"})").body["urgent"] == true);
+  CHECK(edit(R"({"contentDraft":"other"})").body["urgent"] == true);
+  CHECK(edit(R"({"urgentReason":"none"})").body["urgent"] == false);
+  CHECK(world.events(id)[1]["detail"]["urgent"] == "appointment");
+  CHECK_FALSE(world.events(id)[2]["detail"].contains("urgent"));
+  CHECK(world.events(id)[3]["detail"]["urgent"] == "none");
+  const auto refused = edit(R"({"urgentReason":"because"})");
+  CHECK(refused.status == 400);
+  CHECK(refused.raw.body.find("urgentReason") != std::string::npos);
 }
 
 TEST_CASE("of two reviews at once one wins and the other hears why") {

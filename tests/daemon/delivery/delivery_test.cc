@@ -2,333 +2,225 @@
 
 #include <catch2/catch.hpp>
 
-#include "message/envelope.h"
-#include "message/policy.h"
-#include "queue/memory_queue.h"
-#include "tests/fakes/clock.h"
-#include "tests/fakes/fake_journal.h"
-#include "tests/fakes/random.h"
+#include "tests/daemon/delivery/delivery_world.h"
 
 using namespace signet;
-using Failure = FakeJournal::Failure;
+using namespace signet::test;
 
-namespace {
-
-Outcome outcome(OutcomeKind kind, const std::string& reason = "scripted") {
-  Outcome out;
-  out.kind = kind;
-  out.reason = reason;
-  if (kind == OutcomeKind::accepted) out.provider_reference = "ref";
-  return out;
+TEST_CASE_METHOD(World, "I2 a message goes by permit, send and result, and only then its hint goes") {
+  script.is_hanging = true;
+  const Uuid id = offered();
+  REQUIRE(comes([&] { return !script.sent.empty(); }));
+  CHECK(at(id).starts.at(1).provider == "twilio-main");
+  CHECK(is_hinted(id));
+  script.hanging[0](outcome(OutcomeKind::accepted));
+  REQUIRE(comes([&] { return status(id) == Status::sent && one->delivery->in_flight() == 0 && !is_hinted(id); }));
+  REQUIRE(script.sent.size() == 1);
+  CHECK(script.sent[0].body.reveal() == "hello");
+  CHECK(script.sent[0].recipient.reveal() == "+61491570006");
+  CHECK(script.sent[0].callback_url == "http://hooks/webhooks/twilio-main?m=" + id.text() + ".1");
+  CHECK(script.sent[0].idempotency_key == id.text() + ".1.0");
 }
 
-class ScriptedTransport : public Transport {
- public:
-  explicit ScriptedTransport(Loop& loop, std::vector<std::string>& trace) : loop_(loop), trace_(trace) {}
-  std::deque<Outcome> script;  // then accepted
-  bool is_hanging = false;
-  std::vector<Outbound> sent;
-  bool has_room() const override { return true; }
-  void send(const Outbound& message, Tick, Done done) override {
-    trace_.push_back("send");
-    sent.push_back(message);
-    if (is_hanging) return;
-    Outcome answer = outcome(OutcomeKind::accepted);
-    if (!script.empty()) {
-      answer = script.front();
-      script.pop_front();
-    }
-    loop_.post([done = std::move(done), answer] { done(answer); });
-  }
-
- private:
-  Loop& loop_;
-  std::vector<std::string>& trace_;
-};
-
-struct NullLog : Log {
-  std::vector<std::string> errors;
-  void write(LogLevel level, std::string_view text, std::initializer_list<LogField>) override {
-    if (level == LogLevel::error) errors.emplace_back(text);
-  }
-};
-
-struct Fixture {
-  ManualClock clock;
-  SeededRandom random{7};
-  SystemRandom system_random;
-  IdSource ids{clock, random};
-  NullLog log;
-  Metrics metrics;
-  Loop loop;
-  Keyring keys{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), system_random};
-  Routes routes{{Route{Kind::sms, {}, {}, {{"twilio-main", 100}}}}};
-  MemoryQueueServer server;
-  std::unique_ptr<MemoryQueue> queue;
-  FakeJournal journal{loop, clock};
-  ScriptedTransport* transport = nullptr;
-  std::unique_ptr<Delivery> delivery;
-
-  Fixture() { start(); }
-  void start(int in_flight = 64) {
-    QueueOptions options;
-    options.owner = "one";
-    queue = std::make_unique<MemoryQueue>(
-        server, clock, [this](std::function<void()> action) { loop.post(std::move(action)); }, options);
-    auto made = std::make_unique<ScriptedTransport>(loop, journal.trace);
-    transport = made.get();
-    std::map<std::string, DeliveryProvider> providers;
-    providers["twilio-main"] = {nullptr, std::move(made)};
-    DeliverySettings settings;
-    settings.instance = "here";
-    settings.callback_base = "http://hooks/webhooks/";
-    settings.retry.base_ms = 1000;
-    settings.retry.max_attempts = 3;
-    delivery = std::make_unique<Delivery>(DeliveryParts{loop, clock, random, ids, log, metrics, *queue, journal, keys},
-                                          settings, Admit(routes, {{"twilio-main", {0, 1, in_flight}}}, random),
-                                          Dispatcher(0, 1), std::move(providers));
-  }
-  ~Fixture() { delivery.reset(); }
-
-  Uuid approve(const std::string& body = "hello") {
-    const Uuid id = ids.next();
-    const Envelope envelope{Kind::sms, "+61491570006", "", body, {}};
-    const std::string salt(32, 's');
-    const auto key = keys.make_data_key(id.text());
-    Permit p;
-    p.id = id;
-    p.attempt_no = 1;
-    p.lane = "sms";
-    p.instance = "here";
-    p.due_at = clock.wall();
-    p.version = p.content_version = 1;
-    p.head = {2, sha256(id.text())};
-    p.kek_id = keys.kek_id();
-    p.wrapped_key = key.wrapped;
-    p.sealed = keys.seal_with(key.key, seal_binding("content", id, 1, "sealed"), pack(salt, envelope));
-    const Digest commit = envelope_commit(salt, envelope);
-    p.envelope_commit = view(commit);
-    p.approval_mac = view(approval_mac(keys.mac_key(), id, 1, commit, kPolicyId));
-    p.policy_id = kPolicyId;
-    p.recipient_key = view(recipient_key(keys.index_key(), envelope.recipient));
-    journal.messages[id].permit = p;
-    return id;
-  }
-  void offer(const Uuid& id) {
-    queue->offer({{id, Priority::normal, "sms", "tester", clock.wall()}}, [](auto) {});
-  }
-  // Turns the loop until `is_so`, letting time pass in small steps so that retries and polls come due.
-  void until(const std::function<bool()>& is_so) {
-    for (int i = 0; i < 2000 && !is_so(); i++) {
-      clock.advance_ms(20);
-      Timer turn(loop);
-      turn.start(1, [this] { loop.stop(); });
-      loop.run();
-    }
-    REQUIRE(is_so());
-  }
-  // The acknowledgement leaves a turn after the message does, and until then the queue folds an offer into the hint
-  // that it still has.
-  bool is_hinted(const Uuid& id) const {
-    for (const auto& shard : server.snapshot())
-      if (shard.own.contains(id)) return true;
-    return false;
-  }
-  FakeJournal::Message& at(const Uuid& id) { return journal.messages.at(id); }
-};
-
-}  // namespace
-
-TEST_CASE_METHOD(Fixture, "a message goes by permit, send and result, in that order, and its hint goes last") {
-  const Uuid id = approve("these words");
-  offer(id);
-  until([&] { return at(id).status == Status::sent && delivery->in_flight() == 0; });
-  CHECK(journal.trace == std::vector<std::string>{"permit", "send", "result accepted"});
-  REQUIRE(transport->sent.size() == 1);
-  CHECK(transport->sent[0].body.reveal() == "these words");
-  CHECK(transport->sent[0].recipient.reveal() == "+61491570006");
-  CHECK(transport->sent[0].callback_url == "http://hooks/webhooks/twilio-main?m=" + id.text() + ".1");
-  CHECK(transport->sent[0].idempotency_key == id.text() + ".1.0");
-}
-
-TEST_CASE_METHOD(Fixture, "a retryable attempt is followed by the next one, until the attempts are used up") {
-  const Uuid id = approve();
-  for (int i = 0; i < 3; i++) transport->script.push_back(outcome(OutcomeKind::retryable, "throttled"));
-  offer(id);
-  until([&] { return at(id).status == Status::failed; });
+TEST_CASE_METHOD(World, "a retryable attempt is followed by the next one, until the attempts are used up") {
+  for (int i = 0; i < 3; i++) script.answers.push_back(outcome(OutcomeKind::retryable, "throttled"));
+  const Uuid id = offered();
+  REQUIRE(comes([&] { return status(id) == Status::failed; }));
   REQUIRE(at(id).results.size() == 3);
-  CHECK(at(id).results[0].next_due.has_value());
-  CHECK_FALSE(at(id).results[2].next_due.has_value());
-  CHECK(at(id).results[2].failure_reason == "attempts_used_up");
-  CHECK_FALSE(at(id).results[2].is_proven);
-  CHECK(transport->sent.size() == 3);
+  CHECK(at(id).results.at(1).next_delay_ms.has_value());
+  CHECK_FALSE(at(id).results.at(3).next_delay_ms.has_value());
+  CHECK(at(id).results.at(3).failure_reason == "attempts_used_up");
+  CHECK_FALSE(at(id).results.at(3).is_proven);
+  CHECK(script.sent.size() == 3);
 }
 
-TEST_CASE_METHOD(Fixture, "a hint that comes twice sends once") {
-  const Uuid id = approve();
-  offer(id);
-  until([&] { return at(id).status == Status::sent && !is_hinted(id); });
-  offer(id);  // as after a failover to an older Redis
-  until([&] { return metrics.value("signet_permits_total", "verdict=\"refused\"") == 1; });
-  CHECK(transport->sent.size() == 1);
+TEST_CASE_METHOD(World, "I3 a hint that comes twice sends once") {
+  const Uuid id = offered();
+  const DueRow due = *at(id).due;
+  REQUIRE(comes([&] { return status(id) == Status::sent && !is_hinted(id); }));
+  one->queue.offer({{id, due.priority, due.lane, due.sender, due.due_at}}, [](auto) {});  // as after a failover
+  REQUIRE(comes([&] { return metrics.value("signet_permits_total", "verdict=\"refused\"") == 1; }));
+  CHECK(script.sent.size() == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a lost COMMIT of a permit sends nothing, and the next attempt is granted") {
-  const Uuid id = approve();
-  const bool took_effect = GENERATE(true, false);
-  journal.failures = {took_effect ? Failure::lost_after : Failure::lost_before};
+TEST_CASE_METHOD(World,
+                 "what failed at one provider of a lane goes to the other one, which the permit's reason tells") {
+  script.answers.push_back(outcome(OutcomeKind::retryable, "connect_refused"));
+  const Uuid id = offered(Priority::normal, Kind::email);
+  REQUIRE(comes([&] { return status(id) == Status::sent; }));
+  CHECK(at(id).starts.at(1).provider == "relay");
+  CHECK(at(id).starts.at(2).provider == "second");
+  CHECK(at(id).starts.at(2).route_reason == "avoid:relay");
+}
+
+TEST_CASE_METHOD(World, "a due row that names a provider goes there") {
+  const Uuid id = approve(Priority::normal, Kind::email);
+  at(id).due->provider = "second";
   offer(id);
-  until([&] { return at(id).status == Status::sent; });
-  CHECK(transport->sent.size() == 1);
-  CHECK(transport->sent[0].attempt_no == (took_effect ? 2 : 1));
-  if (took_effect) {
-    CHECK(at(id).results[0].outcome.kind == OutcomeKind::unsent);
-    CHECK_FALSE(at(id).results[0].is_counted);
+  REQUIRE(comes([&] { return status(id) == Status::sent; }));
+  CHECK(at(id).starts.at(1).provider == "second");
+  CHECK(at(id).starts.at(1).route_reason == "pinned");
+}
+
+TEST_CASE_METHOD(World, "a message that was asked to be cancelled ends so, by a void, and is not sent") {
+  const Uuid id = approve();
+  at(id).row.is_cancel_requested = true;
+  offer(id);
+  REQUIRE(comes([&] { return status(id) == Status::cancelled; }));
+  CHECK(script.sent.empty());
+  CHECK(at(id).starts.at(1).is_void);
+}
+
+TEST_CASE_METHOD(World, "I10 nothing is sent once the message has expired or its window has closed") {
+  const bool is_expiry = GENERATE(true, false);
+  const Uuid id = approve(Priority::bulk);
+  const WallTime limit{clock.wall().us + 100'000};
+  if (is_expiry)
+    at(id).row.expires_at = limit;
+  else
+    at(id).due->send_until = limit;
+  SECTION("when it is claimed") {
+    clock.advance_ms(200);
+    offer(id);
+  }
+  SECTION("when its permit comes too late for it, though soon enough for a permit") {
+    Fate slow;
+    slow.reply_us = 150'000;
+    fates.push_back(slow);
+    offer(id);
+  }
+  if (is_expiry) {
+    REQUIRE(comes([&] { return status(id) == Status::failed; }));
+    CHECK(at(id).row.failure_reason == "expired");
+    CHECK(script.sent.empty());
+  } else {
+    REQUIRE(comes([&] { return at(id).due->send_until != limit; }));
+    CHECK(script.sent.empty());
+    CHECK(at(id).due->due_at > limit);
   }
 }
 
-TEST_CASE_METHOD(Fixture, "a lost COMMIT of a result is written again and counts once") {
+TEST_CASE_METHOD(World, "a changed seal, MAC, commitment or recipient key sends nothing and alarms") {
   const Uuid id = approve();
-  const bool took_effect = GENERATE(true, false);
-  journal.failures = {Failure::none, took_effect ? Failure::lost_after : Failure::lost_before};
-  offer(id);
-  until([&] { return at(id).status == Status::sent && delivery->in_flight() == 0; });
-  CHECK(at(id).results.size() == 1);
-  CHECK(transport->sent.size() == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "a deadlock's victim is written again") {
-  const Uuid id = approve();
-  journal.failures = {Failure::deadlock, Failure::none, Failure::deadlock};
-  offer(id);
-  until([&] { return at(id).status == Status::sent && delivery->in_flight() == 0; });
-  CHECK(transport->sent.size() == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "one bad row among good ones does not hold the others up") {
-  std::vector<Uuid> ids_made;
-  for (int i = 0; i < 5; i++) ids_made.push_back(approve());
-  // The batch of permits, then row by row: the third is the bad one.
-  journal.failures = {Failure::bad_data, Failure::none, Failure::none, Failure::bad_data};
-  for (const auto& id : ids_made) offer(id);
-  until([&] {
-    int sent = 0;
-    for (const auto& id : ids_made) sent += at(id).status == Status::sent;
-    return sent == 4;
-  });
-  CHECK(log.errors.size() == 1);
-  CHECK(metrics.value("signet_alarm", "reason=\"row_refused\"") == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "a result whose message moved meanwhile is recorded on the new head, and cancels a retry") {
-  const Uuid id = approve();
-  transport->script.push_back(outcome(OutcomeKind::retryable, "busy"));
-  transport->is_hanging = true;
-  offer(id);
-  until([&] { return transport->sent.size() == 1; });
-  at(id).permit.head = {3, sha256("cancel_requested")};
-  at(id).is_cancel_requested = true;
-  transport->is_hanging = false;
-  delivery->settle_overdue({});  // nothing: it is in flight here
-  delivery->hurry();             // ends the hanging send as in doubt
-  until([&] { return !at(id).results.empty(); });
-  CHECK(at(id).results[0].head.n == 3);
-  CHECK(at(id).status == Status::in_doubt);
-}
-
-TEST_CASE_METHOD(Fixture, "a message that was asked to be cancelled ends so, by a void, and is not sent") {
-  const Uuid id = approve();
-  at(id).is_cancel_requested = true;
-  offer(id);
-  until([&] { return at(id).status == Status::cancelled; });
-  CHECK(transport->sent.empty());
-  REQUIRE(at(id).ends.size() == 1);
-  CHECK(at(id).ends[0].attempt_no == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "a changed seal, MAC, commitment or recipient key sends nothing and alarms") {
-  const Uuid id = approve();
-  auto& p = at(id).permit;
-  std::string* const parts[] = {&p.sealed, &p.approval_mac, &p.envelope_commit, &p.recipient_key, &p.wrapped_key};
+  auto& m = at(id);
+  std::string* const parts[] = {&m.content.sealed, &m.approvals[0].approval_mac, &m.approvals[0].envelope_commit,
+                                &m.row.recipient_key, &m.content.wrapped_key};
   std::string* const part = parts[GENERATE(0, 1, 2, 3, 4)];
   (*part)[part->size() / 2] ^= 1;
   offer(id);
-  until([&] { return at(id).status == Status::failed; });
-  CHECK(transport->sent.empty());
-  CHECK(at(id).results[0].failure_reason == "content_mismatch");
-  CHECK(metrics.value("signet_alarm", "reason=\"content_mismatch\"") == 1);
+  REQUIRE(comes([&] { return status(id) == Status::failed; }));
+  CHECK(script.sent.empty());
+  CHECK(at(id).row.failure_reason == "content_mismatch");
+  CHECK(alarms("content_mismatch") == 1);
   CHECK(log.errors.size() == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a permit that lapsed before its send is unsent, costs no attempt, and is asked for again") {
+TEST_CASE_METHOD(World, "a message whose data key is gone stops with that reason, and holds nobody up") {
   const Uuid id = approve();
-  journal.answer_age_us = 6000000;  // the answer took longer than a send may wait for its start
+  at(id).content.wrapped_key.clear();
   offer(id);
-  until([&] { return at(id).status == Status::sent; });
-  REQUIRE(at(id).results.size() == 2);
-  CHECK(at(id).results[0].outcome.kind == OutcomeKind::unsent);
-  CHECK(at(id).results[0].outcome.reason == "permit_lapsed");
-  CHECK_FALSE(at(id).results[0].is_counted);
-  REQUIRE(transport->sent.size() == 1);
-  CHECK(transport->sent[0].attempt_no == 2);
+  const Uuid other = offered();
+  REQUIRE(comes([&] { return status(id) == Status::failed && status(other) == Status::sent; }));
+  CHECK(at(id).row.failure_reason == "key_missing");
+  CHECK(alarms("key_missing") == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a permit that nobody ended is recorded as in doubt, once") {
+TEST_CASE_METHOD(World, "what can never be sent ends with its reason and one alarm, and holds nobody up") {
   const Uuid id = approve();
-  at(id).is_permitted = true;
-  at(id).permit.provider = "twilio-main";
-  delivery->settle_overdue({id, id});
-  until([&] { return at(id).status == Status::in_doubt; });
-  CHECK(at(id).results.size() == 1);
-  CHECK(at(id).results[0].failure_reason == "no_result");
-  CHECK(transport->sent.empty());
-}
-
-TEST_CASE_METHOD(Fixture, "without PostgreSQL nothing is claimed; without Redis the table is asked") {
-  const Uuid id = approve();
-  journal.go(false);
+  const std::string reason = GENERATE("out_of_order", "provider_gone", "no_route");
+  if (reason == "out_of_order") at(id).due->attempt_no = 2;
+  if (reason == "provider_gone") at(id).due->provider = "of-last-year";
+  if (reason == "no_route") {
+    at(id).due->lane = "letter";
+    at(id).row.kind = Kind::letter;
+  }
   offer(id);
-  for (int i = 0; i < 50; i++) until([] { return true; });
-  CHECK(transport->sent.empty());
-  journal.go(true);
-  until([&] { return at(id).status == Status::sent; });
-  server.set_up(false);
-  const Uuid second = approve();
-  until([&] { return at(second).status == Status::sent; });
+  const Uuid other = offered();
+  REQUIRE(comes([&] { return status(id) == Status::failed && status(other) == Status::sent; }));
+  CHECK(at(id).row.failure_reason == reason);
+  CHECK_FALSE(at(id).row.is_proven);
+  CHECK_FALSE(at(id).due);
+  turns(200);
+  CHECK(alarms(reason) == 1);
+  CHECK(script.sent.size() == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a stop ends with what is under way recorded and the rest given back") {
-  transport->is_hanging = true;
-  std::vector<Uuid> made;
-  delivery.reset();
-  start(2);
-  transport->is_hanging = true;
-  for (int i = 0; i < 10; i++) {
-    made.push_back(approve());
-    offer(made.back());
-  }
-  until([&] { return transport->sent.size() == 2; });
-  bool is_stopped = false;
-  delivery->stop(1, [&] { is_stopped = true; });
-  until([&] { return is_stopped; });
-  int in_doubt = 0, due = 0;
-  for (const auto& id : made) {
-    in_doubt += at(id).status == Status::in_doubt;
-    due += at(id).is_due && !at(id).is_permitted;
-  }
-  CHECK(in_doubt == 2);
-  CHECK(due == 8);
-  CHECK(transport->sent.size() == 2);
+TEST_CASE_METHOD(World, "a due row in a lane that is gone moves to the one that takes its messages now") {
+  const Uuid id = approve();
+  at(id).due->lane = "sms-7";
+  offer(id);
+  REQUIRE(comes([&] { return at(id).due->lane == "sms"; }));
+  offer(id);
+  REQUIRE(comes([&] { return status(id) == Status::sent; }));
 }
 
-TEST_CASE_METHOD(Fixture, "no more are permitted at once than may be in flight") {
-  delivery.reset();
+TEST_CASE_METHOD(World, "a look ends what has to end and moves nothing else, claimed or not") {
+  const Uuid expired = approve(), fine = approve(), gone = approve();
+  at(expired).row.expires_at = WallTime{clock.wall().us - 1};
+  at(gone).due->provider = "of-last-year";
+  one->delivery->look({expired, fine, gone, ids.next()});
+  REQUIRE(comes([&] { return status(expired) == Status::failed && status(gone) == Status::failed; }));
+  CHECK(at(expired).row.failure_reason == "expired");
+  CHECK(at(gone).row.failure_reason == "provider_gone");
+  CHECK(one->delivery->in_flight() == 0);
+  CHECK(status(fine) == Status::queued);
+  CHECK(script.sent.empty());
+}
+
+TEST_CASE_METHOD(World, "what is paused waits, and goes once it is resumed") {
+  const bool is_known_here = GENERATE(true, false);  // or only to the database yet
+  store.pauses.priorities[2] = true;
+  if (is_known_here) one->delivery->set_pauses(store.pauses);
+  const Uuid id = offered(), urgent = offered(Priority::critical);
+  REQUIRE(comes([&] { return status(urgent) == Status::sent; }));
+  turns(100);
+  CHECK(status(id) == Status::queued);
+  CHECK(at(id).starts.empty());
+  store.pauses = {};
+  one->delivery->set_pauses({});
+  REQUIRE(comes([&] { return status(id) == Status::sent; }));
+}
+
+TEST_CASE_METHOD(World, "I13 no more are permitted at once than may be in flight, nor claimed than the window holds") {
+  settings.window = 64;
+  settings.batch = 8;
   start(3);
-  transport->is_hanging = true;
-  for (int i = 0; i < 20; i++) offer(approve());
-  until([&] { return transport->sent.size() == 3; });
-  for (int i = 0; i < 100; i++) until([] { return true; });
+  script.is_hanging = true;
+  for (int i = 0; i < 200; i++) offered();
+  REQUIRE(comes([&] { return script.sent.size() == 3; }));
+  turns(100);
   int permitted = 0;
-  for (const auto& [id, m] : journal.messages) permitted += m.is_permitted;
+  for (const auto& [id, m] : store.messages) permitted += m.starts.contains(1);
   CHECK(permitted == 3);
+  CHECK(one->delivery->in_flight() <= 64);
+}
+
+TEST_CASE_METHOD(World, "I12 a critical message passes by the bulk that has filled the window") {
+  settings.window = 64;
+  settings.batch = 8;
+  start(4);
+  script.is_hanging = true;
+  for (int i = 0; i < 300; i++) offered(Priority::bulk);
+  REQUIRE(comes([&] { return script.sent.size() == 3; }));  // a slot is kept
+  turns(50);
+  const Uuid urgent = offered(Priority::critical);
+  REQUIRE(comes([&] { return at(urgent).starts.contains(1); }));
+  CHECK(script.sent.back().message_id == urgent);
+  CHECK(script.sent.size() == 4);
+}
+
+TEST_CASE_METHOD(World, "I12 a lane whose provider hangs leaves room to the others, though it came first") {
+  settings.window = 64;
+  settings.batch = 8;
+  start(2);
+  script.is_hanging = true;
+  for (int i = 0; i < 300; i++) offered(Priority::normal);
+  REQUIRE(comes([&] { return script.sent.size() == 2; }));
+  turns(50);
+  script.is_hanging = false;
+  std::vector<Uuid> mails;
+  for (int i = 0; i < 40; i++) mails.push_back(offered(Priority::normal, Kind::email));
+  REQUIRE(comes([&] {
+    return std::all_of(mails.begin(), mails.end(), [&](const Uuid& id) { return status(id) == Status::sent; });
+  }));
 }

@@ -29,3 +29,17 @@ TEST_CASE("a shard that gave something goes to the end of the line, an empty one
   REQUIRE(*dispatcher.next() == 5);
   CHECK_FALSE(dispatcher.next());
 }
+
+TEST_CASE("a bell puts its shard on the express line; the poll does so only while a round is not done") {
+  Dispatcher dispatcher(0, 1);
+  while (dispatcher.next()) {
+  }
+  CHECK_FALSE(dispatcher.next_express());
+  dispatcher.wake(7);
+  REQUIRE(*dispatcher.next_express() == 7);
+  REQUIRE(*dispatcher.next() == 7);
+  dispatcher.wake_all();  // everything is asked anyway
+  CHECK_FALSE(dispatcher.next_express());
+  dispatcher.wake_all();  // and was not yet: what is urgent goes before
+  CHECK(*dispatcher.next_express() == 0);
+}

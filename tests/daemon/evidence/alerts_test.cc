@@ -22,9 +22,11 @@ struct Fixture {
   ManualClock clock{world.clock.wall()};  // the database's, until it is told to go on
   IdSource ids{clock, world.random};
   Routes routes{{{Kind::email, {"example.org"}, {}, {{"relay", 100}}}}};
+  QuietHours quiet_hours;
+  DuePlan due_plan{routes, quiet_hours};
   Receivers receivers{
       {{"on-call", "oncall@example.org", "", {}}, {"pager", "", "https://pager.example/x", Secret(kSecret)}}, {}, {}};
-  SystemMessages messages{world.keys, routes, receivers.mails(), clock, ids, world.random, "here"};
+  SystemMessages messages{world.keys, due_plan, receivers.mails(), clock, ids, world.random, "here"};
   std::vector<HttpCall> calls;
   Result<HttpReply> answer = HttpReply{204, {}, ""};
   AlertSettings settings;

@@ -227,7 +227,8 @@ void MutationWorld::fill() {
   deliver(delivered, OutcomeKind::accepted, Step::accepted, Status::sent);
   world_.clock.advance_ms(10);
   world_.callback("test", delivered + " 1 ref-1 delivered evt-1\n" + delivered + " 1 ref-1 sent evt-2");
-  Callbacks callbacks(world_.postgres.options(), world_.clock, world_.ids, log_, metrics_, "signetd-1");
+  const auto store = make_pg_engine_store(world_.postgres.options(), world_.clock);
+  Callbacks callbacks(*store, world_.ids, log_, metrics_, "signetd-1");
   REQUIRE(world_.sql("update callback_due set due_at = now() - interval '1 hour'").affected() == 2);
   while (callbacks.apply()) {
   }

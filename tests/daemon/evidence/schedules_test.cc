@@ -23,8 +23,10 @@ struct Fixture {
   IdSource ids{clock, world.random};
   TestDir folder;
   Routes routes{{{Kind::email, {"example.org"}, {}, {{"relay", 100}}}}};
+  QuietHours quiet_hours;
+  DuePlan due_plan{routes, quiet_hours};
   Receivers receivers{{}, {"compliance@example.org", "gone@nowhere.test"}, {folder / "reports"}};
-  SystemMessages messages{world.keys, routes, receivers.mails(), clock, ids, world.random, "here"};
+  SystemMessages messages{world.keys, due_plan, receivers.mails(), clock, ids, world.random, "here"};
   Reporter reporter{{"here", "1.2.3", 7, 2}, world.key, messages, receivers, clock, ids, world.log};
   std::unique_ptr<Tasks> tasks = make_tasks("here");
 

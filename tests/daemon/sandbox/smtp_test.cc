@@ -62,7 +62,7 @@ bool has(const std::vector<std::string>& all, const std::string& one) {
 TEST_CASE("mail is taken, journaled and shown") {
   SandboxFixture f;
   Mailer mailer(f.smtp_port);
-  for (const char* capability : {"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 26214400"})
+  for (const char* capability : {"PIPELINING", "8BITMIME", "DSN", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 26214400"})
     CHECK(has(mailer.capabilities, capability));
   CHECK_FALSE(has(mailer.capabilities, "STARTTLS"));
   CHECK(mailer.mail("anna@example.org").starts_with("250 2.0.0 Ok: queued as "));

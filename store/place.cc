@@ -1,4 +1,4 @@
-#include "daemon/evidence/place.h"
+#include "store/place.h"
 
 namespace signet {
 namespace {

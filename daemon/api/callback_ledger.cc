@@ -1,0 +1,99 @@
+#include "daemon/api/callback_ledger.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "message/envelope.h"
+#include "store/day_key.h"
+
+namespace signet::api {
+namespace {
+
+constexpr size_t kBatch = 256;
+
+}  // namespace
+
+struct CallbackLedger::Turn {
+  std::vector<ToldCallback*> told;
+  std::optional<Result<int>> result;
+};
+
+Result<int> CallbackLedger::keep(std::vector<ToldCallback> told) {
+  Turn own;
+  for (auto& one : told) own.told.push_back(&one);
+  std::unique_lock guard(lock_);
+  waiting_.push_back(&own);
+  for (;;) {
+    done_.wait(guard, [&] { return own.result || !is_writing_; });
+    if (own.result) return *own.result;
+    write_waiting(guard);
+  }
+}
+
+Result<int> CallbackLedger::own_of(const Turn& turn, const Result<std::set<Uuid>>& added) {
+  if (!added) return added.error();
+  return static_cast<int>(std::count_if(turn.told.begin(), turn.told.end(),
+                                        [&](const ToldCallback* one) { return added->contains(one->row.id); }));
+}
+
+void CallbackLedger::write_waiting(std::unique_lock<std::mutex>& guard) {
+  is_writing_ = true;
+  std::vector<Turn*> turns;
+  std::vector<ToldCallback*> all;
+  while (!waiting_.empty() && (turns.empty() || all.size() + waiting_.front()->told.size() <= kBatch)) {
+    turns.push_back(waiting_.front());
+    waiting_.pop_front();
+    all.insert(all.end(), turns.back()->told.begin(), turns.back()->told.end());
+  }
+  guard.unlock();
+  const auto written = write(all);
+  // What the database refuses stands alone, and holds up nobody else.
+  const bool is_one_by_one = !written && turns.size() > 1 && written.error().code != ErrorCode::unavailable;
+  std::vector<Result<int>> results;
+  for (const Turn* turn : turns) results.push_back(own_of(*turn, is_one_by_one ? write(turn->told) : written));
+  guard.lock();
+  for (size_t i = 0; i < turns.size(); i++) turns[i]->result = std::move(results[i]);
+  is_writing_ = false;
+  done_.notify_all();
+}
+
+Result<std::set<Uuid>> CallbackLedger::write(const std::vector<ToldCallback*>& told) {
+  auto session = pool_.take();
+  if (!session) return session.error();
+  PgTransaction tx(**session);
+  std::vector<Uuid> messages;
+  for (const auto* one : told)
+    if (one->row.message_id) messages.push_back(*one->row.message_id);
+  auto keys = read_data_keys(tx, messages);
+  if (!keys) return keys.error();
+  std::vector<CallbackRow> rows;
+  for (auto* one : told) {
+    CallbackRow& row = one->row;
+    const auto wrapped = row.message_id ? keys->find(*row.message_id) : keys->end();
+    std::optional<Secret> key;
+    if (wrapped != keys->end()) {
+      auto opened = keyring_.unwrap(row.message_id->text(), wrapped->second.first, wrapped->second.second);
+      if (!opened) return opened.error();
+      row.sealed_by = "message";
+      key = std::move(*opened);
+    } else {
+      auto day = day_key(tx, keyring_, row.received_at);
+      if (!day) return day.error();
+      row.sealed_by = std::move(day->day);
+      key = std::move(day->key);
+    }
+    row.sealed = keyring_.seal_with(*key, seal_binding("callback", row.id, 0, "sealed"), one->body);
+    rows.push_back(row);
+  }
+  // In one order everywhere: two transactions that know the same events do not wait for each other.
+  std::sort(rows.begin(), rows.end(), [](const CallbackRow& a, const CallbackRow& b) {
+    return std::pair(a.provider, a.event_id) < std::pair(b.provider, b.event_id);
+  });
+  auto added = insert_callbacks(tx, rows);
+  if (!added) return added.error();
+  if (auto committed = tx.commit(); !committed) return committed.error();
+  return *added;
+}
+
+}  // namespace signet::api

@@ -1,0 +1,104 @@
+#include "store/message_change.h"
+
+#include <algorithm>
+#include <map>
+
+namespace signet {
+namespace {
+
+Result<Changed> apply(PgTransaction& tx, const MessageView& view, const MessageChange& change) {
+  const Uuid& id = view.message.id;
+  if (const auto& row = change.void_attempt) {
+    auto inserted = insert_void(tx, id, row->attempt_no, row->instance, row->at);
+    if (!inserted) return inserted.error();
+    if (!*inserted) return Changed::taken;
+  }
+  if (change.ends_callback) {
+    auto ended = finish_callback(tx, *change.ends_callback);
+    if (!ended) return ended.error();
+    if (!*ended) return Changed::left;
+  }
+  Result<void> done;
+  if (change.status) done = change_status(tx, *change.status);
+  for (const auto& entry : change.entries)
+    if (done) done = insert_entry(tx, entry);
+  if (const auto& row = change.decision; row && done)
+    done = insert_decision(tx, row->id, id, row->attempt_no, row->decision, row->actor, row->reason, row->at);
+  if (change.confirmation && done) done = insert_confirmation(tx, *change.confirmation);
+  if (const auto& row = change.suppression; row && done)
+    done = suppress(tx, row->id, row->recipient_key, row->reason, row->source);
+  if ((change.ends_due || change.due) && done) done = delete_due(tx, id);
+  if (change.due && done) done = insert_due(tx, *change.due);
+  if (!done) return done.error();
+  return Changed::done;
+}
+
+Result<WallTime> time_of(PgTransaction& tx) {
+  auto rows = tx.run("select now()");
+  if (!rows) return rows.error();
+  return rows->time(0, 0);
+}
+
+}  // namespace
+
+const AttemptRow* MessageView::attempt(int attempt_no) const {
+  const auto found = std::find_if(attempts.begin(), attempts.end(),
+                                  [attempt_no](const AttemptRow& row) { return row.attempt_no == attempt_no; });
+  return found == attempts.end() ? nullptr : &*found;
+}
+
+bool MessageView::has_result(int attempt_no) const {
+  const AttemptRow* row = attempt(attempt_no);
+  return row != nullptr && row->outcome.has_value();
+}
+
+int MessageView::newest_attempt_no() const {
+  return std::max(attempts.empty() ? 0 : attempts.back().attempt_no, due ? due->attempt_no : 0);
+}
+
+Result<std::vector<Changed>> change_messages(PgTransaction& tx, const std::vector<Uuid>& ids, const Decide& decide) {
+  std::vector<Uuid> sorted = ids;
+  std::sort(sorted.begin(), sorted.end());
+  auto locked = lock_free_messages(tx, sorted);
+  if (!locked) return locked.error();
+  auto now = time_of(tx);
+  if (!now) return now.error();
+  std::map<Uuid, Changed> outcomes;
+  std::map<Uuid, MessageView> views;
+  std::vector<Uuid> found;
+  for (auto& message : *locked) {
+    found.push_back(message.id);
+    views[message.id] = {*now, std::move(message), {}, {}};
+  }
+  auto due = read_due(tx, found);
+  if (!due) return due.error();
+  for (auto& row : *due) views[row.message_id].due = row;
+  auto attempts = list_attempts(tx, found);
+  if (!attempts) return attempts.error();
+  for (auto& [id, rows] : *attempts) views[id].attempts = std::move(rows);
+  for (const auto& [id, view] : views) {
+    const auto change = decide(view);
+    if (!change) {
+      outcomes[id] = Changed::left;
+      continue;
+    }
+    auto applied = apply(tx, view, *change);
+    if (!applied) return applied.error();
+    outcomes[id] = *applied;
+  }
+  if (found.size() < sorted.size()) {
+    std::vector<Uuid> missing;
+    std::set_difference(sorted.begin(), sorted.end(), found.begin(), found.end(), std::back_inserter(missing));
+    auto rows = tx.run("select id from message where id = any ($1)", {PgValue::uuids(missing)});
+    if (!rows) return rows.error();
+    for (int i = 0; i < rows->size(); i++) outcomes[rows->uuid(i, 0)] = Changed::held;
+  }
+  std::vector<Changed> out;
+  for (const auto& id : ids) {
+    const auto outcome = outcomes.find(id);
+    out.push_back(outcome == outcomes.end() ? Changed::absent : outcome->second);
+  }
+  return out;
+}
+
+}  // namespace signet

@@ -1,0 +1,81 @@
+// What comes in by the stream and from a file, on a real daemon.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/chaos/back_end.h"
+
+using namespace signet;
+using Json = nlohmann::json;
+
+namespace {
+
+TEST_CASE("I9 a daemon killed again and again while envelopes come makes one message of each, sent once") {
+  World world;
+  BackEnd back_end(world);
+  constexpr int kEnvelopes = 120;
+  for (int i = 0; i < kEnvelopes; i++) back_end.hand_over();
+  for (int kills = 1; kills <= 4; kills++) {
+    world.start_daemon();
+    wait_until("some came in", [&] { return world.count("message") >= kills * kEnvelopes / 6; });
+    world.kill_daemon();
+  }
+  world.start_daemon();
+  wait_until("all came in", [&] { return world.redis.command({"XLEN", "signet:intake"}) == "0"; });
+  CHECK(world.count("message") == kEnvelopes);
+  CHECK(world.redis.command({"EXISTS", "signet:intake:rejected"}) == "0");
+  wait_until("all were sent or stand in doubt", [&] { return world.count("message where status = 4") == 0; });
+  CHECK(world.stop_daemon() == 0);
+  CHECK(world.daemon_log().find("result is fine") == std::string::npos);
+}
+
+TEST_CASE("a file is imported a message a line, refused lines are named by number, and run again it imports nothing") {
+  World world;
+  world.start_daemon();
+  const std::string staff = world.folder + "/staff";
+  write_file(staff, world.token("staff"));
+  std::string file;
+  int64_t good = 0;
+  for (int i = 1; i <= 250; i++) {
+    Json message{
+        {"kind", "sms"}, {"recipientPhone", "+61491570" + std::to_string(100 + i % 50)}, {"contentDraft", "MARKER"}};
+    if (i == 7) message["recipientPhone"] = "MARKER";
+    if (i == 130) message["size"] = 1;
+    if (i == 250) message["clientReference"] = "own:1";
+    good += i != 7 && i != 100 && i != 130 && i != 200;
+    file += i == 100 ? "MARKER, no JSON\n" : i == 200 ? "\r\n" : message.dump() + (i % 2 ? "\n" : "\r\n");
+  }
+  write_file(world.folder + "/in.jsonl", file);
+  const auto import = [&](int status) {
+    return world.run({"import", world.folder + "/in.jsonl", "--token-file", staff}, status);
+  };
+  const std::string said = import(1);
+  INFO(said);
+  CHECK_THAT(said, Catch::Contains("line 7: recipientPhone is not a valid phone number"));
+  CHECK_THAT(said, Catch::Contains("line 100: is no JSON object"));
+  CHECK_THAT(said, Catch::Contains("line 130: size is unknown"));
+  CHECK_THAT(said, Catch::Contains(std::to_string(good) + " messages are there; lines refused: 3"));
+  CHECK(said.find("MARKER") == std::string::npos);
+  CHECK(world.count("message") == good);
+  (void)import(1);
+  CHECK(world.count("message") == good);
+
+  // Approved messages come by a service's token; one that does not verify holds back nobody else.
+  BackEnd back_end(world);
+  const std::string service = world.folder + "/service";
+  const std::string created = world.run({"token", "create", "--user", "intake@clinic.example"});
+  write_file(service, created.substr(created.find("sgn_"), 47));
+  Json forged = Json::parse(back_end.message());
+  forged["contentDraft"] = "MARKER";
+  std::string approved;
+  for (int i = 1; i <= 9; i++) approved += (i == 4 ? forged.dump() : back_end.message()) + '\n';
+  write_file(world.folder + "/approved.jsonl", approved);
+  const std::string answer = world.run({"import", world.folder + "/approved.jsonl", "--token-file", service}, 1);
+  INFO(answer);
+  CHECK_THAT(answer, Catch::Contains("line 4: the daemon answered 403: The signature does not stand for this review"));
+  CHECK_THAT(answer, Catch::Contains("8 messages are there; lines refused: 1"));
+  CHECK(answer.find("MARKER") == std::string::npos);
+  CHECK(world.count("message") == good + 8);
+  CHECK(world.stop_daemon() == 0);
+}
+
+}  // namespace

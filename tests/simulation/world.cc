@@ -357,8 +357,14 @@ class World {
     return static_cast<int>(people_.accepted().size()) == knobs_.messages;
   }
 
-  // The reconciler has looked at it, and left it.
+  // The reconciler has looked at it, and left it. Not where it asks the provider: there it looks again.
   bool waits_for_person(const MemoryStore::Message& m) const {
+    const auto newest =
+        std::find_if(m.starts.rbegin(), m.starts.rend(), [](const auto& s) { return !s.second.is_void; });
+    for (const auto& traits : knobs_.providers)
+      if (newest != m.starts.rend() && traits.name == newest->second.provider &&
+          traits.doubt_class == DoubtClass::queryable)
+        return false;
     const auto noted = store_.doubts.find(m.row.id);
     return knobs_.doubt_policy == 0 && noted != store_.doubts.end() && noted->second.looks > 0;
   }

@@ -101,13 +101,14 @@ class Delivery {  // loop thread only
   using Waiting = std::deque<Uuid>;
 
   void pump();
-  // delivery.cc: the way of a message
+  // claiming.cc: how it comes by its messages
   void claim();
   void claim_express();
   ClaimRequest claim_of(int shard, int count_max) const;
   void start_claim(ClaimRequest request, bool is_express);
   void claim_without_redis();
   void take_claimed(const Uuid& id, Priority priority, std::string lane, std::string pinned, std::string avoid);
+  // delivery.cc: the way of a message
   Flight& add_flight(const Uuid& id, std::string lane);
   void wait_for_admission(Flight& flight);
   void admit_claimed();

@@ -204,6 +204,7 @@ Result<void> App::prepare() {
                          if (is_delivering_) callbacks_worker_->wake();
                        }});
   for (const auto& [name, one] : providers_) services_->providers[name] = one.provider;
+  for (const auto& [name, one] : doubt_providers(providers_)) services_->doubt_rules[name] = one.rules;
   services_->webhooks_public_url = config_.http.webhooks.public_url;
   services_->readiness = [this] { return readiness(); };
   services_->metrics = [this] { return metrics_.text(); };

@@ -19,7 +19,7 @@ enum class OutcomeKind : int16_t {
 };
 
 // What the fault is about, and so what should pause.
-enum class FaultScope : int16_t { message = 1, recipient = 2, sender = 3, account = 4, provider = 5 };
+enum class FaultScope : int16_t { message = 1, recipient = 2, sender = 3, account = 4, provider = 5, credential = 6 };
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::in_doubt;
@@ -31,6 +31,7 @@ struct Outcome {
   bool is_opted_out = false;              // permanent; ends as suppressed, and the recipient is suppressed
   std::optional<int64_t> retry_after_ms;  // as the provider asked; clamped by message/retry
   FaultScope scope = FaultScope::message;
+  bool has_begun = false;  // octets of the request had left when it ended; the transport says so
   int parts = 1;
 };
 

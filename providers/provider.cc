@@ -53,6 +53,23 @@ Result<std::vector<Receipt>> Provider::receipts(const CallbackRequest&) const {
   return Error{ErrorCode::invalid, "this provider sends no callbacks"};
 }
 
+std::vector<std::string> Provider::wants(const CallbackRequest&) const { return {}; }
+Result<std::vector<Inbound>> Provider::inbounds(const CallbackRequest&) const { return std::vector<Inbound>(); }
+std::optional<HttpRequest> Provider::follow_up(const CallbackRequest&) const { return std::nullopt; }
+
+CallbackReply Provider::reply_to(CallbackEnd end) const {
+  switch (end) {
+    case CallbackEnd::kept:
+      return {};
+    case CallbackEnd::unreadable:
+      return {422, {}, ""};
+    case CallbackEnd::unsigned_:
+    case CallbackEnd::forged:
+      break;
+  }
+  return {401, {}, ""};
+}
+
 // Who asks an adapter that cannot answer is a bug.
 HttpRequest Provider::build_look_up(const Sent&) const {
   SIGNET_CHECK(has_look_up());

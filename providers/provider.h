@@ -71,11 +71,31 @@ struct CallbackRequest {  // exactly as it came
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // raw
   WallTime received_at;
+  std::string peer_address;                    // the nearest hop that is no proxy of ours
+  std::map<std::string, std::string> fetched;  // what Provider::wants() named: URL to body; absent: not to be had
 };
 struct Verdict {
   bool is_genuine = false;
   std::string reason;  // why not: "bad signature", "no signature header", ...
+  // Where the signature covers not the body, or no time: what it does cover once. A key that came before with another
+  // body is refused.
+  std::string replay_key;
+  bool is_unsigned = false;  // not genuine, and it carries no signature at all
 };
+enum class CallbackEnd { kept, unsigned_, forged, unreadable };
+struct CallbackReply {
+  int status = 204;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+struct Inbound {  // what somebody wrote to our number
+  Phi<std::string> from;  // E.164
+  std::string to;
+  Phi<std::string> text;
+  std::string event_id;  // unique at this provider
+};
+// How a provider learns where its callbacks go.
+enum class CallbackWay { none, message, account, subscription, link, mail };
 struct Receipt {
   std::optional<Uuid> message_id;  // by echo
   int attempt_no = 0;
@@ -86,7 +106,7 @@ struct Receipt {
   bool is_partial = false;
 };
 
-enum class Protocol { http, smtp };
+enum class Protocol { http, smtp, smpp };
 
 // What settles a doubt: a repeat with the same key, which the provider knows again; a question to it; nothing.
 enum class DoubtClass { idempotent, queryable, blind };
@@ -125,6 +145,8 @@ class Provider {
   virtual bool has_receipts() const = 0;  // else `sent` is as far as it goes
   // How long after `sent` the last receipt may come; later it is worth a look.
   virtual int64_t receipt_wait_ms() const { return 24 * int64_t{3'600'000}; }
+  virtual CallbackWay callback_way() const { return CallbackWay::none; }
+  virtual size_t text_max() const { return 0; }  // of a text, in Unicode characters; 0: no limit of its own
 
   // Doubts: what the provider offers at best. doubt_rules() says what is used.
   virtual bool has_key() const { return false; }  // it gets Outbound::idempotency_key, and acts once on each
@@ -139,9 +161,15 @@ class Provider {
   // SMTP adapters: the relay's address is the transport's; the adapter renders and judges.
   virtual Result<MailRequest> build_mail(const Outbound& message, WallTime now) const;
   virtual Outcome parse_mail(const MailReply& reply) const;
-  // Receipts. verify() looks at the raw bytes; receipts() only at what verified.
+  // Callbacks. verify() looks at the raw bytes; the others only at what verified.
+  // URLs to be got before verify(): https, and of a host that the adapter allows; the daemon keeps their bodies a day.
+  virtual std::vector<std::string> wants(const CallbackRequest& request) const;
   virtual Verdict verify(const CallbackRequest& request) const;
-  virtual Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const;
+  virtual Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const;  // none: about nothing of ours
+  virtual Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const;
+  // What a handshake asks of us, once it verified.
+  virtual std::optional<HttpRequest> follow_up(const CallbackRequest& request) const;
+  virtual CallbackReply reply_to(CallbackEnd end) const;  // 204, 401, 401, 422 unless the provider knows better
 };
 
 struct DoubtRules {  // of one configured provider

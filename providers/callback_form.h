@@ -1,0 +1,24 @@
+// What callbacks are made of besides JSON: form fields, query parameters, headers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "providers/provider.h"
+
+namespace signet {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+std::optional<Fields> read_form(std::string_view text);  // in its order; none: a bad escape
+std::string field_of(const Fields& fields, std::string_view name);  // the first; empty if none
+std::string_view query_of(std::string_view url);                    // without '?' and fragment
+// The one header of this name, in lower case; none, or two that could disagree, give nothing.
+std::string_view only_header(const CallbackRequest& request, std::string_view name);
+// `.../webhooks/name?m=ID.N`, or the last part of the path: what Outbound::callback_url carried.
+std::optional<Echo> echo_in(std::string_view url);
+
+}  // namespace signet

@@ -72,14 +72,14 @@ struct CallbackRequest {  // exactly as it came
   std::string body;                                          // raw
   WallTime received_at;
   std::string peer_address;                    // the nearest hop that is no proxy of ours
-  std::map<std::string, std::string> fetched;  // what Provider::wants() named: URL to body; absent: not to be had
+  std::map<std::string, std::string> fetched = {};  // what Provider::wants() named: URL to body; absent: not to be had
 };
 struct Verdict {
   bool is_genuine = false;
   std::string reason;  // why not: "bad signature", "no signature header", ...
   // Where the signature covers not the body, or no time: what it does cover once. A key that came before with another
   // body is refused.
-  std::string replay_key;
+  std::string replay_key = {};
   bool is_unsigned = false;  // not genuine, and it carries no signature at all
 };
 enum class CallbackEnd { kept, unsigned_, forged, unreadable };

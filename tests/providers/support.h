@@ -54,6 +54,7 @@ inline Outbound outbound(Kind kind = Kind::sms) {
   message.body = Phi<std::string>("Your results are ready.");
   message.idempotency_key = message.message_id.text() + ".1.0";
   message.callback_url = "https://signet.example/webhooks/main?m=" + message.echo();
+  message.at = WallTime{1795305600000000};
   return message;
 }
 

@@ -32,6 +32,7 @@ struct Outbound {  // what is to be sent, opened and checked
   Phi<std::string> body;
   std::string idempotency_key;  // messageId.version.requeues
   std::string callback_url;     // echoes messageId.attempt; empty if the adapter has no such thing
+  WallTime at;                  // of this attempt: for requests whose signature names the time
   std::string echo() const { return echo_of(message_id, attempt_no); }
 };
 struct Echo {

@@ -300,6 +300,7 @@ bool Delivery::open(Flight& flight, std::string& reason) {
   out.body = Phi(std::move(envelope->body));
   out.idempotency_key = flight.id.text() + "." + std::to_string(permit.version) + "." + std::to_string(permit.requeues);
   out.callback_url = settings_.callback_base + flight.provider + "?m=" + out.echo();
+  out.at = flight.started_at;
   return true;
 }
 

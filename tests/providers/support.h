@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -38,6 +39,11 @@ inline ProviderSettings gateway_settings() {
   return settings;
 }
 
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
+inline std::map<std::string, ProviderSettings> working_settings() {
+  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()}, {"generic_http", gateway_settings()}};
+}
+
 inline Outbound outbound(Kind kind = Kind::sms) {
   Outbound message;
   message.message_id = *parse_uuid("0193b3c4-0000-7000-8000-00000000abcd");
@@ -48,6 +54,7 @@ inline Outbound outbound(Kind kind = Kind::sms) {
   message.body = Phi<std::string>("Your results are ready.");
   message.idempotency_key = message.message_id.text() + ".1.0";
   message.callback_url = "https://signet.example/webhooks/main?m=" + message.echo();
+  message.at = WallTime{1795305600000000};
   return message;
 }
 

@@ -1,9 +1,8 @@
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
-#include "tests/providers/support.h"
+#include "tests/providers/webhook_vectors.h"
 
 namespace signet {
 namespace {
@@ -18,11 +17,6 @@ std::unique_ptr<Provider> twilio(ProviderSettings settings = twilio_settings()) 
 }
 
 const std::string kSid = "SM0123456789abcdef0123456789abcdef";
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 CallbackRequest callback(const std::string& url, const std::string& body, const std::string& token = "12345") {
   CallbackRequest request;
@@ -215,19 +209,16 @@ TEST_CASE("twilio's Retry-After is read as seconds or as a date") {
 }
 
 TEST_CASE("twilio's published signatures verify and tampered ones do not") {
-  auto vectors = nlohmann::json::parse(testing::read_text("tests/providers/twilio_vectors.json"));
+  const auto vectors = testing::webhook_vectors("twilio-hmac-sha1");
   REQUIRE(vectors.size() == 7);
   for (auto& vector : vectors) {
-    INFO(vector["name"].get<std::string>());
+    INFO(vector.name);
     auto settings = twilio_settings();
-    settings.secrets["auth_token"] = Secret(vector["key"].get<std::string>());
+    settings.secrets["auth_token"] = Secret(vector.key);
     auto provider = twilio(settings);
-    CallbackRequest request;
-    request.public_url = vector["url"];
-    request.body = vector["body"];
-    for (auto& [name, value] : vector["headers"].items()) request.headers.emplace_back(lower(name), value);
+    const CallbackRequest& request = vector.request;
     auto verdict = provider->verify(request);
-    CHECK(verdict.is_genuine == vector["valid"].get<bool>());
+    CHECK(verdict.is_genuine == vector.is_valid);
     CHECK(verdict.reason == "");
 
     auto tampered = request;

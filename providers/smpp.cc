@@ -161,7 +161,8 @@ class Smpp : public Provider {
     auto what = class_of(reply.status);
     // Before the first submit the SMSC has not heard of the message: whatever it says, the message waits.
     if (is_bind && what.kind != OutcomeKind::retryable) what = reply_class::kAuth;
-    if (is_bind && what.scope == FaultScope::message) what.scope = FaultScope::provider;
+    if (is_bind && what.scope != FaultScope::credential && what.scope != FaultScope::account)
+      what.scope = FaultScope::provider;
     outcome.kind = what.kind;
     outcome.reason = what.reason;
     outcome.scope = what.scope;

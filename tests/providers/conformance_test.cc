@@ -7,15 +7,8 @@
 namespace signet {
 namespace {
 
-// Settings that work, one entry an adapter. A new adapter without one fails the first test.
-std::map<std::string, ProviderSettings> working() {
-  return {{"twilio", testing::twilio_settings()},
-          {"smtp", testing::smtp_settings()},
-          {"generic_http", testing::gateway_settings()}};
-}
-
 std::unique_ptr<Provider> made(const std::string& adapter) {
-  auto provider = make_provider(working().at(adapter));
+  auto provider = make_provider(testing::working_settings().at(adapter));
   REQUIRE(provider);
   return std::move(*provider);
 }
@@ -33,7 +26,7 @@ TEST_CASE("every adapter is known by its name, with settings that work") {
   for (auto& info : adapters()) {
     INFO(info.adapter);
     CHECK(names.insert(info.adapter).second);
-    REQUIRE(working().contains(info.adapter));
+    REQUIRE(testing::working_settings().contains(info.adapter));
     auto provider = made(info.adapter);
     int sendable = 0;
     for (auto kind : kKinds) sendable += provider->can_send(kind);
@@ -58,7 +51,7 @@ TEST_CASE("a required setting that is missing or empty is refused by its key") {
     for (auto& setting : info.settings) {
       if (!setting.is_required) continue;
       INFO(info.adapter << " " << setting.key);
-      auto settings = working().at(info.adapter);
+      auto settings = testing::working_settings().at(info.adapter);
       settings.values.erase(setting.key);
       settings.secrets.erase(setting.key);
       auto provider = make_provider(settings);
@@ -175,7 +168,7 @@ TEST_CASE("what an adapter says that it can do about doubts, it can") {
 TEST_CASE("every adapter's class of doubt may be set to what it can, and to nothing better") {
   for (auto& info : adapters()) {
     INFO(info.adapter);
-    auto settings = working().at(info.adapter);
+    auto settings = testing::working_settings().at(info.adapter);
     const auto provider = made(info.adapter);
     settings.in_doubt = "blind";
     REQUIRE(doubt_rules(*provider, settings));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -36,6 +37,11 @@ inline ProviderSettings gateway_settings() {
   settings.secrets.emplace("token", Secret("t0ken"));
   settings.secrets.emplace("webhook_secret", Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
   return settings;
+}
+
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
+inline std::map<std::string, ProviderSettings> working_settings() {
+  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()}, {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

@@ -125,7 +125,7 @@ class SmppTransport : public Transport {
     const Tick now = clock_.tick();
     while (!waiting_.empty()) {
       if (has_lapsed(*waiting_.front(), now)) {
-        end(take_first(), failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message));
+        end(take_first(), lapse());
         continue;
       }
       Bind* bind = free_bind();
@@ -136,6 +136,14 @@ class SmppTransport : public Transport {
   }
 
   static bool has_lapsed(const Sending& sending, Tick now) { return !sending.has_begun && now > sending.deadline; }
+
+  // Without a bind it is the SMSC's fault, and counts as that.
+  Outcome lapse() const {
+    const bool is_bound = std::any_of(binds_.begin(), binds_.end(),
+                                      [](const auto& bind) { return bind->session && bind->session->is_bound(); });
+    return is_bound ? failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message)
+                    : failure(OutcomeKind::retryable, "connect_timed_out");
+  }
 
   Message take_first() {
     auto first = std::move(waiting_.front());
@@ -213,13 +221,9 @@ class SmppTransport : public Transport {
     for (const auto& sending : resting_)
       if (is_rested(sending)) waiting_.push_front(sending);
     std::erase_if(resting_, is_rested);
-    const bool is_bound = std::any_of(binds_.begin(), binds_.end(),
-                                      [](auto& bind) { return bind->session && bind->session->is_bound(); });
     std::erase_if(waiting_, [&](const Message& sending) {
       if (now <= sending->ends_at && !has_lapsed(*sending, now)) return false;
-      end(sending, sending->has_begun ? failure(OutcomeKind::in_doubt, "partial")
-                   : is_bound         ? failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message)
-                                      : failure(OutcomeKind::retryable, "connect_timed_out"));
+      end(sending, sending->has_begun ? failure(OutcomeKind::in_doubt, "partial") : lapse());
       return true;
     });
     pump();

@@ -69,8 +69,8 @@ struct World : BasicApiWorld<nlohmann::json> {
 };
 
 TEST_CASE("a receipt over a link is acknowledged when it is committed, and kept once") {
-  World world;
   std::promise<int64_t> committed;
+  World world;
   SmppMessage message;
   message.esm_class = smpp::kTypeReceipt;
   message.short_message = "id:7 done date:2611271201 stat:DELIVRD err:000 text:Your results";
@@ -126,9 +126,9 @@ TEST_CASE("without the database nothing is acknowledged, and after it is back al
 }
 
 TEST_CASE("of what comes at once the database refuses what it must, and keeps the rest") {
+  std::atomic<int> kept = 0, refused = 0, ended = 0;  // outlive the thread that counts
   World world;
   constexpr int kThreads = 4, kEach = 200;
-  std::atomic<int> kept = 0, refused = 0, ended = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; t++)
     threads.emplace_back([&world, &kept, &refused, &ended, t] {

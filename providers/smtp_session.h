@@ -37,7 +37,8 @@ Result<SmtpOptions> smtp_options(const ProviderSettings& settings);
 
 struct SmtpResult {
   std::optional<MailReply> reply;  // the deciding one; else `outcome`
-  Outcome outcome;                 // what no reply decided: lost, timed out, lapsed, not possible with this server
+  Outcome outcome;                 // what no reply decided: lost, timed out, lapsed, not possible with this server;
+                                   // has_begun, from MAIL on, stands in it with a reply too
   std::string detail;              // for the log
   bool is_stale = false;           // a kept connection that was gone before MAIL was answered: certainly unsent
 };
@@ -63,6 +64,7 @@ class SmtpSession {
     Tick deadline;
     Done done;
     std::optional<MailReply> refusal;  // the first one; what follows it in the pipeline only has to be read
+    bool has_begun = false;            // MAIL has left
     bool is_kept = false;              // began on a connection that had been idle
     bool is_answered = false;          // the server has said something since MAIL
     bool is_draining = false;          // the content leaves, the dot waits

@@ -25,7 +25,7 @@ constexpr struct Action {
   bool is_final;
   const char* classes;  // of the status that it may stand with: another contradicts it, and nothing is proven
 } kActions[] = {
-    {"failed", ReceiptKind::failed, true, "45"},      {"delivered", ReceiptKind::delivered, true, "2"},
+    {"failed", ReceiptKind::failed, true, "45"}, {"delivered", ReceiptKind::delivered, true, "2"},
     {"delayed", ReceiptKind::sent, false, "45"},  // still in the relay's queue
     {"relayed", ReceiptKind::sent, false, "2"},   // to a server that reports no success
     {"expanded", ReceiptKind::sent, false, "2"},  // to a list, which goes on by itself
@@ -54,7 +54,8 @@ std::optional<Fate> fate_of(const Fields& group, const Echo& echo) {
   const std::string status_word = first_word(field_of(group, "status"));
   const std::string status = status_word.empty() ? "" : enhanced_of(status_word, status_word.front());
   const auto row = std::find_if(std::begin(kActions), std::end(kActions), [&](auto& a) { return action == a.word; });
-  if (row == std::end(kActions) || status.empty() || std::string_view(row->classes).find(status[0]) == std::string::npos)
+  if (row == std::end(kActions) || status.empty() ||
+      std::string_view(row->classes).find(status[0]) == std::string::npos)
     return std::nullopt;
   Fate fate;
   fate.is_final = row->is_final;

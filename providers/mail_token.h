@@ -1,6 +1,6 @@
-// Reports on mail are not signed. What proves that one is about a mail of ours is a token that only the daemon can make:
-// it goes out in ENVID (RFC 3461 section 4.4), in the envelope sender and in a header field, and comes back in the
-// report. Whoever got the mail knows its token, and that of no other mail. Pure; any thread.
+// Reports on mail are not signed. What proves that one is about a mail of ours is a token that only the daemon can
+// make: it goes out in ENVID (RFC 3461 section 4.4), in the envelope sender and in a header field, and comes back in
+// the report. Whoever got the mail knows its token, and that of no other mail. Pure; any thread.
 #pragma once
 
 #include <optional>

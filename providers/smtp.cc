@@ -7,9 +7,9 @@
 //   451 4.7.1 Greylisting in action, please come back later
 //   250 2.0.0 Ok: queued as 4F3C2A1B                      after the final dot: taken
 //
-// What becomes of it comes back as mail, which the relay pipes into `signetd dsn` or posts to /webhooks/{name} as it is:
-// delivery status notifications (RFC 3464, dsn.cc) and complaints (RFC 5965, arf.cc). Each is genuine by the token that
-// went out with the mail (mail_token.h): in ENVID, behind the '+' of the envelope sender, and in X-Signet-Token.
+// What becomes of it comes back as mail, which the relay pipes into `signetd dsn` or posts to /webhooks/{name} as it
+// is: delivery status notifications (RFC 3464, dsn.cc) and complaints (RFC 5965, arf.cc). Each is genuine by the token
+// that went out with the mail (mail_token.h): in ENVID, behind the '+' of the envelope sender, and in X-Signet-Token.
 #include <algorithm>
 #include <optional>
 

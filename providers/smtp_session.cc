@@ -256,7 +256,8 @@ void SmtpSession::authenticate() {
   if (can_.auth_plain)
     return say("AUTH PLAIN " + to_base64('\0' + user + '\0' + std::string(options_->password.octets())), Command::auth);
   if (can_.auth_login) return say("AUTH LOGIN", Command::auth);
-  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::credential, "the relay offers neither PLAIN nor LOGIN");
+  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::credential,
+           "the relay offers neither PLAIN nor LOGIN");
 }
 
 void SmtpSession::on_auth(const SmtpReply& reply) {

@@ -1,5 +1,5 @@
-// A letter as a document: its subject at the head of each page, its text, and nothing that was not approved. Any thread;
-// takes milliseconds.
+// A letter as a document: its subject at the head of each page, its text, and nothing that was not approved. Any
+// thread; takes milliseconds.
 #pragma once
 
 #include <string>

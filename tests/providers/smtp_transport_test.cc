@@ -116,6 +116,8 @@ struct Bench {
     for (auto& [key, value] : more)
       if (value == "(none)") settings.values.erase(key);
     if (settings.values.contains("username")) settings.secrets["password"] = Secret("secret");
+    if (settings.values.contains("bounce_address"))
+      settings.secrets["webhook_secret"] = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     auto provider = make_provider(settings);
     INFO((provider ? "" : provider.error().text));
     REQUIRE(provider);
@@ -170,6 +172,36 @@ TEST_CASE("a mail goes out with PIPELINING, SIZE and DSN where they are offered"
                                  "RCPT TO:<patient@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;patient@example.net",
                                  "DATA"});
   CHECK(relay.was_pipelined);
+}
+
+TEST_CASE("with a secret the envelope carries the token, and success is asked for where there is DSN") {
+  for (bool has_dsn : {true, false}) {
+    Loop loop;
+    Relay relay(loop);
+    if (!has_dsn) relay.extensions.pop_back();
+    Bench bench(loop, relay.server.port(), {}, {{"bounce_address", "bounces@example.org"}});
+    CHECK(said(bench.once()) == "accepted ");
+    REQUIRE(relay.contents.size() == 1);
+    auto at = relay.contents[0].find("\r\nX-Signet-Token: ");
+    REQUIRE(at != std::string::npos);
+    const auto token = relay.contents[0].substr(at + 18, 48);
+    CHECK(relay.lines[1].starts_with("MAIL FROM:<bounces+" + token + "@example.org> SIZE="));
+    CHECK(relay.lines[1].ends_with(" RET=HDRS ENVID=0193b3c4-0000-7000-8000-00000000abcd.2." + token) == has_dsn);
+    CHECK(relay.lines[2] == std::string("RCPT TO:<patient@example.net>") +
+                                (has_dsn ? " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;patient@example.net" : ""));
+  }
+}
+
+TEST_CASE("an outcome says whether anything of the mail had left") {
+  for (std::string at : {"greeting", "EHLO", "MAIL", "RCPT", "DATA", ".", "never"}) {
+    INFO(at);
+    Loop loop;
+    Relay relay(loop);
+    if (at == "greeting") relay.greeting = "421 4.3.2 going\r\n";
+    relay.script = [&](const std::string& word, auto&) { return word == at ? "421 4.3.2 going\r\n" : ""; };
+    Bench bench(loop, relay.server.port());
+    CHECK(bench.once().has_begun == (at != "greeting" && at != "EHLO"));
+  }
 }
 
 TEST_CASE("a server without extensions is spoken to one command at a time") {
@@ -562,7 +594,7 @@ TEST_CASE("TLS that is required is required") {
   Bench secretive(loop, plain.server.port(), {}, {{"starttls", "opportunistic"}, {"username", "clinic"}});
   auto outcome = secretive.once();
   CHECK(said(outcome) == "retryable auth_in_the_clear");
-  CHECK(outcome.scope == FaultScope::account);
+  CHECK(outcome.scope == FaultScope::credential);
   CHECK(!plain.has_seen("AUTH"));
 }
 
@@ -600,7 +632,7 @@ TEST_CASE("a wrong password is the account's fault and keeps the message") {
               {{"starttls", "required"}, {"ca_file", certificate.file}, {"username", "clinic"}});
   auto outcome = bench.once();
   CHECK(said(outcome) == "retryable auth_failed");
-  CHECK(outcome.scope == FaultScope::account);
+  CHECK(outcome.scope == FaultScope::credential);
   CHECK(!relay.has_seen("MAIL"));
 }
 

@@ -442,8 +442,8 @@ void SmtpSession::end_with(OutcomeKind kind, const char* reason, FaultScope scop
 void SmtpSession::end(SmtpResult result) {
   if (!job_) return;
   limit_.stop();
-  result.outcome.has_begun = job_->has_begun;
   auto done = std::move(job_->done);
+  result.has_begun = job_->has_begun;
   job_.reset();
   if (state_ == State::ready) idle_.start(options_->idle_ms, [this] { quit(); });
   if (!is_in_send_) return done(std::move(result));

@@ -4,6 +4,7 @@
 
 #include "providers/smtp_session.h"
 #include "providers/smtp_transport.h"
+#include "tests/providers/mail_bench.h"
 #include "tests/providers/scripted_server.h"
 #include "tests/providers/support.h"
 
@@ -106,51 +107,8 @@ class Relay {
   }
 };
 
-struct Bench {
-  Bench(Loop& loop, int port, TransportOptions options = {}, std::map<std::string, std::string> more = {},
-        const Clock* other = nullptr)
-      : loop(loop) {
-    settings = testing::smtp_settings();
-    settings.values["url"] = "smtp://127.0.0.1:" + std::to_string(port);
-    for (auto& [key, value] : more) settings.values[key] = value;
-    for (auto& [key, value] : more)
-      if (value == "(none)") settings.values.erase(key);
-    if (settings.values.contains("username")) settings.secrets["password"] = Secret("secret");
-    if (settings.values.contains("bounce_address"))
-      settings.secrets["webhook_secret"] = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    auto provider = make_provider(settings);
-    INFO((provider ? "" : provider.error().text));
-    REQUIRE(provider);
-    transport = make_transport(loop, other ? *other : clock, log, std::shared_ptr<const Provider>(std::move(*provider)),
-                               settings, options);
-  }
-  void send(const std::string& body = "Hello.", Tick deadline = {INT64_MAX}) {
-    auto message = testing::outbound(Kind::email);
-    message.body = Phi<std::string>(body);
-    started++;
-    transport->send(message, deadline, [this](Outcome outcome) { outcomes.push_back(std::move(outcome)); });
-    CHECK(int(outcomes.size()) < started);  // never inside send()
-  }
-  void finish() {
-    transport->round();
-    run_until(loop, [this] { return int(outcomes.size()) == started; });
-    REQUIRE(int(outcomes.size()) == started);
-  }
-  Outcome once(const std::string& body = "Hello.", Tick deadline = {INT64_MAX}) {
-    send(body, deadline);
-    finish();
-    return outcomes.back();
-  }
-  Loop& loop;
-  SystemClock clock;
-  testing::TestLog log;
-  ProviderSettings settings;
-  int started = 0;
-  std::vector<Outcome> outcomes;
-  std::unique_ptr<Transport> transport;
-};
-
-std::string said(const Outcome& outcome) { return std::string(name(outcome.kind)) + " " + outcome.reason; }
+using Bench = testing::MailBench;
+using testing::said;
 
 }  // namespace
 

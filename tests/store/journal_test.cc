@@ -187,7 +187,12 @@ TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
   const Uuid opted_out = messages->insert({sms("+61491570156", "hello")});
   {
     PgTransaction tx(*session);
-    REQUIRE(suppress(tx, ids.next(), view(recipient_key(keys.index_key(), "+61491570156")), "stop", "test").ok());
+    NewSuppression added;
+    added.row.id = ids.next();
+    added.row.recipient_key = view(recipient_key(keys.index_key(), "+61491570156"));
+    added.entry = {ids.next(), added.row.id, "canon", leaf_hash("canon"), "suppression_added"};
+    added.entry.at = clock.wall();
+    REQUIRE(*add_suppression(tx, added));
     REQUIRE(tx.commit().ok());
   }
   CHECK(verdict_of(*this, opted_out) == PermitVerdict::suppressed);

@@ -200,6 +200,28 @@ TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
   CHECK(count("attempt_start") == 0);
 }
 
+TEST_CASE_METHOD(Fixture, "what a provider refused since the recipient opted out there is suppressed with its result") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  ResultRow row = result(permit(id), OutcomeKind::permanent, Status::suppressed);
+  row.opt_out.emplace();
+  row.opt_out->row.id = ids.next();
+  row.opt_out->row.reason = "opted_out";
+  row.opt_out->row.source = "twilio-main";
+  row.opt_out->entry = {ids.next(), row.opt_out->row.id, "canon of an opt-out", leaf_hash("canon of an opt-out")};
+  row.opt_out->entry.at = clock.wall();
+  ResultRow stale = row;
+  stale.head.leaf = leaf_hash("another");
+  CHECK(record(stale) == std::vector<Uuid>{id});
+  CHECK(count("suppressions") == 0);
+  CHECK(record(row).empty());
+  CHECK(count("suppressions s join message m using (recipient_key) where s.channel = 1 and s.reason = 'opted_out' and "
+              "s.source = 'twilio-main'") == 1);
+  CHECK(count("audit.entry where action = 'suppression_added'") == 1);
+  // The next one of this recipient is suppressed already: nothing is written twice.
+  const Uuid next = messages->insert({sms("+61491570006", "again")});
+  CHECK(verdict_of(*this, next) == PermitVerdict::suppressed);
+}
+
 TEST_CASE_METHOD(Fixture, "an end takes the attempt's key, so that nobody sends, and leaves its event") {
   const Uuid id = messages->insert({sms("+61491570006", "hello")});
   Batch batch;

@@ -281,11 +281,11 @@ std::vector<RouteRow> webhook_routes() {
   using enum RateClass;
   return {
       {"GET", "/healthz", "health", open, none, {}, get_health},
-      {"GET", "/webhooks/{provider}", "callback", open, none, {}, take_webhook},
+      {"GET", "/webhooks/{provider}", "callback_by_get", open, none, {}, take_webhook},
       {"POST", "/webhooks/{provider}", "callback", open, none, {}, take_webhook},
       // Where the echo of the attempt is no query.
-      {"GET", "/webhooks/{provider}/{echo}", "callback", open, none, {}, take_webhook},
-      {"POST", "/webhooks/{provider}/{echo}", "callback", open, none, {}, take_webhook},
+      {"GET", "/webhooks/{provider}/{echo}", "echoed_callback_by_get", open, none, {}, take_webhook},
+      {"POST", "/webhooks/{provider}/{echo}", "echoed_callback", open, none, {}, take_webhook},
   };
 }
 

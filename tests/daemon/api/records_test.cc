@@ -1077,7 +1077,7 @@ const std::map<std::string, Script> kScripts{
                      {"occurredAt", "2026-11-22T00:00:00Z"}}
              .dump();
        };
-       const Headers signed_headers{{"x-signature", "good"}, {"webhook-id", "w-1"}};
+       const Headers signed_headers{{"webhook-signature", "v1,good"}, {"webhook-id", "w-1"}};
        s.bad(403, "SCOPE", "", [&] { return s.call(path, s.admin, report(id), signed_headers); });
        refuses_bodies(s, path, gateway, signed_headers);
        s.bad(404, "NOT_FOUND", kStranger, [&] { return s.call(path, gateway, report(kStranger), signed_headers); });

@@ -94,7 +94,7 @@ TEST_CASE("a gateway's word on a message is kept like a callback of its own, onc
                                .dump();
   for (int i = 0; i < 2; i++) {
     const auto answer = world.call("POST", "/api/message-workflow/delivery-status", gateway, body,
-                                   {{"x-signature", "good"}, {"webhook-id", "w-1"}});
+                                   {{"webhook-signature", "v1,good"}, {"webhook-id", "w-1"}});
     INFO(answer.raw.body);
     CHECK(answer.status == 202);
     CHECK(answer.body == Json{{"messageId", id}, {"status", "failed"}});

@@ -154,10 +154,10 @@ struct Config {
 
   // What people write back to our numbers: words, one of which is all of the text. Each list replaces its default.
   struct Replies {
-    std::vector<std::string> stop{"STOP",      "STOPALL",      "STOP ALL", "END",      "QUIT",    "CANCEL",  "UNSUBSCRIBE",
-                                  "REVOKE",    "OPT OUT",      "OPTOUT",   "ARRET",    "ARRETER", "STOPP",   "ABMELDEN",
-                                  "BAJA",      "ALTO",         "PARAR",    "CANCELAR", "DETENER", "PARE",    "SAIR",
-                                  "ANNULLA",   "FERMA",        "AFMELDEN"};
+    std::vector<std::string> stop{"STOP",        "STOPALL",  "STOP ALL", "END",     "QUIT",  "CANCEL",
+                                  "UNSUBSCRIBE", "REVOKE",   "OPT OUT",  "OPTOUT",  "ARRET", "ARRETER",
+                                  "STOPP",       "ABMELDEN", "BAJA",     "ALTO",    "PARAR", "CANCELAR",
+                                  "DETENER",     "PARE",     "SAIR",     "ANNULLA", "FERMA", "AFMELDEN"};
     std::vector<std::string> start{"START", "UNSTOP", "OPT IN", "OPTIN", "ALTA", "COMENZAR", "DEMARRER", "ANMELDEN"};
     std::vector<std::string> help{"HELP", "INFO", "AIDE", "AYUDA", "AJUDA", "HILFE", "AIUTO"};
     std::string help_text =  // what HELP is answered with, at most once an hour; empty: nothing

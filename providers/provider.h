@@ -72,7 +72,7 @@ struct CallbackRequest {  // exactly as it came
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // raw
   WallTime received_at;
-  std::string peer_address;                    // the nearest hop that is no proxy of ours
+  std::string peer_address;                         // the nearest hop that is no proxy of ours
   std::map<std::string, std::string> fetched = {};  // what Provider::wants() named: URL to body; absent: not to be had
 };
 struct Verdict {
@@ -89,7 +89,7 @@ struct CallbackReply {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
 };
-struct Inbound {  // what somebody wrote to our number
+struct Inbound {          // what somebody wrote to our number
   Phi<std::string> from;  // E.164
   std::string to;
   Phi<std::string> text;

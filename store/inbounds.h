@@ -1,5 +1,5 @@
-// Words that people wrote to our numbers: that each is acted on once, and how often one asked. Each function is one step
-// inside the caller's transaction.
+// Words that people wrote to our numbers: that each is acted on once, and how often one asked. Each function is one
+// step inside the caller's transaction.
 #pragma once
 
 #include <string>

@@ -204,9 +204,11 @@ void read_delivery(Reading& read, Figures& f) {
       "select recipient_key, received_at from inbound where word = 1 and received_at >= $1 and received_at < $2) o";
   read.ask(std::string("select ") + kDurations +
                "from (select greatest(0, extract(epoch from s.created_at - o.received_at) * 1000)::bigint as ms "
-               "from " + outs + " join suppressions s on s.recipient_key = o.recipient_key) x",
+               "from " +
+               outs + " join suppressions s on s.recipient_key = o.recipient_key) x",
            {f.from, f.to}, [&v](const PgRows& r, int i) { v.opt_out = durations_at(r, i, 0); });
-  read.ask("select count(*) from " + outs, {f.from, f.to}, [&v](const PgRows& r, int i) { v.opt_outs = r.number(i, 0); });
+  read.ask("select count(*) from " + outs, {f.from, f.to},
+           [&v](const PgRows& r, int i) { v.opt_outs = r.number(i, 0); });
 }
 
 void read_access(Reading& read, Figures& f) {

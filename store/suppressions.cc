@@ -11,8 +11,8 @@ Result<std::vector<SuppressionRow>> suppression_rows(const Result<PgRows>& rows)
   if (!rows) return rows.error();
   std::vector<SuppressionRow> out;
   for (int i = 0; i < rows->size(); i++) {
-    SuppressionRow row{rows->uuid(i, 0),    rows->text(i, 1), static_cast<DeliveryMethod>(rows->number(i, 2)),
-                       rows->text(i, 3),    rows->text(i, 4), {},
+    SuppressionRow row{rows->uuid(i, 0), rows->text(i, 1), static_cast<DeliveryMethod>(rows->number(i, 2)),
+                       rows->text(i, 3), rows->text(i, 4), {},
                        rows->time(i, 6)};
     if (!rows->is_null(i, 5)) row.added_by = rows->uuid(i, 5);
     out.push_back(std::move(row));
@@ -61,13 +61,13 @@ Result<std::vector<SuppressionRow>> list_suppressions(PgTransaction& tx, const S
 }
 
 Result<std::optional<SuppressionRow>> lock_suppression(PgTransaction& tx, const Uuid& id) {
-  return only_row(
-      tx.run(std::string("select ") + kColumns + " from suppressions s where s.id = $1 for update", {id}));
+  return only_row(tx.run(std::string("select ") + kColumns + " from suppressions s where s.id = $1 for update", {id}));
 }
 
 Result<std::optional<SuppressionRow>> lock_suppression_of(PgTransaction& tx, std::string_view recipient_key) {
-  return only_row(tx.run(std::string("select ") + kColumns + " from suppressions s where s.recipient_key = $1 for update",
-                         {PgValue::octets(recipient_key)}));
+  return only_row(
+      tx.run(std::string("select ") + kColumns + " from suppressions s where s.recipient_key = $1 for update",
+             {PgValue::octets(recipient_key)}));
 }
 
 Result<void> remove_suppression(PgTransaction& tx, const Uuid& id) {

@@ -1,5 +1,5 @@
-// Who is not to be written to: by the HMAC of number or address, so that none of them needs to stand here. Each function
-// is one step inside the caller's transaction.
+// Who is not to be written to: by the HMAC of number or address, so that none of them needs to stand here. Each
+// function is one step inside the caller's transaction.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// Who is not to be written to: the list, by whom and why, and its changes by a person. Numbers and addresses are in none
-// of the answers: the list knows their HMAC only, and is searched with them.
+// Who is not to be written to: the list, by whom and why, and its changes by a person. Numbers and addresses are in
+// none of the answers: the list knows their HMAC only, and is searched with them.
 #include "store/suppressions.h"
 
 #include <algorithm>
@@ -142,9 +142,8 @@ http::Response post_suppressions(Context& context) {
   row.reason = *reason;
   row.source = kByPerson;
   row.added_by = context.user_id();
-  const NewSuppression added =
-      new_suppression(std::move(row), actor_of(context.request, &context.principal()), services.ids,
-                      services.clock.wall(), context.request.request_id);
+  const NewSuppression added = new_suppression(std::move(row), actor_of(context.request, &context.principal()),
+                                               services.ids, services.clock.wall(), context.request.request_id);
   const bool is_new = context.must(add_suppression(context.tx(), added));
   const auto found = context.must(lock_suppression_of(context.tx(), recipient.key));
   if (!found) throw Again{{ErrorCode::conflict, "it was removed meanwhile"}};
@@ -173,10 +172,9 @@ http::Response delete_suppression(Context& context) {
   const auto row = context.must(lock_suppression(context.tx(), id));
   if (!row) context.refuse({.code = Code::not_found, .title = "There is no suppression with this id"});
   context.must(remove_suppression(context.tx(), id));
-  context.must(insert_entry(context.tx(), suppression_removed(*row, std::string(*reason),
-                                                              actor_of(context.request, &context.principal()),
-                                                              services.ids, services.clock.wall(),
-                                                              context.request.request_id)));
+  context.must(insert_entry(
+      context.tx(), suppression_removed(*row, std::string(*reason), actor_of(context.request, &context.principal()),
+                                        services.ids, services.clock.wall(), context.request.request_id)));
   context.commit();
   http::Response response;
   response.status = 204;

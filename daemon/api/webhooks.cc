@@ -118,8 +118,7 @@ void Webhook::refuse_forged(CallbackEnd end, const std::string& reason) {
 
 // Not the provider's fault: it repeats what was answered so.
 void Webhook::ask_again(const std::string& what, const std::string& reason) const {
-  context.services.log.warn(what,
-                            {{"provider", name}, {"reason", reason}, {"request_id", context.request.request_id}});
+  context.services.log.warn(what, {{"provider", name}, {"reason", reason}, {"request_id", context.request.request_id}});
   context.refuse({.code = Code::unavailable, .title = "What the callback needs cannot be had now"});
 }
 
@@ -147,8 +146,7 @@ void Webhook::must_be_genuine() {
   if (verdict.replay_key.empty()) return;
   const Digest key = sha256(verdict.replay_key);
   const Digest told = sha256(callback.method + '\n' + callback.public_url + '\n' + callback.body);
-  const auto seen =
-      context.must(keep_webhook_key(context.tx(), name, view(key), view(told), callback.received_at));
+  const auto seen = context.must(keep_webhook_key(context.tx(), name, view(key), view(told), callback.received_at));
   if (seen == WebhookKey::reused) refuse_forged(CallbackEnd::forged, "replayed signature");
   context.commit();
 }

@@ -52,7 +52,7 @@ struct DeliverySettings {
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;
   OwnWriting own_writing;
-  std::string loop_label;                   // of this loop's gauges: loop="0"
+  std::string loop_label;  // of this loop's gauges: loop="0"
 };
 
 struct DeliveryProvider {

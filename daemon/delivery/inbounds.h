@@ -1,5 +1,5 @@
-// What people write to our numbers: the words of `replies` suppress, lift that, or ask for an answer. Nothing else of it
-// is kept or acted on.
+// What people write to our numbers: the words of `replies` suppress, lift that, or ask for an answer. Nothing else of
+// it is kept or acted on.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
-// What the daemon itself writes: reports and alerts by mail, the answer to who asked for help by SMS. It goes the way of
-// every message, through the queue and its evidence, by author `system`: mails to recipients of the configuration only,
-// SMS in its words only; they hold nothing about a patient. Nobody approves them: their MAC is under a policy of its
-// own, which delivery takes for such recipients, or such words, alone.
+// What the daemon itself writes: reports and alerts by mail, the answer to who asked for help by SMS. It goes the way
+// of every message, through the queue and its evidence, by author `system`: mails to recipients of the configuration
+// only, SMS in its words only; they hold nothing about a patient. Nobody approves them: their MAC is under a policy of
+// its own, which delivery takes for such recipients, or such words, alone.
 #pragma once
 
 #include <set>

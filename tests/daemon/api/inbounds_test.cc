@@ -56,7 +56,8 @@ struct World : BasicApiWorld<Json> {
 TEST_CASE("STOP suppresses before it is acknowledged, with its event, and once") {
   World world;
   CHECK(world.write(" Stop!\n", "e-1").status == 204);
-  const auto rows = world.sql("select recipient_key, channel, reason, source, added_by is null, id::text from suppressions");
+  const auto rows =
+      world.sql("select recipient_key, channel, reason, source, added_by is null, id::text from suppressions");
   REQUIRE(rows.size() == 1);
   CHECK(rows.octets(0, 0) == view(recipient_key(world.keyring.index_key(), kPhone)));
   CHECK(rows.number(0, 1) == 1);
@@ -107,8 +108,9 @@ TEST_CASE("START lifts one's own STOP, but not what somebody else added; an old 
   CHECK(world.last_event("suppression_removed")["reasonCode"] == "start");
   CHECK(world.write("STOP", "e-1").status == 204);
   CHECK(world.suppressed() == 0);
-  world.sql("insert into suppressions (id, recipient_key, reason, source) select gen_random_uuid(), recipient_key, "
-            "'deceased', 'person' from inbound limit 1");
+  world.sql(
+      "insert into suppressions (id, recipient_key, reason, source) select gen_random_uuid(), recipient_key, "
+      "'deceased', 'person' from inbound limit 1");
   CHECK(world.write("START", "e-3").status == 204);
   CHECK(world.suppressed() == 1);
   world.sql("update suppressions set reason = 'opted_out'");

@@ -1045,10 +1045,10 @@ const std::map<std::string, Script> kScripts{
      [](Scene& s) {
        const Json body{{"recipientPhone", "+61491570006"}, {"reason", "asked"}};
        s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, body); });
-       for (const char* bad : {R"({"recipientPhone":"+61491570006"})", R"({"reason":"asked"})",
-                               R"({"recipientPhone":"123","reason":"asked"})",
-                               R"({"recipientPhone":"+61491570006","reason":"because"})",
-                               R"({"recipientPhone":"+61491570006","recipientEmail":"a@b.example","reason":"asked"})"})
+       for (const char* bad :
+            {R"({"recipientPhone":"+61491570006"})", R"({"reason":"asked"})",
+             R"({"recipientPhone":"123","reason":"asked"})", R"({"recipientPhone":"+61491570006","reason":"because"})",
+             R"({"recipientPhone":"+61491570006","recipientEmail":"a@b.example","reason":"asked"})"})
          s.bad(400, "2001", "", [&] { return s.call("/api/suppressions", s.admin, bad); });
        refuses_bodies(s, "/api/suppressions", s.admin);
        const auto added = s.good(201, {"suppression_added"}, [&] { return s.call(s.admin, body); });

@@ -23,9 +23,7 @@ struct World : BasicApiWorld<Json> {
     REQUIRE(answer.status == 200);
     return answer.body;
   }
-  Json found(const Json& whom) {
-    return call("POST", "/api/suppressions/search", admin, whom.dump()).body["items"];
-  }
+  Json found(const Json& whom) { return call("POST", "/api/suppressions/search", admin, whom.dump()).body["items"]; }
 };
 
 const Json kPhone{{"recipientPhone", "+61 412 345 678"}}, kMail{{"recipientEmail", "Anna@Example.ORG"}};
@@ -86,12 +84,13 @@ TEST_CASE("a gateway's word on a message is kept like a callback of its own, onc
   const Caller gateway = world.with_token(world.user(Role::service), {"delivery:write"});
   const auto id = world.queued(world.user(Role::staff), world.user(Role::reviewer));
   world.doubt(id);
-  const std::string body = Json{{"messageId", id},
-                                {"status", "failed"},
-                                {"providerMessageId", "g-1"},
-                                {"occurredAt", "2026-11-22T00:00:00Z"},
-                                {"failureReason", "unknown_recipient"}}
-                               .dump();
+  const std::string body = Json{
+      {"messageId", id},
+      {"status", "failed"},
+      {"providerMessageId", "g-1"},
+      {"occurredAt", "2026-11-22T00:00:00Z"},
+      {"failureReason",
+       "unknown_recipient"}}.dump();
   for (int i = 0; i < 2; i++) {
     const auto answer = world.call("POST", "/api/message-workflow/delivery-status", gateway, body,
                                    {{"webhook-signature", "v1,good"}, {"webhook-id", "w-1"}});
@@ -99,7 +98,8 @@ TEST_CASE("a gateway's word on a message is kept like a callback of its own, onc
     CHECK(answer.status == 202);
     CHECK(answer.body == Json{{"messageId", id}, {"status", "failed"}});
   }
-  const auto rows = world.sql("select provider, event_id, message_id::text, attempt_no, kind, provider_code from callback");
+  const auto rows =
+      world.sql("select provider, event_id, message_id::text, attempt_no, kind, provider_code from callback");
   REQUIRE(rows.size() == 1);
   CHECK(rows.text(0, 0) == "test");
   CHECK(rows.text(0, 1) == "w-1");

@@ -21,7 +21,7 @@ constexpr int64_t kKeepMs = 72 * int64_t{3'600'000};  // then it stays in the le
 
 bool suppresses(const CallbackRow& callback, const MessageRow& message) {
   return callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained ||
-         (callback.kind == ReceiptKind::bounced && message.kind == Kind::email);
+         (callback.kind == ReceiptKind::bounced && message.kind != Kind::sms);
 }
 
 // The status that the receipt gives the message: rank decides, and no step, or one that is not legal, leaves it.

@@ -36,10 +36,7 @@ using namespace reply_class;
 
 // postmarkapp.com/developer/api/overview, "API error codes". What is not here falls back to the class of the HTTP
 // status.
-constexpr struct {
-  int code;
-  ReplyClass what;
-} kCodes[] = {
+constexpr CodeClass kCodes[] = {
     {10, kAuth},            // bad or missing server token
     {100, kProviderError},  // maintenance
     {300, kMessage},        // invalid mail request
@@ -122,19 +119,12 @@ class Postmark : public Provider {
     const auto object = json_object_of(reply.body, kReplyMax);
     const auto code = object ? number_at(*object, "ErrorCode") : std::nullopt;
     const auto id = object ? text_at(*object, "MessageID") : "";
-    if (reply.status == 200 && code == 0 && is_reference(id)) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 200 && code == 0 && is_reference(id)) return accepted_as(id, reply);
     ReplyClass what = class_of_http(reply.status);
     if (reply.status == 403 && !object) what = kProviderError;  // of the network before Postmark
     const bool is_answer = reply.status == 200 || (reply.status >= 400 && reply.status < 600);
     if (is_answer && code)
-      for (const auto& row : kCodes)
-        if (row.code == *code) what = row.what;
+      if (const auto* known = find_code(kCodes, std::to_string(*code))) what = *known;
     Outcome outcome = outcome_of(what, reply);
     if (is_answer && code && *code > 0 && *code < 100000) outcome.provider_code = std::to_string(*code);
     return outcome;

@@ -51,8 +51,10 @@ TEST_CASE("mailgun builds exactly the documented request") {
 }
 
 TEST_CASE("mailgun refuses settings that cannot work and names the key") {
-  for (auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"domain", "mg.example.org/../x"}, {"domain", "a b"}, {"from", "Clinic"}, {"base_url", "http://api.mailgun.net"}}) {
+  for (auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"domain", "mg.example.org/../x"},
+                                                                             {"domain", "a b"},
+                                                                             {"from", "Clinic"},
+                                                                             {"base_url", "http://api.mailgun.net"}}) {
     auto settings = mailgun_settings();
     settings.values[key] = value;
     INFO(key << "=" << value);
@@ -73,8 +75,16 @@ TEST_CASE("mailgun reads every kind of reply") {
   auto rows = testing::rows_by_status();
   rows.insert(
       rows.end(),
-      {{200, R"({"id":"<)" + kId + R"(>","message":"Queued. Thank you."})", accepted, "", "", FaultScope::message, false,
-        false, {}, kId},
+      {{200,
+        R"({"id":"<)" + kId + R"(>","message":"Queued. Thank you."})",
+        accepted,
+        "",
+        "",
+        FaultScope::message,
+        false,
+        false,
+        {},
+        kId},
        {200, R"({"id":"","message":"Queued. Thank you."})", in_doubt, "unreadable_reply", "", provider},
        {200, R"({"id":"<a b@c>"})", in_doubt, "unreadable_reply", "", provider},
        {200, R"({"id":"<no-at>"})", in_doubt, "unreadable_reply", "", provider},
@@ -82,7 +92,8 @@ TEST_CASE("mailgun reads every kind of reply") {
        {202, R"({"id":"<)" + kId + R"(>"})", in_doubt, "unreadable_reply", "", provider},
        {400, said("'to' parameter is not a valid address. please check documentation"), permanent, "message_refused"},
        {400, said("Sandbox subdomains are for test purposes only."), retryable, "account_refused", "", account},
-       {400, said("Domain mg.example.org is not allowed to send: unverified"), retryable, "account_refused", "", account},
+       {400, said("Domain mg.example.org is not allowed to send: unverified"), retryable, "account_refused", "",
+        account},
        {400, said("Please activate your Mailgun account."), retryable, "account_refused", "", account},
        {401, "Forbidden", retryable, "auth_failed", "", credential},
        {402, said("Request failed"), retryable, "account_refused", "", account},
@@ -150,16 +161,19 @@ TEST_CASE("mailgun's events become receipts with the echo of the attempt") {
     std::string event, more, receipts, code = "";
   };
   const auto provider = mailgun();
-  const std::string permanent = R"(,"severity":"permanent","reason":)", temporary = R"(,"severity":"temporary","reason":)";
+  const std::string permanent = R"(,"severity":"permanent","reason":)",
+                    temporary = R"(,"severity":"temporary","reason":)";
   for (auto& row : std::vector<Row>{
            {"accepted", "", "queued"},
            {"delivered", R"(,"delivery-status":{"code":250})", "delivered", "250"},
-           {"failed", permanent + R"("bounce","delivery-status":{"code":550,"enhanced-code":"5.1.1"})", "bounced", "5.1.1"},
+           {"failed", permanent + R"("bounce","delivery-status":{"code":550,"enhanced-code":"5.1.1"})", "bounced",
+            "5.1.1"},
            {"failed", permanent + R"("bounce","delivery-status":{"code":605})", "bounced", "605"},
            {"failed", permanent + R"("old","delivery-status":{"code":602})", "bounced(soft)", "602"},
            {"failed", permanent + R"("espblock")", "bounced(soft)"},
            {"failed", permanent + R"("generic","delivery-status":{"code":452})", "bounced(soft)", "452"},
-           {"failed", permanent + R"("suppress-bounce","delivery-status":{"code":605})", "failed opted_out", "suppress-bounce"},
+           {"failed", permanent + R"("suppress-bounce","delivery-status":{"code":605})", "failed opted_out",
+            "suppress-bounce"},
            {"failed", permanent + R"("suppress-complaint")", "failed opted_out", "suppress-complaint"},
            {"failed", permanent + R"("suppress-unsubscribe")", "failed opted_out", "suppress-unsubscribe"},
            {"failed", temporary + R"("generic","delivery-status":{"code":421})", "sent", "421"},

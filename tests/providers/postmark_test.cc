@@ -22,8 +22,8 @@ CallbackRequest callback(const std::string& record, const std::string& more = ""
   CallbackRequest request;
   request.headers = {{"authorization", "Basic " + to_base64(credentials)}};
   request.peer_address = "3.134.147.250";
-  request.body = R"({"RecordType":")" + record + R"(","MessageID":")" + kId + R"(","Metadata":{"sid":")" + kEcho + "\"}" +
-                 more + "}";
+  request.body = R"({"RecordType":")" + record + R"(","MessageID":")" + kId + R"(","Metadata":{"sid":")" + kEcho +
+                 "\"}" + more + "}";
   return request;
 }
 
@@ -37,10 +37,9 @@ TEST_CASE("postmark builds exactly the documented request") {
   CHECK(request.headers == Headers{{"X-Postmark-Server-Token", "POSTMARK_API_TEST"},
                                    {"Accept", "application/json"},
                                    {"Content-Type", "application/json"}});
-  CHECK(request.body ==
-        R"({"From":"Clinic <clinic@example.org>","To":"patient@example.net","Subject":"Your results",)"
-        R"("TextBody":"Your results are ready.","Metadata":{"sid":")" +
-            kEcho + R"("},"MessageStream":"outbound"})");
+  CHECK(request.body == R"({"From":"Clinic <clinic@example.org>","To":"patient@example.net","Subject":"Your results",)"
+                        R"("TextBody":"Your results are ready.","Metadata":{"sid":")" +
+                            kEcho + R"("},"MessageStream":"outbound"})");
   auto settings = postmark_settings();
   settings.values.erase("base_url");
   settings.values.erase("message_stream");
@@ -65,7 +64,8 @@ TEST_CASE("postmark reads every kind of reply") {
                  sender = FaultScope::sender, recipient = FaultScope::recipient;
   auto error = [](int code) { return R"({"ErrorCode":)" + std::to_string(code) + R"(,"Message":"to a@example.net"})"; };
   auto sent = [](const std::string& id, int code) {
-    return R"({"To":"a@example.net","MessageID":")" + id + R"(","ErrorCode":)" + std::to_string(code) + R"(,"Message":"OK"})";
+    return R"({"To":"a@example.net","MessageID":")" + id + R"(","ErrorCode":)" + std::to_string(code) +
+           R"(,"Message":"OK"})";
   };
   const auto adapter = postmark();
   auto rows = testing::rows_by_status();
@@ -161,7 +161,8 @@ TEST_CASE("postmark's events become receipts with the echo of the attempt") {
            {"Bounce", bounce("AutoResponder"), "sent", "AutoResponder", ":Bounce:42"},  // no proof, no failure
            {"Bounce", bounce("Something new"), "sent", "", ":Bounce:42"},
            {"SpamComplaint", R"(,"ID":42)", "complained", "", ":SpamComplaint:42"},
-           {"SubscriptionChange", R"(,"SuppressSending":true,"SuppressionReason":"HardBounce","ChangedAt":"2026-11-22T12:00:00Z")",
+           {"SubscriptionChange",
+            R"(,"SuppressSending":true,"SuppressionReason":"HardBounce","ChangedAt":"2026-11-22T12:00:00Z")",
             "opted_out", "HardBounce", ":SubscriptionChange:2026-11-22T12:00:00Z"},
            {"SubscriptionChange", R"(,"SuppressSending":false)", ""},
            {"SubscriptionChange", "", ""},

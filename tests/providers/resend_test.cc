@@ -152,8 +152,10 @@ TEST_CASE("resend's events become receipts with the echo of the attempt") {
            {"email.sent", "", "sent"},
            {"email.delivery_delayed", "", "sent"},
            {"email.delivered", "", "delivered"},
-           {"email.bounced", R"(,"bounce":{"type":"Permanent","subType":"General","message":"x"})", "bounced", "General"},
-           {"email.bounced", R"(,"bounce":{"type":"Transient","subType":"MailboxFull"})", "bounced(soft)", "MailboxFull"},
+           {"email.bounced", R"(,"bounce":{"type":"Permanent","subType":"General","message":"x"})", "bounced",
+            "General"},
+           {"email.bounced", R"(,"bounce":{"type":"Transient","subType":"MailboxFull"})", "bounced(soft)",
+            "MailboxFull"},
            {"email.bounced", R"(,"bounce":{"subType":"a@example.net"})", "bounced"},
            {"email.complained", "", "complained"},
            {"email.failed", "", "failed"},
@@ -179,8 +181,9 @@ TEST_CASE("resend's events become receipts with the echo of the attempt") {
 TEST_CASE("resend's tags are read as an object or as an array, and without them the id counts") {
   const auto provider = resend();
   auto request = callback("email.sent");
-  request.body = R"({"type":"email.sent","data":{"email_id":"1","tags":[{"name":"x","value":"y"},{"name":"sid","value":")" +
-                 kTag + R"("}]}})";
+  request.body =
+      R"({"type":"email.sent","data":{"email_id":"1","tags":[{"name":"x","value":"y"},{"name":"sid","value":")" + kTag +
+      R"("}]}})";
   auto receipts = provider->receipts(request);
   REQUIRE(receipts);
   REQUIRE(receipts->size() == 1);

@@ -27,8 +27,9 @@ CallbackRequest callback(const std::string& body) {
 }
 
 std::string event(const std::string& word, const std::string& more = "") {
-  return R"({"email":"a@example.net","timestamp":1600112492,"event":")" + word + R"(","sg_event_id":"ev-1","sg_message_id":")" +
-         kId + R"(.filterdrecv-1.0","sid":")" + kEcho + "\"" + more + "}";
+  return R"({"email":"a@example.net","timestamp":1600112492,"event":")" + word +
+         R"(","sg_event_id":"ev-1","sg_message_id":")" + kId + R"(.filterdrecv-1.0","sid":")" + kEcho + "\"" + more +
+         "}";
 }
 
 }  // namespace
@@ -39,10 +40,10 @@ TEST_CASE("sendgrid builds exactly the documented request") {
   CHECK(request.url == "http://127.0.0.1:1/v3/mail/send");
   using Headers = std::vector<std::pair<std::string, std::string>>;
   CHECK(request.headers == Headers{{"Authorization", "Bearer SG.key"}, {"Content-Type", "application/json"}});
-  CHECK(request.body ==
-        R"({"personalizations":[{"to":[{"email":"patient@example.net"}],"custom_args":{"sid":")" + kEcho +
-            R"("}}],"from":{"email":"clinic@example.org","name":"Clinic"},"subject":"Your results",)"
-            R"("content":[{"type":"text/plain","value":"Your results are ready."}]})");
+  CHECK(request.body == R"({"personalizations":[{"to":[{"email":"patient@example.net"}],"custom_args":{"sid":")" +
+                            kEcho +
+                            R"("}}],"from":{"email":"clinic@example.org","name":"Clinic"},"subject":"Your results",)"
+                            R"("content":[{"type":"text/plain","value":"Your results are ready."}]})");
   auto settings = sendgrid_settings();
   settings.values.erase("base_url");
   settings.values["from"] = "clinic@example.org";
@@ -81,26 +82,29 @@ TEST_CASE("sendgrid reads every kind of reply") {
   constexpr auto account = FaultScope::account, sender = FaultScope::sender, provider = FaultScope::provider,
                  credential = FaultScope::credential;
   const std::vector<std::pair<std::string, std::string>> with_id{{"x-message-id", kId}};
-  auto error = [](const std::string& text) { return R"({"errors":[{"message":")" + text + R"(","field":null,"help":null}]})"; };
+  auto error = [](const std::string& text) {
+    return R"({"errors":[{"message":")" + text + R"(","field":null,"help":null}]})";
+  };
   const auto adapter = sendgrid();
   testing::check_replies(*adapter, testing::rows_by_status());
   testing::check_replies(
-      *adapter,
-      {{202, "", accepted, "", "", FaultScope::message, false, false, with_id, kId},
-       {202, "", in_doubt, "unreadable_reply", "", provider},
-       {202, "<html>", in_doubt, "unreadable_reply", "", provider, false, false, with_id},
-       {202, "", in_doubt, "unreadable_reply", "", provider, false, false, {{"x-message-id", "a b\r\n"}}},
-       {200, "", in_doubt, "unreadable_reply", "", provider, false, false, with_id},  // the sandbox mode's
-       {400, error("Does not contain a valid address."), permanent, "message_refused"},
-       {404, error("not found"), permanent, "message_refused"},
-       {401, error("The provided authorization grant is invalid"), retryable, "auth_failed", "", credential},
-       {401, error("Maximum credits exceeded"), retryable, "account_refused", "", account},
-       {403, error("access forbidden"), retryable, "auth_failed", "", credential},
-       {403, error("The from address does not match a verified Sender Identity."), retryable, "sender_refused", "", sender},
-       {400, error("Maximum credits exceeded"), permanent, "message_refused"},
-       {429, error("too many requests"), retryable, "throttled", "", account, true}});
-  const auto outcome = adapter->parse(
-      {429, {{"date", "Sun, 22 Nov 2026 12:00:00 GMT"}, {"x-ratelimit-reset", "1795348830"}}, error("too many requests")});
+      *adapter, {{202, "", accepted, "", "", FaultScope::message, false, false, with_id, kId},
+                 {202, "", in_doubt, "unreadable_reply", "", provider},
+                 {202, "<html>", in_doubt, "unreadable_reply", "", provider, false, false, with_id},
+                 {202, "", in_doubt, "unreadable_reply", "", provider, false, false, {{"x-message-id", "a b\r\n"}}},
+                 {200, "", in_doubt, "unreadable_reply", "", provider, false, false, with_id},  // the sandbox mode's
+                 {400, error("Does not contain a valid address."), permanent, "message_refused"},
+                 {404, error("not found"), permanent, "message_refused"},
+                 {401, error("The provided authorization grant is invalid"), retryable, "auth_failed", "", credential},
+                 {401, error("Maximum credits exceeded"), retryable, "account_refused", "", account},
+                 {403, error("access forbidden"), retryable, "auth_failed", "", credential},
+                 {403, error("The from address does not match a verified Sender Identity."), retryable,
+                  "sender_refused", "", sender},
+                 {400, error("Maximum credits exceeded"), permanent, "message_refused"},
+                 {429, error("too many requests"), retryable, "throttled", "", account, true}});
+  const auto outcome = adapter->parse({429,
+                                       {{"date", "Sun, 22 Nov 2026 12:00:00 GMT"}, {"x-ratelimit-reset", "1795348830"}},
+                                       error("too many requests")});
   CHECK(outcome.retry_after_ms == 30000);
 }
 

@@ -38,8 +38,8 @@ std::string notice(const std::string& message) {
 
 CallbackRequest event(const std::string& type, const std::string& more = "") {
   CallbackRequest request;
-  request.body = notice(R"({"eventType":")" + type + R"(","mail":{"messageId":")" + kId + R"(","tags":{"sid":[")" + kTag +
-                        R"("],"ses:configuration-set":["clinic"]}})" + more + "}");
+  request.body = notice(R"({"eventType":")" + type + R"(","mail":{"messageId":")" + kId + R"(","tags":{"sid":[")" +
+                        kTag + R"("],"ses:configuration-set":["clinic"]}})" + more + "}");
   return request;
 }
 
@@ -60,8 +60,13 @@ CallbackRequest signed_message(json message, const std::string& url, const std::
 }
 
 json subscription(const std::string& url) {
-  return {{"Type", "SubscriptionConfirmation"}, {"MessageId", "165545c9"}, {"Token", "2336412f37"}, {"TopicArn", kTopic},
-          {"Message", "You have chosen"},      {"SubscribeURL", url},     {"Timestamp", "2012-04-26T20:45:04.751Z"}};
+  return {{"Type", "SubscriptionConfirmation"},
+          {"MessageId", "165545c9"},
+          {"Token", "2336412f37"},
+          {"TopicArn", kTopic},
+          {"Message", "You have chosen"},
+          {"SubscribeURL", url},
+          {"Timestamp", "2012-04-26T20:45:04.751Z"}};
 }
 
 }  // namespace
@@ -172,7 +177,14 @@ TEST_CASE("ses reads every kind of reply") {
            {400, "SomethingNewException", permanent, "message_refused"},
        }) {
     for (const char* more : {"", ":http://internal.amazon.com/coral/com.amazonaws.ses/"})
-      rows.push_back({row.status, R"({"message":"x"})", row.kind, row.reason, row.code, row.scope, row.is_throttled, false,
+      rows.push_back({row.status,
+                      R"({"message":"x"})",
+                      row.kind,
+                      row.reason,
+                      row.code,
+                      row.scope,
+                      row.is_throttled,
+                      false,
                       {{"x-amzn-errortype", row.code + more}}});
   }
   testing::check_replies(*adapter, rows);
@@ -233,30 +245,25 @@ TEST_CASE("SNS's messages verify as published, and tampered ones do not") {
 
 TEST_CASE("a certificate is fetched from SNS alone") {
   const auto certificate = testing::read_text("tests/base/rsa_certificate.pem");
-  const json message{{"Type", "Notification"}, {"MessageId", "1"}, {"TopicArn", kTopic}, {"Message", "{}"}, {"Timestamp", "t"}};
+  const json message{
+      {"Type", "Notification"}, {"MessageId", "1"}, {"TopicArn", kTopic}, {"Message", "{}"}, {"Timestamp", "t"}};
   const auto provider = ses();
-  for (std::string good : {"https://sns.eu-west-1.amazonaws.com/a.pem", "https://sns.cn-north-1.amazonaws.com.cn/a/b.pem"}) {
+  for (std::string good :
+       {"https://sns.eu-west-1.amazonaws.com/a.pem", "https://sns.cn-north-1.amazonaws.com.cn/a/b.pem"}) {
     const auto request = signed_message(message, good, certificate);
     CHECK(provider->wants(request) == std::vector<std::string>{good});
     CHECK(provider->verify(request).is_genuine);
   }
-  for (std::string bad : {"http://sns.eu-west-1.amazonaws.com/a.pem",
-                          "https://sns.eu-west-1.amazonaws.com/a.txt",
-                          "https://sns.eu-west-1.amazonaws.com/a?b.pem",
-                          "https://sns.eu-west-1.amazonaws.com/a#b.pem",
-                          "https://sns.eu-west-1.amazonaws.com.evil.example/a.pem",
-                          "https://sns.eu-west-1.amazonaws.com.cn.evil/a.pem",
-                          "https://evil.example/sns.eu-west-1.amazonaws.com/a.pem",
-                          "https://evil.example\\@sns.eu-west-1.amazonaws.com/a.pem",
-                          "https://sns.eu-west-1.amazonaws.com@evil.example/a.pem",
-                          "https://sns.eu-west-1.amazonaws.com:8443/a.pem",
-                          "https://sns.a.amazonaws.com/a.pem",
-                          "https://sns.evil.example.amazonaws.com/a.pem",
-                          "https://s3.amazonaws.com/a.pem",
-                          "https://sns.amazonaws.com/a.pem",
-                          "https://sns.eu-west-1.amazonaws.com/a b.pem",
-                          "https://127.0.0.1/a.pem",
-                          ""}) {
+  for (std::string bad :
+       {"http://sns.eu-west-1.amazonaws.com/a.pem", "https://sns.eu-west-1.amazonaws.com/a.txt",
+        "https://sns.eu-west-1.amazonaws.com/a?b.pem", "https://sns.eu-west-1.amazonaws.com/a#b.pem",
+        "https://sns.eu-west-1.amazonaws.com.evil.example/a.pem", "https://sns.eu-west-1.amazonaws.com.cn.evil/a.pem",
+        "https://evil.example/sns.eu-west-1.amazonaws.com/a.pem",
+        "https://evil.example\\@sns.eu-west-1.amazonaws.com/a.pem",
+        "https://sns.eu-west-1.amazonaws.com@evil.example/a.pem", "https://sns.eu-west-1.amazonaws.com:8443/a.pem",
+        "https://sns.a.amazonaws.com/a.pem", "https://sns.evil.example.amazonaws.com/a.pem",
+        "https://s3.amazonaws.com/a.pem", "https://sns.amazonaws.com/a.pem",
+        "https://sns.eu-west-1.amazonaws.com/a b.pem", "https://127.0.0.1/a.pem", ""}) {
     INFO(bad);
     const auto request = signed_message(message, bad, certificate);
     CHECK(provider->wants(request).empty());
@@ -272,7 +279,8 @@ TEST_CASE("a certificate is fetched from SNS alone") {
 
 TEST_CASE("a subscription is confirmed at SNS alone, and tells of no message") {
   const auto certificate = testing::read_text("tests/base/rsa_certificate.pem");
-  const std::string url = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=" + kTopic + "&Token=2336412f37";
+  const std::string url =
+      "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=" + kTopic + "&Token=2336412f37";
   const auto provider = ses();
   const auto request = signed_message(subscription(url), kCertificate, certificate);
   REQUIRE(provider->verify(request).is_genuine);
@@ -311,7 +319,8 @@ TEST_CASE("ses's events become receipts with the echo of the attempt") {
            {"DeliveryDelay", R"(,"deliveryDelay":{"delayType":"MailboxFull"})", "sent"},
            {"Delivery", R"(,"delivery":{"recipients":["a@example.net"]})", "delivered"},
            {"Bounce", bounce("Permanent", "General"), "bounced", "General"},
-           {"Bounce", bounce("Permanent", "NoEmail", R"({"emailAddress":"a@example.net","status":"5.1.1"})"), "bounced", "5.1.1"},
+           {"Bounce", bounce("Permanent", "NoEmail", R"({"emailAddress":"a@example.net","status":"5.1.1"})"), "bounced",
+            "5.1.1"},
            {"Bounce", bounce("Undetermined", "Undetermined"), "bounced", "Undetermined"},
            {"Bounce", bounce("Transient", "MailboxFull"), "bounced(soft)", "MailboxFull"},
            {"Bounce", bounce("Transient", "a@example.net"), "bounced(soft)"},

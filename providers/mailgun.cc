@@ -55,8 +55,8 @@ constexpr StatusWord kEvents[] = {
     {"complained", ReceiptKind::complained}, {"unsubscribed", ReceiptKind::opted_out},
 };
 
-// Why a failure that is permanent need not be the address's: too old, refused as spam.
-constexpr const char* kSoftReasons[] = {"old", "espblock"};
+// A failure that is permanent and need not be the address's: tried for too long, refused as spam.
+bool is_soft(std::string_view reason) { return reason == "old" || reason == "espblock"; }
 
 // Between < and >: what webhooks have.
 std::string message_id_of(std::string_view text) {
@@ -166,9 +166,8 @@ class Mailgun : public Provider {
         receipt.kind = ReceiptKind::failed;
         receipt.provider_code = is_reference(reason) ? reason : "";
         is_opted_out = true;
-      } else {
-        receipt.is_soft = code.starts_with('4') ||
-                          std::find(std::begin(kSoftReasons), std::end(kSoftReasons), reason) != std::end(kSoftReasons);
+      } else if (code.starts_with('4') || is_soft(reason)) {
+        receipt.kind = ReceiptKind::failed;
       }
     }
     return receipts_of(std::move(receipt), is_opted_out);

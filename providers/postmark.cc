@@ -55,15 +55,11 @@ constexpr CodeClass kCodes[] = {
 };
 
 // postmarkapp.com/developer/api/bounce-api, "Bounce types". Of one that is not here nothing is proven.
-constexpr struct {
-  const char* type;
-  ReceiptKind kind;
-  bool is_soft = false;
-} kBounces[] = {
+constexpr StatusWord kBounces[] = {
     {"HardBounce", ReceiptKind::bounced},
     {"BadEmailAddress", ReceiptKind::bounced},
-    {"SoftBounce", ReceiptKind::bounced, true},
-    {"Transient", ReceiptKind::sent},  // Postmark tries on
+    {"SoftBounce", ReceiptKind::failed},  // the address may be good
+    {"Transient", ReceiptKind::sent},     // Postmark tries on
     {"DnsError", ReceiptKind::sent},
     {"Blocked", ReceiptKind::failed},
     {"DMARCPolicy", ReceiptKind::failed},
@@ -192,13 +188,9 @@ class Postmark : public Provider {
       if (auto code = text_at(object, "SuppressionReason"); is_reference(code)) receipt.provider_code = code;
     } else if (record == "Bounce") {
       const auto type = text_at(object, "Type");
-      receipt.kind = ReceiptKind::sent;
+      const auto* kind = find_status(kBounces, type);
+      receipt.kind = kind ? *kind : ReceiptKind::sent;
       if (is_reference(type)) receipt.provider_code = type;
-      for (const auto& row : kBounces) {
-        if (type != row.type) continue;
-        receipt.kind = row.kind;
-        receipt.is_soft = row.is_soft;
-      }
     } else {
       return false;
     }

@@ -153,7 +153,7 @@ class Resend : public Provider {
     receipt.event_id = webhook_id(request, kHeaders);
     if (receipt.kind == ReceiptKind::bounced) {
       if (auto code = text_at(data, "bounce.subType"); is_reference(code)) receipt.provider_code = code;
-      receipt.is_soft = text_at(data, "bounce.type") == "Transient";
+      if (text_at(data, "bounce.type") == "Transient") receipt.kind = ReceiptKind::failed;  // the address may be good
     }
     return receipts_of(std::move(receipt), type == "email.suppressed");
   }

@@ -167,8 +167,9 @@ class SendGrid : public Provider {
     if (!is_reference(receipt.event_id)) receipt.event_id = to_hex(view(sha256(receipt.part)));
     if (auto status = text_at(event, "status"); is_reference(status)) receipt.provider_code = status;
     const auto type = text_at(event, "type");
-    if (receipt.kind == ReceiptKind::bounced && type == "blocked") receipt.kind = ReceiptKind::failed;
-    receipt.is_soft = receipt.kind == ReceiptKind::bounced && type == "expired";
+    // Neither says that the address is bad.
+    if (receipt.kind == ReceiptKind::bounced && (type == "blocked" || type == "expired"))
+      receipt.kind = ReceiptKind::failed;
     bool is_opted_out = false;
     if (word == "dropped") {
       const auto reason = text_at(event, "reason");

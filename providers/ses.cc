@@ -180,9 +180,10 @@ class Ses : public Provider {
     receipt.event_id = is_reference(notice->message_id) ? notice->message_id : "";
     if (receipt.event_id.empty()) return Error{ErrorCode::invalid, "ses callback: a message of SNS without MessageId"};
     if (receipt.kind == ReceiptKind::bounced) {
-      receipt.is_soft = text_at(*event, "bounce.bounceType") == "Transient";
       for (const char* path : {"bounce.bounceSubType", "bounce.bouncedRecipients.0.status"})
         if (auto code = text_at(*event, path); is_reference(code)) receipt.provider_code = code;
+      // The address may be good.
+      if (text_at(*event, "bounce.bounceType") == "Transient") receipt.kind = ReceiptKind::failed;
     }
     return std::vector{receipt};
   }

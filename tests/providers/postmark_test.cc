@@ -148,7 +148,7 @@ TEST_CASE("postmark's events become receipts with the echo of the attempt") {
            {"Delivery", R"(,"Recipient":"a@example.net")", "delivered", "", ":Delivery"},
            {"Bounce", bounce("HardBounce"), "bounced", "HardBounce", ":Bounce:42"},
            {"Bounce", bounce("BadEmailAddress"), "bounced", "BadEmailAddress", ":Bounce:42"},
-           {"Bounce", bounce("SoftBounce"), "bounced(soft)", "SoftBounce", ":Bounce:42"},
+           {"Bounce", bounce("SoftBounce"), "failed", "SoftBounce", ":Bounce:42"},
            {"Bounce", bounce("Transient"), "sent", "Transient", ":Bounce:42"},
            {"Bounce", bounce("DnsError"), "sent", "DnsError", ":Bounce:42"},
            {"Bounce", bounce("Blocked"), "failed", "Blocked", ":Bounce:42"},

@@ -75,8 +75,7 @@ inline std::vector<ReplyRow> rows_by_status() {
 // The names of what a callback says, for one line of a table.
 inline std::string names_of(const std::vector<Receipt>& receipts) {
   std::string out;
-  for (auto& receipt : receipts)
-    out += (out.empty() ? "" : " ") + std::string(name(receipt.kind)) + (receipt.is_soft ? "(soft)" : "");
+  for (auto& receipt : receipts) out += (out.empty() ? "" : " ") + std::string(name(receipt.kind));
   return out;
 }
 

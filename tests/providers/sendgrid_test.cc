@@ -153,7 +153,7 @@ TEST_CASE("sendgrid's events become receipts with the echo of the attempt") {
            {"delivered", R"(,"response":"250 OK")", "delivered"},
            {"bounce", R"(,"type":"bounce","status":"5.1.1","reason":"550 no such user")", "bounced", "5.1.1"},
            {"bounce", R"(,"type":"blocked","status":"5.2.2")", "failed", "5.2.2"},
-           {"bounce", R"(,"type":"expired")", "bounced(soft)"},
+           {"bounce", R"(,"type":"expired")", "failed"},
            {"bounce", R"(,"status":"patient@example.net")", "bounced", ""},
            {"dropped", R"(,"reason":"Bounced Address")", "failed", "bounced_address"},
            {"dropped", R"(,"reason":"Invalid")", "failed", "invalid"},

@@ -196,7 +196,7 @@ TEST_CASE("resend's tags are read as an object or as an array, and without them 
   receipts = provider->receipts(request);
   REQUIRE(receipts);
   CHECK(receipts->empty());
-  for (std::string bad : {"", "{", "[]", "{}", R"({"type":"email.sent"})", R"({"type":1,"data":{}})", "\xff"}) {
+  for (std::string bad : {"", "{", "[]", "{}", R"({"type":"email.sent"})", "\xff"}) {
     request.body = bad;
     CHECK(!provider->receipts(request));
   }

@@ -55,8 +55,8 @@ inline ProviderSettings sendgrid_settings() {
   settings.values = {{"base_url", "http://127.0.0.1:1"},
                      {"from", "Clinic <clinic@example.org>"},
                      {"webhook_key",
-                      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJCWHw8REntlo7aNDthv+"
-                      "j7GjUuFDb/R1NGe1OPzpA=="}};
+                      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJCWHw8REnt"
+                      "lo7aNDthvj+y7GjUuFDb/R1NGe1OPzpA=="}};
   settings.secrets.emplace("api_key", Secret("SG.key"));
   return settings;
 }
@@ -65,12 +65,10 @@ inline ProviderSettings ses_settings() {
   ProviderSettings settings;
   settings.name = "ses-main";
   settings.adapter = "ses";
-  settings.values = {{"base_url", "http://127.0.0.1:1"},
-                     {"region", "eu-west-1"},
-                     {"access_key_id", "AKIDEXAMPLE"},
-                     {"from", "Clinic <clinic@example.org>"},
-                     {"configuration_set", "clinic"},
-                     {"topic_arn", "arn:aws:sns:us-east-1:123456789012:ses-events"}};
+  settings.values = {
+      {"base_url", "http://127.0.0.1:1"}, {"region", "eu-west-1"},
+      {"access_key_id", "AKIDEXAMPLE"},   {"from", "Clinic <clinic@example.org>"},
+      {"configuration_set", "clinic"},    {"topic_arn", "arn:aws:sns:us-east-1:123456789012:ses-events"}};
   settings.secrets.emplace("secret_access_key", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
   return settings;
 }
@@ -110,15 +108,9 @@ inline ProviderSettings postmark_settings() {
 // Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
 // them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()},
-          {"sendgrid", sendgrid_settings()},
-          {"ses", ses_settings()},
-          {"mailgun", mailgun_settings()},
-          {"resend", resend_settings()},
-          {"postmark", postmark_settings()},
-          {"smtp", smtp_settings()},
-          {"smpp", smsc_settings()},
-          {"generic_http", gateway_settings()}};
+  return {{"twilio", twilio_settings()},   {"sendgrid", sendgrid_settings()}, {"ses", ses_settings()},
+          {"mailgun", mailgun_settings()}, {"resend", resend_settings()},     {"postmark", postmark_settings()},
+          {"smtp", smtp_settings()},       {"smpp", smsc_settings()},         {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

@@ -160,7 +160,7 @@ class Postmark : public Provider {
     return std::vector{receipt};
   }
 
-  // 403 ends Postmark's tries; after anything else but 200 it comes again, also when only our list or password is wrong.
+  // 403 ends Postmark's tries; after anything else but 200 it comes again, also when only our list is wrong.
   CallbackReply reply_to(CallbackEnd end) const override {
     switch (end) {
       case CallbackEnd::kept:

@@ -62,12 +62,18 @@ CallbackReply Provider::reply_to(CallbackEnd end) const {
     case CallbackEnd::kept:
       return {};
     case CallbackEnd::unreadable:
-      return {422, {}, ""};
+      return {400, {}, ""};
     case CallbackEnd::unsigned_:
     case CallbackEnd::forged:
       break;
   }
-  return {401, {}, ""};
+  return {403, {}, ""};
+}
+
+std::optional<CallbackReply> Provider::answer(const std::string&) const { return std::nullopt; }
+
+Verdict Provider::verify_status(const CallbackRequest&) const {
+  return {false, "messages of this provider are confirmed by its callbacks alone"};
 }
 
 // Who asks an adapter that cannot answer is a bug.

@@ -93,7 +93,8 @@ struct Inbound {  // what somebody wrote to our number
   Phi<std::string> from;  // E.164
   std::string to;
   Phi<std::string> text;
-  std::string event_id;  // unique at this provider
+  std::string event_id;      // unique at this provider
+  bool is_answered = false;  // the provider has answered it by itself
 };
 // How a provider learns where its callbacks go.
 enum class CallbackWay { none, message, account, subscription, link, mail };
@@ -105,6 +106,7 @@ struct Receipt {
   std::string provider_code;
   std::string event_id;  // unique at this provider: a repeat has the same
   bool is_partial = false;
+  std::string part = {};  // of a batch: its own part of the body, which is kept for it; empty: all of the body
 };
 
 enum class Protocol { http, smtp, smpp };
@@ -170,7 +172,12 @@ class Provider {
   virtual Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const;
   // What a handshake asks of us, once it verified.
   virtual std::optional<HttpRequest> follow_up(const CallbackRequest& request) const;
-  virtual CallbackReply reply_to(CallbackEnd end) const;  // 204, 401, 401, 422 unless the provider knows better
+  // 204, 403, 403, 400 unless the provider knows better. An error without a body gets one that says what is wrong.
+  virtual CallbackReply reply_to(CallbackEnd end) const;
+  // The reply to an inbound's callback that answers its writer with this text. None: a message of its own has to.
+  virtual std::optional<CallbackReply> answer(const std::string& text) const;
+  // Of POST /api/message-workflow/delivery-status, by which messages of generic_http alone are confirmed.
+  virtual Verdict verify_status(const CallbackRequest& request) const;
 };
 
 struct DoubtRules {  // of one configured provider

@@ -1,5 +1,7 @@
 #include "daemon/sandbox/dialect.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/bytes.h"
 #include "daemon/sandbox/dialects.h"
 
@@ -11,7 +13,37 @@ std::unique_ptr<Dialect> make_dialect(const Account& account, const std::string&
   return nullptr;
 }
 
-http::Response json_answer(int status, const std::string& text) { return http::json(status, text); }
+std::string json_at(const std::string& document, const char* pointer) {
+  const auto json = nlohmann::json::parse(document, nullptr, false);
+  const nlohmann::json::json_pointer path(pointer);
+  if (json.is_discarded() || !json.contains(path)) return "";
+  const auto& value = json.at(path);
+  if (value.is_string()) return value.get<std::string>();
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::optional<Fields> fields_of(const http::Request& request) {
+  const std::string type(request.header("content-type").value_or(""));
+  if (!type.starts_with("multipart/form-data")) return http::read_form(request.body);
+  const size_t at = type.find("boundary=");
+  if (at == std::string::npos) return std::nullopt;
+  std::string boundary = type.substr(at + 9);
+  if (boundary.starts_with('"')) boundary = boundary.substr(1, boundary.find('"', 1) - 1);
+  const std::string mark = "\r\n--" + boundary, body = "\r\n" + request.body;
+  Fields out;
+  for (size_t start = body.find(mark); start != std::string::npos;) {
+    start += mark.size();
+    const size_t end = body.find(mark, start), head_end = body.find("\r\n\r\n", start);
+    if (end == std::string::npos || head_end > end) break;
+    const std::string head = body.substr(start, head_end - start);
+    const size_t name = head.find("name=\"");
+    if (name == std::string::npos) return std::nullopt;
+    out.emplace_back(head.substr(name + 6, head.find('"', name + 6) - name - 6),
+                     body.substr(head_end + 4, end - head_end - 4));
+    start = end;
+  }
+  return out;
+}
 
 bool has_bearer(const http::Request& request, std::string_view token) {
   const auto given = request.header("authorization");

@@ -26,6 +26,7 @@ struct Submission {
   Arrival arrival;           // channel, recipient, sender, subject, text, echo
   std::string callback_url;  // of this message; empty: the account's
   std::string key;           // a repeat of it is answered as the first was; empty: the provider knows no such thing
+  std::string handed_back;   // JSON: what the client attached, and the provider repeats in its events
 };
 struct Reading {
   Submission submission;
@@ -51,7 +52,8 @@ class Dialect {
   virtual bool is_mine(const http::Request& request) const = 0;  // by its path
   virtual bool is_authorized(const http::Request& request) const = 0;
   virtual Reading read(const http::Request& request) const = 0;
-  virtual http::Response refuse(Refusal why) const = 0;
+  // None: it does not refuse so, but takes the message and says it in an event.
+  virtual std::optional<http::Response> refuse(Refusal why, WallTime at) const = 0;
   virtual std::string new_reference(Random& random) const = 0;
   virtual http::Response accept(const Submission& submission, const std::string& reference, WallTime at) const = 0;
   virtual std::optional<CallBack> call_back(const News& news) const = 0;  // none: it tells no such thing
@@ -65,10 +67,13 @@ std::unique_ptr<Dialect> make_dialect(const Account& account, const std::string&
 
 // ---- What dialects are made of ----
 
-http::Response json_answer(int status, const std::string& text);  // of a JSON document
+// What stands there in a JSON document (RFC 6901): a text, or another value's JSON; empty if nothing does.
+std::string json_at(const std::string& document, const char* pointer);
 // `Bearer x`, or `Basic base64(user:password)`, compared in constant time.
 bool has_bearer(const http::Request& request, std::string_view token);
 bool has_basic(const http::Request& request, std::string_view user, std::string_view password);
+// Of a form, or of multipart/form-data (RFC 7578); none: neither, or not well formed.
+std::optional<Fields> fields_of(const http::Request& request);
 std::string field_in(const Fields& fields, std::string_view name);  // the first; empty if none
 std::string form_of(const Fields& fields);                          // application/x-www-form-urlencoded
 std::string random_hex(Random& random, size_t octets);

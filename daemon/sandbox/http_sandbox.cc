@@ -19,6 +19,8 @@ std::vector<ReceiptKind> statuses_of(Behaviour behaviour, bool is_mail) {
       return {delivered, sent};
     case Behaviour::silent:
       return {};
+    case Behaviour::opted_out:
+      return {opted_out};
     default:
       return {sent, delivered};
   }
@@ -44,7 +46,7 @@ HttpSandbox::HttpSandbox(const Clock& clock, Random& random, Log& log, Journal& 
 std::optional<http::Response> HttpSandbox::handle(const http::Request& request) {
   for (const auto& dialect : dialects_) {
     if (!dialect->is_mine(request)) continue;
-    if (!dialect->is_authorized(request)) return dialect->refuse(Refusal::unauthorized);
+    if (!dialect->is_authorized(request)) return dialect->refuse(Refusal::unauthorized, clock_.wall());
     if (const auto echo = dialect->asked_about(request)) {
       const auto found = by_echo_.find(*echo);
       return dialect->answer_about(found == by_echo_.end() ? "" : found->second);
@@ -79,12 +81,12 @@ http::Response HttpSandbox::take(const Dialect& dialect, Submission submission) 
     return dialect.accept(submission, known->second, clock_.wall());
   }
   const Behaviour behaviour = behaviour_of(arrival.recipient);
-  if (const auto why = refusal_of(behaviour, arrival.recipient)) {
-    http::Response refusal = dialect.refuse(*why);
+  const auto why = refusal_of(behaviour, arrival.recipient);
+  if (auto refusal = why ? dialect.refuse(*why, clock_.wall()) : std::nullopt) {
     arrival.verdict = verdict_of(*why);
-    arrival.answer = std::to_string(refusal.status);
+    arrival.answer = std::to_string(refusal->status);
     journal_.record(std::move(arrival));
-    return refusal;
+    return *refusal;
   }
   if (behaviour == Behaviour::hang) {
     arrival.verdict = "hung";

@@ -102,7 +102,7 @@ class Twilio : public Dialect {
     return {std::move(out)};
   }
 
-  http::Response refuse(Refusal why) const override {
+  std::optional<http::Response> refuse(Refusal why, WallTime) const override {
     switch (why) {
       case Refusal::unauthorized: {
         auto response = refusal(401, 20003, "Authenticate");

@@ -49,7 +49,6 @@ void must_hold(const Receipt& receipt) {
   must_be_short(receipt.provider_reference, "a receipt's id is short and printable");
   must_be_short(receipt.provider_code, "a receipt's code is short and printable");
   must_be_short(receipt.event_id, "an event's id is short and printable");
-  must(!receipt.event_id.empty(), "every event has an id");
   must(receipt.message_id || !receipt.provider_reference.empty(), "a receipt names a message");
   must(receipt.attempt_no >= 0 && receipt.attempt_no <= 32767, "an attempt's number is one of ours");
 }

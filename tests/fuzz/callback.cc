@@ -13,7 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::must(verdict.is_genuine || !verdict.reason.empty(), "what is not genuine has a reason");
   fuzz::must(verdict.replay_key.size() <= 512, "a replay key is short");
   if (const auto receipts = provider.receipts(request))
-    for (const Receipt& receipt : *receipts) fuzz::must_hold(receipt);
+    for (const Receipt& receipt : *receipts) {
+      fuzz::must_hold(receipt);
+      fuzz::must(!verdict.is_genuine || !receipt.event_id.empty(), "an event that counts has an id");
+    }
   if (const auto inbounds = provider.inbounds(request))
     for (const Inbound& inbound : *inbounds) fuzz::must_be_short(inbound.event_id, "an event's id is printable");
   (void)provider.follow_up(request);

@@ -47,6 +47,16 @@ Outcome Provider::parse_mail(const MailReply& reply) const {
   return outcome;
 }
 
+Result<LinkRequest> Provider::build_link(const Outbound&) const {
+  return Error{ErrorCode::invalid, "this provider does not speak SMPP"};
+}
+
+Outcome Provider::parse_link(const LinkReply&) const {
+  Outcome outcome;
+  outcome.reason = "unreadable_reply";
+  return outcome;
+}
+
 Verdict Provider::verify(const CallbackRequest&) const { return {false, "this provider sends no callbacks"}; }
 
 Result<std::vector<Receipt>> Provider::receipts(const CallbackRequest&) const {

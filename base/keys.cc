@@ -20,6 +20,15 @@ constexpr size_t kCoordinate = 32;
 
 Error failed(const char* what) { return {ErrorCode::io, std::string("OpenSSL cannot make ") + what}; }
 
+Result<Secret> pem_of(const Key& key, const char* what) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_secmem()), BIO_free);
+  if (!key || !out || PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    return failed(what);
+  char* data = nullptr;
+  const auto size = BIO_get_mem_data(out.get(), &data);
+  return Secret(std::string(data, static_cast<size_t>(size)));
+}
+
 }  // namespace
 
 Secret make_key_base64(Random& random) {
@@ -30,13 +39,11 @@ Secret make_key_base64(Random& random) {
 }
 
 Result<Secret> make_ed25519_pem() {
-  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), EVP_PKEY_free);
-  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_secmem()), BIO_free);
-  if (!key || !out || PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
-    return failed("an Ed25519 key");
-  char* data = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &data);
-  return Secret(std::string(data, static_cast<size_t>(size)));
+  return pem_of(Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), EVP_PKEY_free), "an Ed25519 key");
+}
+
+Result<Secret> make_rsa_pem() {
+  return pem_of(Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", size_t{2048}), EVP_PKEY_free), "an RSA key");
 }
 
 Result<Secret> make_p256_jwk() {

@@ -9,6 +9,7 @@ namespace signet {
 
 Secret make_key_base64(Random& random);  // 32 octets, as read_key_file() takes them
 Result<Secret> make_ed25519_pem();       // a private key, PKCS #8 (RFC 8410)
+Result<Secret> make_rsa_pem();           // a private key of 2048 bits, PKCS #8: for accounts at the sandbox
 Result<Secret> make_p256_jwk();          // a private key for ECDH-ES (RFC 7517, RFC 7518 section 6.2)
 
 }  // namespace signet

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "daemon/sandbox/dialects.h"
 
 namespace signet::sandbox {

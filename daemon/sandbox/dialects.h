@@ -10,6 +10,9 @@ std::unique_ptr<Dialect> sendgrid_dialect(const Account& account, const std::str
 std::unique_ptr<Dialect> mailgun_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> resend_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> postmark_dialect(const Account& account, const std::string& account_url);
+std::unique_ptr<Dialect> vonage_dialect(const Account& account, const std::string& account_url);
+std::unique_ptr<Dialect> telnyx_dialect(const Account& account, const std::string& account_url);
+std::unique_ptr<Dialect> plivo_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> gateway_dialect(const Account& account, const std::string& account_url);
 
 struct DialectRow {
@@ -18,7 +21,8 @@ struct DialectRow {
 };
 inline constexpr DialectRow kDialects[] = {
     {"twilio", twilio_dialect}, {"sendgrid", sendgrid_dialect}, {"mailgun", mailgun_dialect},
-    {"resend", resend_dialect}, {"postmark", postmark_dialect}, {"generic_http", gateway_dialect},
+    {"resend", resend_dialect}, {"postmark", postmark_dialect}, {"vonage", vonage_dialect},
+    {"telnyx", telnyx_dialect}, {"plivo", plivo_dialect},       {"generic_http", gateway_dialect},
 };
 
 // base64(HMAC-SHA1(token, url + name and value of each parameter, sorted by name)): twilio.com/docs/usage/security.

@@ -134,6 +134,17 @@ class Messages : public Dialect {
   Keys keys_;
 };
 
+std::string sms_signature(Fields fields, std::string_view secret) {
+  std::sort(fields.begin(), fields.end());
+  std::string text;
+  for (const auto& [name, value] : fields) {
+    if (name == "sig") continue;
+    text.append("&" + name + "=");
+    for (const char c : value) text += c == '&' || c == '=' ? '_' : c;
+  }
+  return to_hex(view(hmac_sha256(secret, text)));
+}
+
 class Sms : public Dialect {
  public:
   explicit Sms(const ProviderSettings& settings) : keys_(settings) {}
@@ -141,8 +152,10 @@ class Sms : public Dialect {
   bool is_mine(const http::Request& request) const override { return request.path == "/sms/json"; }
   bool is_authorized(const http::Request& request) const override {
     const auto form = http::read_form(request.body);
-    return form && field_in(*form, "api_key") == keys_.api_key &&
-           is_equal_constant_time(field_in(*form, "api_secret"), keys_.api_secret.octets());
+    if (!form || field_in(*form, "api_key") != keys_.api_key) return false;
+    const std::string sig = field_in(*form, "sig");  // instead of the secret
+    return sig.empty() ? is_equal_constant_time(field_in(*form, "api_secret"), keys_.api_secret.octets())
+                       : is_equal_constant_time(sig, sms_signature(*form, keys_.signature_secret.octets()));
   }
 
   Reading read(const http::Request& request) const override {
@@ -207,14 +220,8 @@ class Sms : public Dialect {
                   {"message-timestamp", rfc3339(news.at).substr(0, 10) + ' ' + rfc3339(news.at).substr(11, 8)},
                   {"timestamp", seconds_of(news.at)},
                   {"nonce", to_hex(view(sha256(news.event_id + std::to_string(news.at.us)))).substr(0, 32)}};
-    std::sort(fields.begin(), fields.end());
-    std::string text;
-    for (const auto& [name, value] : fields) {
-      text.append("&" + name + "=");
-      for (const char c : value) text += c == '&' || c == '=' ? '_' : c;
-    }
     if (!keys_.signature_secret.is_empty())
-      fields.emplace_back("sig", to_hex(view(hmac_sha256(keys_.signature_secret.octets(), text))));
+      fields.emplace_back("sig", sms_signature(fields, keys_.signature_secret.octets()));
     return CallBack{news.submission.callback_url,
                     form_of(fields),
                     {{"Content-Type", "application/x-www-form-urlencoded"}}};

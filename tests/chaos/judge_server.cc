@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 #include "daemon/sandbox/journal.h"
-#include "daemon/sandbox/twilio_sandbox.h"
+#include "daemon/sandbox/dialects.h"
 #include "providers/standard_webhook.h"
 
 namespace signet::chaos {

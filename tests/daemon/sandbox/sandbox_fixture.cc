@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "daemon/sandbox/accounts.h"
 #include "tests/daemon/http/raw_client.h"
 
 namespace signet::test {
@@ -26,8 +27,8 @@ SandboxFixture::SandboxFixture(const std::function<void(sandbox::Options&)>& cha
     sandbox::Options options;
     options.http_listen.port = 0;
     options.smtp_listen.port = 0;
-    options.account_sid = kSid;
-    options.auth_token = Secret(kToken);
+    options.smpp_listen.port = 0;
+    options.accounts = {sandbox::twilio_account(kSid, Secret(kToken))};
     options.journal_path = journal_path;
     options.callback_ms = 1;
     options.late_ms = 60;

@@ -2,10 +2,9 @@
 // the provider has.
 #pragma once
 
-#include <memory>
 #include <optional>
-#include <string>
 
+#include "base/secret.h"
 #include "base/signature.h"
 #include "providers/provider.h"
 
@@ -14,6 +13,7 @@ namespace signet::sandbox {
 struct Account {
   ProviderSettings settings;          // its name is the one in /webhooks/<name>
   std::optional<SigningKey> signing;  // of callbacks, where the settings have the public key only
+  Secret rsa_pem;                     // likewise, where the public key is in a certificate that is fetched
 };
 
 }  // namespace signet::sandbox

@@ -21,6 +21,7 @@ struct Row {
   std::vector<std::pair<const char*, Made>> secrets;
   std::optional<SignatureAlgorithm> signing = {};  // its public half is the setting `public_key`
   const char* public_key = nullptr;
+  bool has_certificate = false;
 };
 
 constexpr const char* kNumber = "+15005550006";
@@ -60,11 +61,19 @@ const std::vector<Row>& rows() {
        {{"base_url", "{http}"}, {"from", kMailbox}},
        {{"api_key", Made::token}},
        SignatureAlgorithm::p256,
-       "public_key"},
+       "webhook_key"},
+      {"ses",
+       "ses",
+       {{"base_url", "{http}"}, {"region", "eu-west-1"}, {"access_key_id", "AKIASANDBOX000000000"}, {"from", kMailbox},
+        {"topic_arn", "arn:aws:sns:eu-west-1:000000000000:sandbox"}, {"sns_url", "{http}"}},
+       {{"secret_access_key", Made::token}},
+       {},
+       nullptr,
+       true},
       {"mailgun",
        "mailgun",
        {{"base_url", "{http}"}, {"domain", "mg.example.org"}, {"from", kMailbox}},
-       {{"api_key", Made::token}, {"webhook_signing_key", Made::token}}},
+       {{"api_key", Made::token}, {"signing_key", Made::token}}},
       {"resend",
        "resend",
        {{"base_url", "{http}"}, {"from", kMailbox}},
@@ -121,6 +130,11 @@ Result<Account> open_account(const Row& row, const std::string& folder, const Pl
     auto secret = kept(folder + '/' + row.name + '_' + key, [&, what = what] { return make_secret(what, random); });
     if (!secret) return secret.error();
     out.settings.secrets[key] = std::move(*secret);
+  }
+  if (row.has_certificate) {
+    auto pem = kept(folder + '/' + row.name + "_signing.pem", make_rsa_pem);
+    if (!pem) return pem.error();
+    out.rsa_pem = std::move(*pem);
   }
   if (!row.signing) return out;
   auto pem = kept(folder + '/' + row.name + "_signing.pem", [&]() -> Result<Secret> {

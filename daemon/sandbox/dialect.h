@@ -23,10 +23,11 @@ namespace signet::sandbox {
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 struct Submission {
-  Arrival arrival;           // channel, recipient, sender, subject, text, echo
-  std::string callback_url;  // of this message; empty: the account's
-  std::string key;           // a repeat of it is answered as the first was; empty: the provider knows no such thing
-  std::string handed_back;   // JSON: what the client attached, and the provider repeats in its events
+  Arrival arrival;                // channel, recipient, sender, subject, text, echo
+  std::string callback_url = {};  // of this message; empty: the account's
+  std::string key = {};           // a repeat of it is answered as the first was; empty: the provider knows no such thing
+  std::string origin = {};        // of this API, as the client called it
+  std::string handed_back = {};   // JSON: what the client attached, and the provider repeats in its events
 };
 struct Reading {
   Submission submission;
@@ -57,6 +58,10 @@ class Dialect {
   virtual std::string new_reference(Random& random) const = 0;
   virtual http::Response accept(const Submission& submission, const std::string& reference, WallTime at) const = 0;
   virtual std::optional<CallBack> call_back(const News& news) const = 0;  // none: it tells no such thing
+  // What the provider serves besides its API, to anybody.
+  virtual std::optional<http::Response> serve(const http::Request&) const { return std::nullopt; }
+  // What comes before the account's first event, once.
+  virtual std::optional<CallBack> introduce(const Submission&, WallTime) const { return std::nullopt; }
   // A question about a message: its echo, and the answer, with an empty reference if it never came.
   virtual std::optional<std::string> asked_about(const http::Request&) const { return std::nullopt; }
   virtual http::Response answer_about(const std::string&) const { return {}; }

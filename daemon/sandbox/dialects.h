@@ -7,6 +7,7 @@ namespace signet::sandbox {
 
 std::unique_ptr<Dialect> twilio_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> sendgrid_dialect(const Account& account, const std::string& account_url);
+std::unique_ptr<Dialect> ses_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> mailgun_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> resend_dialect(const Account& account, const std::string& account_url);
 std::unique_ptr<Dialect> postmark_dialect(const Account& account, const std::string& account_url);
@@ -20,7 +21,7 @@ struct DialectRow {
   std::unique_ptr<Dialect> (*make)(const Account& account, const std::string& account_url);
 };
 inline constexpr DialectRow kDialects[] = {
-    {"twilio", twilio_dialect}, {"sendgrid", sendgrid_dialect}, {"mailgun", mailgun_dialect},
+    {"twilio", twilio_dialect}, {"ses", ses_dialect}, {"sendgrid", sendgrid_dialect}, {"mailgun", mailgun_dialect},
     {"resend", resend_dialect}, {"postmark", postmark_dialect}, {"vonage", vonage_dialect},
     {"telnyx", telnyx_dialect}, {"plivo", plivo_dialect},       {"generic_http", gateway_dialect},
 };

@@ -45,13 +45,15 @@ HttpSandbox::HttpSandbox(const Clock& clock, Random& random, Log& log, Journal& 
 
 std::optional<http::Response> HttpSandbox::handle(const http::Request& request) {
   for (const auto& dialect : dialects_) {
+    if (auto served = dialect->serve(request)) return served;
     if (!dialect->is_mine(request)) continue;
     if (!dialect->is_authorized(request)) return dialect->refuse(Refusal::unauthorized, clock_.wall());
     if (const auto echo = dialect->asked_about(request)) {
-      const auto found = by_echo_.find(*echo);
+      const auto found = by_echo_.find({dialect.get(), *echo});
       return dialect->answer_about(found == by_echo_.end() ? "" : found->second);
     }
     Reading read = dialect->read(request);
+    read.submission.origin = "http://" + std::string(request.header("host").value_or(""));
     if (!read.refusal) return take(*dialect, std::move(read.submission));
     if (!read.submission.arrival.channel.empty()) {
       read.submission.arrival.verdict = "refused";
@@ -63,17 +65,19 @@ std::optional<http::Response> HttpSandbox::handle(const http::Request& request) 
   return std::nullopt;
 }
 
-std::optional<Refusal> HttpSandbox::refusal_of(Behaviour behaviour, const std::string& recipient) {
+std::optional<Refusal> HttpSandbox::refusal_of(const Dialect& dialect, Behaviour behaviour,
+                                               const std::string& recipient) {
   if (behaviour == Behaviour::fail_at_once) return Refusal::unknown_recipient;
   if (behaviour == Behaviour::opted_out) return Refusal::opted_out;
-  if (behaviour == Behaviour::throttle && ++seen_[recipient] <= kThrottledTimes) return Refusal::throttled;
-  if (behaviour == Behaviour::fail_first && ++seen_[recipient] == 1) return Refusal::broken;
+  int& seen = seen_[{&dialect, recipient}];
+  if (behaviour == Behaviour::throttle && ++seen <= kThrottledTimes) return Refusal::throttled;
+  if (behaviour == Behaviour::fail_first && ++seen == 1) return Refusal::broken;
   return std::nullopt;
 }
 
 http::Response HttpSandbox::take(const Dialect& dialect, Submission submission) {
   Arrival arrival = submission.arrival;
-  if (const auto known = by_key_.find(submission.key); known != by_key_.end() && !submission.key.empty()) {
+  if (const auto known = by_key_.find({&dialect, submission.key}); known != by_key_.end() && !submission.key.empty()) {
     arrival.verdict = "repeated";
     arrival.answer = "200";
     arrival.reference = known->second;
@@ -81,7 +85,7 @@ http::Response HttpSandbox::take(const Dialect& dialect, Submission submission) 
     return dialect.accept(submission, known->second, clock_.wall());
   }
   const Behaviour behaviour = behaviour_of(arrival.recipient);
-  const auto why = refusal_of(behaviour, arrival.recipient);
+  const auto why = refusal_of(dialect, behaviour, arrival.recipient);
   if (auto refusal = why ? dialect.refuse(*why, clock_.wall()) : std::nullopt) {
     arrival.verdict = verdict_of(*why);
     arrival.answer = std::to_string(refusal->status);
@@ -100,8 +104,8 @@ http::Response HttpSandbox::take(const Dialect& dialect, Submission submission) 
   http::Response answer = dialect.accept(submission, arrival.reference, clock_.wall());
   arrival.verdict = "accepted";
   arrival.answer = behaviour == Behaviour::reset ? "reset" : std::to_string(answer.status);
-  if (!submission.key.empty()) by_key_[submission.key] = arrival.reference;
-  if (!arrival.echo.empty()) by_echo_[arrival.echo] = arrival.reference;
+  if (!submission.key.empty()) by_key_[{&dialect, submission.key}] = arrival.reference;
+  if (!arrival.echo.empty()) by_echo_[{&dialect, arrival.echo}] = arrival.reference;
   call_back(dialect, std::move(submission), journal_.record(std::move(arrival)), behaviour);
   if (behaviour == Behaviour::reset) answer.delivery = http::Response::Delivery::reset;
   return answer;
@@ -113,7 +117,11 @@ void HttpSandbox::call_back(const Dialect& dialect, Submission submission, std::
   auto chain = std::make_shared<Chain>(
       Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail), 0});
   const bool is_late = behaviour == Behaviour::late || behaviour == Behaviour::reset;
-  next_status(std::move(chain), is_late ? options_.late_ms : options_.callback_ms);
+  const int64_t delay_ms = is_late ? options_.late_ms : options_.callback_ms;
+  const auto first = introduced_.insert(&dialect).second ? dialect.introduce(chain->submission, clock_.wall()) : std::nullopt;
+  const auto url = first ? parse_callback_url(first->url) : Result<CallbackUrl>(CallbackUrl());
+  if (!first || !url) return next_status(std::move(chain), delay_ms);
+  callbacks_.post(*url, first->headers, first->body, 0, [this, chain, delay_ms](bool) { next_status(chain, delay_ms); });
 }
 
 void HttpSandbox::next_status(std::shared_ptr<Chain> chain, int64_t delay_ms) {

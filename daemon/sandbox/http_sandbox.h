@@ -2,9 +2,12 @@
 // it is taken, refused, throttled, hung or reset, journaled before it is answered, and called back. Loop thread only.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -34,7 +37,7 @@ class HttpSandbox {
  private:
   struct Chain;
   http::Response take(const Dialect& dialect, Submission submission);
-  std::optional<Refusal> refusal_of(Behaviour behaviour, const std::string& recipient);
+  std::optional<Refusal> refusal_of(const Dialect& dialect, Behaviour behaviour, const std::string& recipient);
   void call_back(const Dialect& dialect, Submission submission, std::shared_ptr<Arrival> arrival, Behaviour behaviour);
   void next_status(std::shared_ptr<Chain> chain, int64_t delay_ms);
 
@@ -45,9 +48,11 @@ class HttpSandbox {
   CallbackClient& callbacks_;
   const HttpOptions options_;
   std::vector<std::unique_ptr<Dialect>> dialects_;
-  std::unordered_map<std::string, int> seen_;               // how often a recipient with "first time" was refused
-  std::unordered_map<std::string, std::string> by_key_;     // reference of what was taken with an idempotency key
-  std::unordered_map<std::string, std::string> by_echo_;    // and with an echo
+  std::set<const Dialect*> introduced_;
+  using At = std::pair<const Dialect*, std::string>;
+  std::map<At, int> seen_;             // how often a recipient with "first time" was refused
+  std::map<At, std::string> by_key_;   // reference of what was taken with an idempotency key
+  std::map<At, std::string> by_echo_;  // and with an echo
 };
 
 }  // namespace signet::sandbox

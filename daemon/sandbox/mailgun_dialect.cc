@@ -32,7 +32,7 @@ class Mailgun : public Dialect {
   Mailgun(const ProviderSettings& settings, std::string url)
       : domain_(setting_of(settings, "domain")),
         key_(std::string(secret_of(settings, "api_key"))),
-        signing_key_(std::string(secret_of(settings, "webhook_signing_key"))),
+        signing_key_(std::string(secret_of(settings, "signing_key"))),
         url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override {

@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "base/signals.h"
-#include "daemon/sandbox/accounts.h"
 #include "daemon/commands/commands.h"
+#include "daemon/sandbox/accounts.h"
 
 namespace signet {
 
@@ -12,9 +12,8 @@ namespace {
 
 Result<sandbox::Options> sandbox_options(const SandboxOptions& options, Random& random) {
   sandbox::Options out;
-  for (const auto& [text, to] :
-       {std::pair(&options.http, &out.http_listen), std::pair(&options.smtp, &out.smtp_listen),
-        std::pair(&options.smpp, &out.smpp_listen)}) {
+  for (const auto& [text, to] : {std::pair(&options.http, &out.http_listen), std::pair(&options.smtp, &out.smtp_listen),
+                                 std::pair(&options.smpp, &out.smpp_listen)}) {
     auto endpoint = parse_endpoint(*text);
     if (!endpoint) return Error{endpoint.error().code, *text + ": " + endpoint.error().text};
     *to = *endpoint;
@@ -55,7 +54,8 @@ int run_sandbox(const SandboxOptions& options) {
   std::printf("sandbox: http port %d, smtp port %d", (*started)->http_port(), (*started)->smtp_port());
   if (const int port = (*started)->smpp_port(); port != 0) std::printf(", smpp port %d", port);
   std::printf("\n");
-  if (!options.state.empty()) std::printf("sandbox: accounts and routes are in %s/providers.yaml\n", options.state.c_str());
+  if (!options.state.empty())
+    std::printf("sandbox: accounts and routes are in %s/providers.yaml\n", options.state.c_str());
   std::fflush(stdout);
   loop.run();
   std::printf("%s\n", (*started)->summary_json().c_str());

@@ -35,7 +35,9 @@ const std::vector<Row>& rows() {
        {{"auth_token", Made::token}}},
       {"vonage",
        "vonage",
-       {{"base_url", "{http}"}, {"api", "messages"}, {"application_id", "78d335fa-323d-0114-9c3d-d6f0d48968cf"},
+       {{"base_url", "{http}"},
+        {"api", "messages"},
+        {"application_id", "78d335fa-323d-0114-9c3d-d6f0d48968cf"},
         {"from", "Clinic"}},
        {{"private_key", Made::rsa_key}, {"signature_secret", Made::token}}},
       {"vonage-sms",
@@ -52,10 +54,7 @@ const std::vector<Row>& rows() {
        "plivo",
        {{"base_url", "{http}"}, {"auth_id", "MA00000000000000SANDBOX"}, {"from", kNumber}},
        {{"auth_token", Made::token}}},
-      {"smpp",
-       "smpp",
-       {{"url", "{smpp}"}, {"system_id", "sandbox"}, {"from", kNumber}},
-       {{"password", Made::token}}},
+      {"smpp", "smpp", {{"url", "{smpp}"}, {"system_id", "sandbox"}, {"from", kNumber}}, {{"password", Made::token}}},
       {"sendgrid",
        "sendgrid",
        {{"base_url", "{http}"}, {"from", kMailbox}},
@@ -64,8 +63,12 @@ const std::vector<Row>& rows() {
        "webhook_key"},
       {"ses",
        "ses",
-       {{"base_url", "{http}"}, {"region", "eu-west-1"}, {"access_key_id", "AKIASANDBOX000000000"}, {"from", kMailbox},
-        {"topic_arn", "arn:aws:sns:eu-west-1:000000000000:sandbox"}, {"sns_url", "{http}"}},
+       {{"base_url", "{http}"},
+        {"region", "eu-west-1"},
+        {"access_key_id", "AKIASANDBOX000000000"},
+        {"from", kMailbox},
+        {"topic_arn", "arn:aws:sns:eu-west-1:000000000000:sandbox"},
+        {"sns_url", "{http}"}},
        {{"secret_access_key", Made::token}},
        {},
        nullptr,
@@ -80,7 +83,7 @@ const std::vector<Row>& rows() {
        {{"api_key", Made::token}, {"webhook_secret", Made::key}}},
       {"postmark",
        "postmark",
-       {{"base_url", "{http}"}, {"from", kMailbox}, {"webhook_username", "postmark"}},
+       {{"base_url", "{http}"}, {"from", kMailbox}, {"webhook_user", "postmark"}},
        {{"server_token", Made::token}, {"webhook_password", Made::token}}},
       {"gateway",
        "generic_http",
@@ -95,8 +98,8 @@ const std::vector<Row>& rows() {
 }
 
 std::string placed(std::string value, const Places& places) {
-  for (const auto& [mark, place] : {std::pair("{http}", &places.http), std::pair("{smtp}", &places.smtp),
-                                    std::pair("{smpp}", &places.smpp)})
+  for (const auto& [mark, place] :
+       {std::pair("{http}", &places.http), std::pair("{smtp}", &places.smtp), std::pair("{smpp}", &places.smpp)})
     if (const size_t at = value.find(mark); at != std::string::npos) value.replace(at, 6, *place);
   return value;
 }
@@ -170,8 +173,8 @@ Result<std::string> yaml_of(const std::vector<Account>& accounts, const std::str
     for (size_t i = 0; i < std::size(kKinds); ++i) {
       if (!(*provider)->can_send(kKinds[i])) continue;
       const std::string kind(name(kKinds[i]));
-      tagged += "  - { kind: " + kind + ", match: { tag: [" + settings.name + "] }, providers: [ { name: " +
-                settings.name + " } ] }\n";
+      tagged += "  - { kind: " + kind + ", match: { tag: [" + settings.name +
+                "] }, providers: [ { name: " + settings.name + " } ] }\n";
       all[i] += (all[i].empty() ? "" : ", ") + ("{ name: " + settings.name + " }");
     }
   }

@@ -25,9 +25,9 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 struct Submission {
   Arrival arrival;                // channel, recipient, sender, subject, text, echo
   std::string callback_url = {};  // of this message; empty: the account's
-  std::string key = {};           // a repeat of it is answered as the first was; empty: the provider knows no such thing
-  std::string origin = {};        // of this API, as the client called it
-  std::string handed_back = {};   // JSON: what the client attached, and the provider repeats in its events
+  std::string key = {};          // a repeat of it is answered as the first was; empty: the provider knows no such thing
+  std::string origin = {};       // of this API, as the client called it
+  std::string handed_back = {};  // JSON: what the client attached, and the provider repeats in its events
 };
 struct Reading {
   Submission submission;
@@ -82,8 +82,8 @@ std::optional<Fields> fields_of(const http::Request& request);
 std::string field_in(const Fields& fields, std::string_view name);  // the first; empty if none
 std::string form_of(const Fields& fields);                          // application/x-www-form-urlencoded
 std::string random_hex(Random& random, size_t octets);
-std::string random_uuid(Random& random);       // version 4
-std::string seconds_of(WallTime at);           // since 1970, as digits
+std::string random_uuid(Random& random);              // version 4
+std::string seconds_of(WallTime at);                  // since 1970, as digits
 std::string without_brackets(std::string_view text);  // "Anna <a@b>" is a@b
 
 }  // namespace signet::sandbox

@@ -21,9 +21,10 @@ struct DialectRow {
   std::unique_ptr<Dialect> (*make)(const Account& account, const std::string& account_url);
 };
 inline constexpr DialectRow kDialects[] = {
-    {"twilio", twilio_dialect}, {"ses", ses_dialect}, {"sendgrid", sendgrid_dialect}, {"mailgun", mailgun_dialect},
-    {"resend", resend_dialect}, {"postmark", postmark_dialect}, {"vonage", vonage_dialect},
-    {"telnyx", telnyx_dialect}, {"plivo", plivo_dialect},       {"generic_http", gateway_dialect},
+    {"twilio", twilio_dialect},        {"ses", ses_dialect},       {"sendgrid", sendgrid_dialect},
+    {"mailgun", mailgun_dialect},      {"resend", resend_dialect}, {"postmark", postmark_dialect},
+    {"vonage", vonage_dialect},        {"telnyx", telnyx_dialect}, {"plivo", plivo_dialect},
+    {"generic_http", gateway_dialect},
 };
 
 // base64(HMAC-SHA1(token, url + name and value of each parameter, sorted by name)): twilio.com/docs/usage/security.

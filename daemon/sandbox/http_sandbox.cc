@@ -118,10 +118,12 @@ void HttpSandbox::call_back(const Dialect& dialect, Submission submission, std::
       Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail), 0});
   const bool is_late = behaviour == Behaviour::late || behaviour == Behaviour::reset;
   const int64_t delay_ms = is_late ? options_.late_ms : options_.callback_ms;
-  const auto first = introduced_.insert(&dialect).second ? dialect.introduce(chain->submission, clock_.wall()) : std::nullopt;
+  const auto first =
+      introduced_.insert(&dialect).second ? dialect.introduce(chain->submission, clock_.wall()) : std::nullopt;
   const auto url = first ? parse_callback_url(first->url) : Result<CallbackUrl>(CallbackUrl());
   if (!first || !url) return next_status(std::move(chain), delay_ms);
-  callbacks_.post(*url, first->headers, first->body, 0, [this, chain, delay_ms](bool) { next_status(chain, delay_ms); });
+  callbacks_.post(*url, first->headers, first->body, 0,
+                  [this, chain, delay_ms](bool) { next_status(chain, delay_ms); });
 }
 
 void HttpSandbox::next_status(std::shared_ptr<Chain> chain, int64_t delay_ms) {

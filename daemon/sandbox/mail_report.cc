@@ -33,14 +33,21 @@ std::string report(const ReportedMail& mail, const std::string& type, const std:
          part("message/" + type, facts) + original + "--" + std::string(kBoundary) + "--\r\n";
 }
 
+// RFC 6533 section 3.
+std::string address_type(const std::string& address) {
+  for (const unsigned char c : address)
+    if (c >= 0x80) return "utf-8; ";
+  return "rfc822; ";
+}
+
 }  // namespace
 
 std::string delivery_report(const ReportedMail& mail, Fate fate) {
   const bool is_delivered = fate == Fate::delivered;
   std::string facts = "Reporting-MTA: dns; " + mail.host + "\r\n";
   if (!mail.envelope_id.empty()) facts += "Original-Envelope-Id: " + mail.envelope_id + "\r\n";
-  facts += "Arrival-Date: " + rfc5322_date(mail.at) + "\r\n\r\nFinal-Recipient: rfc822; " + mail.recipient +
-           "\r\nAction: " + (is_delivered ? "delivered" : "failed") +
+  facts += "Arrival-Date: " + rfc5322_date(mail.at) + "\r\n\r\nFinal-Recipient: " + address_type(mail.recipient) +
+           mail.recipient + "\r\nAction: " + (is_delivered ? "delivered" : "failed") +
            "\r\nStatus: " + (is_delivered ? "2.0.0" : "5.1.1") + "\r\nDiagnostic-Code: smtp; " +
            (is_delivered ? "250 2.0.0 Ok" : "550 5.1.1 No such mailbox here") + "\r\n";
   return report(mail, "delivery-status",
@@ -49,9 +56,10 @@ std::string delivery_report(const ReportedMail& mail, Fate fate) {
 }
 
 std::string complaint_report(const ReportedMail& mail) {
-  const std::string facts = "Feedback-Type: abuse\r\nUser-Agent: Signet-Sandbox/1\r\nVersion: 1\r\nOriginal-Mail-From: <" +
-                            mail.sender + ">\r\nOriginal-Rcpt-To: <" + mail.recipient + ">\r\n" +
-                            (mail.envelope_id.empty() ? "" : "Original-Envelope-Id: " + mail.envelope_id + "\r\n");
+  const std::string facts =
+      "Feedback-Type: abuse\r\nUser-Agent: Signet-Sandbox/1\r\nVersion: 1\r\nOriginal-Mail-From: <" + mail.sender +
+      ">\r\nOriginal-Rcpt-To: <" + mail.recipient + ">\r\n" +
+      (mail.envelope_id.empty() ? "" : "Original-Envelope-Id: " + mail.envelope_id + "\r\n");
   return report(mail, "feedback-report", "This mail was called spam by its recipient.\r\n", facts,
                 part("message/rfc822", mail.head + "\r\n"));
 }

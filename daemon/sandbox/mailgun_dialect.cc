@@ -84,7 +84,9 @@ class Mailgun : public Dialect {
     return std::nullopt;
   }
 
-  std::string new_reference(Random& random) const override { return '<' + random_hex(random, 12) + '@' + domain_ + '>'; }
+  std::string new_reference(Random& random) const override {
+    return '<' + random_hex(random, 12) + '@' + domain_ + '>';
+  }
 
   http::Response accept(const Submission&, const std::string& reference, WallTime) const override {
     return http::json(200, Json{{"id", reference}, {"message", "Queued. Thank you."}}.dump());

@@ -20,7 +20,7 @@ class Postmark : public Dialect {
  public:
   Postmark(const ProviderSettings& settings, std::string url)
       : token_(std::string(secret_of(settings, "server_token"))),
-        authorization_("Basic " + to_base64(setting_of(settings, "webhook_username") + ':' +
+        authorization_("Basic " + to_base64(setting_of(settings, "webhook_user") + ':' +
                                             std::string(secret_of(settings, "webhook_password")))),
         url_(std::move(url)) {}
 

@@ -1,5 +1,5 @@
-// Resend's emails (resend/resend-openapi) with idempotency keys, and its webhooks: Standard Webhooks under Svix's header
-// names.
+// Resend's emails (resend/resend-openapi) with idempotency keys, and its webhooks: Standard Webhooks under Svix's
+// header names.
 #include <nlohmann/json.hpp>
 
 #include "daemon/sandbox/dialects.h"
@@ -78,12 +78,9 @@ class Resend : public Dialect {
                        : news.kind == ReceiptKind::opted_out ? "email.suppressed"
                                                              : "email.bounced";
     const Arrival& arrival = news.submission.arrival;
-    Json data{{"email_id", news.reference},
-              {"created_at", rfc3339_ms(news.at)},
-              {"from", arrival.sender},
-              {"to", {arrival.recipient}},
-              {"subject", arrival.subject},
-              {"tags", Json::parse(news.submission.handed_back, nullptr, false)}};
+    Json data{{"email_id", news.reference}, {"created_at", rfc3339_ms(news.at)},
+              {"from", arrival.sender},     {"to", {arrival.recipient}},
+              {"subject", arrival.subject}, {"tags", Json::parse(news.submission.handed_back, nullptr, false)}};
     if (news.kind == ReceiptKind::bounced)
       data["bounce"] = {{"type", "Permanent"}, {"subType", "General"}, {"message", "No such mailbox here"}};
     const Json body{{"type", type}, {"created_at", rfc3339_ms(news.at)}, {"data", std::move(data)}};

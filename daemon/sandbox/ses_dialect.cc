@@ -137,7 +137,8 @@ class Ses : public Dialect {
         break;
       case ReceiptKind::delivered:
         event["eventType"] = "Delivery";
-        event["delivery"] = {{"timestamp", rfc3339_ms(news.at)}, {"recipients", {recipient}}, {"smtpResponse", "250 Ok"}};
+        event["delivery"] = {
+            {"timestamp", rfc3339_ms(news.at)}, {"recipients", {recipient}}, {"smtpResponse", "250 Ok"}};
         break;
       case ReceiptKind::opted_out:
         event["eventType"] = "Subscription";
@@ -145,22 +146,23 @@ class Ses : public Dialect {
         break;
       default:
         event["eventType"] = "Bounce";
-        event["bounce"] = {{"bounceType", "Permanent"},
-                           {"bounceSubType", "General"},
-                           {"bouncedRecipients",
-                            {{{"emailAddress", recipient}, {"action", "failed"}, {"status", "5.1.1"}}}},
-                           {"timestamp", rfc3339_ms(news.at)},
-                           {"feedbackId", news.event_id}};
+        event["bounce"] = {
+            {"bounceType", "Permanent"},
+            {"bounceSubType", "General"},
+            {"bouncedRecipients", {{{"emailAddress", recipient}, {"action", "failed"}, {"status", "5.1.1"}}}},
+            {"timestamp", rfc3339_ms(news.at)},
+            {"feedbackId", news.event_id}};
     }
     return posted(news.submission.origin, {{"Type", "Notification"},
-                   {"MessageId", uuid_of(news.event_id)},
-                   {"TopicArn", topic_},
-                   {"Message", dump(event)},
-                   {"Timestamp", rfc3339_ms(news.at)}});
+                                           {"MessageId", uuid_of(news.event_id)},
+                                           {"TopicArn", topic_},
+                                           {"Message", dump(event)},
+                                           {"Timestamp", rfc3339_ms(news.at)}});
   }
 
   std::optional<CallBack> introduce(const Submission& submission, WallTime at) const override {
-    return posted(submission.origin, {{"Type", "SubscriptionConfirmation"},
+    return posted(submission.origin,
+                  {{"Type", "SubscriptionConfirmation"},
                    {"MessageId", uuid_of("confirmation")},
                    {"Token", to_hex(view(sha256(topic_)))},
                    {"TopicArn", topic_},
@@ -187,7 +189,8 @@ class Ses : public Dialect {
   std::optional<CallBack> posted(const std::string& origin, Json message) const {
     std::string text;  // name and value of each, by name
     const nlohmann::json sorted(message);
-    for (const auto& [name, value] : sorted.items()) text.append(name).append("\n").append(value.get<std::string>()).append("\n");
+    for (const auto& [name, value] : sorted.items())
+      text.append(name).append("\n").append(value.get<std::string>()).append("\n");
     const auto signature = signing_.sign(WebhookHash::sha256, text);
     if (!signature || url_.empty()) return std::nullopt;
     message["SignatureVersion"] = "2";

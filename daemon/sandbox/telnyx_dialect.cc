@@ -35,7 +35,8 @@ class Telnyx : public Dialect {
     out.callback_url = json_at(request.body, "/webhook_url");
     arrival.echo = echo_in(out.callback_url);
     if (arrival.sender.empty()) return {out, refusal(422, "40305", "Invalid 'from' address")};
-    if (!arrival.recipient.starts_with('+')) return {out, refusal(400, "10016", "Phone number must be in +E.164 format")};
+    if (!arrival.recipient.starts_with('+'))
+      return {out, refusal(400, "10016", "Phone number must be in +E.164 format")};
     if (arrival.text.empty()) return {out, refusal(422, "10015", "Bad Request")};
     return {std::move(out)};
   }

@@ -70,9 +70,7 @@ class Twilio : public Dialect {
       : sid_(setting_of(settings, "account_sid")), token_(std::string(secret_of(settings, "auth_token"))) {}
 
   bool is_mine(const http::Request& request) const override { return request.path.starts_with(kRoot); }
-  bool is_authorized(const http::Request& request) const override {
-    return has_basic(request, sid_, token_.octets());
-  }
+  bool is_authorized(const http::Request& request) const override { return has_basic(request, sid_, token_.octets()); }
 
   Reading read(const http::Request& request) const override {
     Submission out;
@@ -159,9 +157,9 @@ class Twilio : public Dialect {
                        : news.kind == ReceiptKind::delivered ? "delivered"
                                                              : "undelivered";
     const Arrival& arrival = news.submission.arrival;
-    Fields parameters{{"AccountSid", sid_},    {"ApiVersion", "2010-04-01"}, {"From", arrival.sender},
-                      {"MessageSid", news.reference}, {"MessageStatus", word},      {"SmsSid", news.reference},
-                      {"SmsStatus", word},     {"To", arrival.recipient}};
+    Fields parameters{
+        {"AccountSid", sid_},    {"ApiVersion", "2010-04-01"}, {"From", arrival.sender}, {"MessageSid", news.reference},
+        {"MessageStatus", word}, {"SmsSid", news.reference},   {"SmsStatus", word},      {"To", arrival.recipient}};
     if (news.kind == ReceiptKind::failed) parameters.emplace_back("ErrorCode", "30005");
     CallBack out{news.submission.callback_url, form_of(parameters), {}};
     out.headers = {{"User-Agent", "TwilioProxy/1.1"},

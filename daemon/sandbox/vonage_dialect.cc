@@ -1,5 +1,5 @@
-// Vonage's Messages API v1 at /v1/messages (developer.vonage.com/messages; callbacks with a JWT by HS256 over the body's
-// digest) and its SMS API at /sms/json (callbacks with `sig` over the sorted parameters, here HMAC-SHA256).
+// Vonage's Messages API v1 at /v1/messages (developer.vonage.com/messages; callbacks with a JWT by HS256 over the
+// body's digest) and its SMS API at /sms/json (callbacks with `sig` over the sorted parameters, here HMAC-SHA256).
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -18,11 +18,10 @@ namespace {
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 http::Response refusal(int status, int code, const char* title) {
-  return http::json(
-      status, dump({{"type", "https://developer.vonage.com/api-errors/messages#" + std::to_string(code)},
-                    {"title", title},
-                    {"detail", title},
-                    {"instance", "sandbox"}}));
+  return http::json(status, dump({{"type", "https://developer.vonage.com/api-errors/messages#" + std::to_string(code)},
+                                  {"title", title},
+                                  {"detail", title},
+                                  {"instance", "sandbox"}}));
 }
 
 std::string e164_of(const std::string& number) {
@@ -222,9 +221,8 @@ class Sms : public Dialect {
                   {"nonce", to_hex(view(sha256(news.event_id + std::to_string(news.at.us)))).substr(0, 32)}};
     if (!keys_.signature_secret.is_empty())
       fields.emplace_back("sig", sms_signature(fields, keys_.signature_secret.octets()));
-    return CallBack{news.submission.callback_url,
-                    form_of(fields),
-                    {{"Content-Type", "application/x-www-form-urlencoded"}}};
+    return CallBack{
+        news.submission.callback_url, form_of(fields), {{"Content-Type", "application/x-www-form-urlencoded"}}};
   }
 
  private:

@@ -31,12 +31,15 @@ struct Folder {
 // The sandbox with an account at every provider, and the daemon's side of each.
 class Providers {
  public:
-  Providers() : box([this](sandbox::Options& options) {
-        options.accounts = accounts({});
-        options.mail_account = "relay";
-      }) {
+  Providers()
+      : box([this](sandbox::Options& options) {
+          options.accounts = accounts({});
+          options.mail_account = "relay";
+        }) {
     // The ports are known now; the secrets stay as they are in the folder.
-    const auto at = [](const char* scheme, int port) { return scheme + std::string("127.0.0.1:") + std::to_string(port); };
+    const auto at = [](const char* scheme, int port) {
+      return scheme + std::string("127.0.0.1:") + std::to_string(port);
+    };
     all = accounts({at("http://", box.http_port), at("smtp://", box.smtp_port),
                     at("smpp://", box.running.on_loop([this] { return box.box->smpp_port(); }))});
   }
@@ -117,13 +120,16 @@ class Providers {
         call.url = url;
         request.fetched[url] = http_call(call).value().body;
       }
-      const Verdict verdict = provider(account).verify(request);
-      INFO(account.settings.name << ": " << verdict.reason << "\n" << request.body);
-      CHECK(verdict.is_genuine);
+      if (provider(account).callback_way() != CallbackWay::link) {  // a link is its account's
+        const Verdict verdict = provider(account).verify(request);
+        INFO(account.settings.name << ": " << verdict.reason << "\n" << request.body);
+        CHECK(verdict.is_genuine);
+      }
       const auto receipts = provider(account).receipts(request);
       if (!receipts) FAIL(receipts.error().text);
       for (const auto& receipt : *receipts)
-        if (receipt.message_id == message.message_id || (!receipt.message_id && receipt.provider_reference == reference))
+        if (receipt.message_id == message.message_id ||
+            (!receipt.message_id && receipt.provider_reference == reference))
           out.insert(receipt.kind);
     }
     return out;
@@ -190,8 +196,8 @@ TEST_CASE("0002: a message that fails later is called back failed or bounced") {
     const auto message = p.outbound(account, "0002");
     const Outcome outcome = p.send(account, message);
     REQUIRE(outcome.kind == OutcomeKind::accepted);
-    CHECK_FALSE(p.wait_for(account, message, outcome.provider_reference, {ReceiptKind::failed, ReceiptKind::bounced})
-                    .empty());
+    CHECK_FALSE(
+        p.wait_for(account, message, outcome.provider_reference, {ReceiptKind::failed, ReceiptKind::bounced}).empty());
   }
 }
 

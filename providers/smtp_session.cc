@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "providers/connect_reason.h"
 #include "providers/mime.h"
 #include "providers/settings.h"
 
@@ -42,16 +43,6 @@ std::vector<std::string> words_of(const std::string& line) {
     at = end + 1;
   }
   return words;
-}
-
-// base/stream tells these apart in its text only.
-const char* reason_of_setup(const Error& error) {
-  auto has = [&](std::string_view word) { return error.text.find(word) != std::string::npos; };
-  if (has("TLS")) return error.code == ErrorCode::timeout ? "connect_timed_out" : "tls_failed";
-  if (has("closed by peer") || has("broke")) return "connection_lost";
-  if (has("resolve")) return "dns_failed";
-  if (has("refused")) return "connect_refused";
-  return error.code == ErrorCode::timeout ? "connect_timed_out" : "connect_failed";
 }
 
 }  // namespace
@@ -176,7 +167,7 @@ void SmtpSession::on_data(std::string_view octets) {
 
 void SmtpSession::on_close(const Error& error) {
   if (state_ == State::closed) return drop();  // our own QUIT
-  if (state_ == State::connecting || state_ == State::setting_up) return lose(reason_of_setup(error), error.text);
+  if (state_ == State::connecting || state_ == State::setting_up) return lose(connect_reason(error), error.text);
   lose(job_ && job_->is_committed ? "reset_after_send" : "connection_lost", error.text);
 }
 

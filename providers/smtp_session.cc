@@ -240,14 +240,15 @@ void SmtpSession::on_starttls(const SmtpReply& reply) {
 void SmtpSession::authenticate() {
   if (options_->username.empty()) return become_ready();
   if (!stream_->is_tls())
-    return end_with(OutcomeKind::retryable, "auth_in_the_clear", FaultScope::account,
+    return end_with(OutcomeKind::retryable, "auth_in_the_clear", FaultScope::credential,
                     "the relay offers no TLS, and a password is never sent in the clear");
   auth_step_ = 0;
   const auto& user = options_->username;
   if (can_.auth_plain)
     return say("AUTH PLAIN " + to_base64('\0' + user + '\0' + std::string(options_->password.octets())), Command::auth);
   if (can_.auth_login) return say("AUTH LOGIN", Command::auth);
-  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::account, "the relay offers neither PLAIN nor LOGIN");
+  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::credential,
+           "the relay offers neither PLAIN nor LOGIN");
 }
 
 void SmtpSession::on_auth(const SmtpReply& reply) {
@@ -314,7 +315,7 @@ std::string SmtpSession::mail_line() const {
 std::string SmtpSession::rcpt_line() const {
   const auto& to = job_->mail->to;
   auto line = "RCPT TO:<" + to + ">";
-  if (can_.dsn) line += " NOTIFY=FAILURE,DELAY";
+  if (can_.dsn) line += job_->mail->wants_success ? " NOTIFY=SUCCESS,FAILURE,DELAY" : " NOTIFY=FAILURE,DELAY";
   if (can_.dsn && is_ascii(to)) line += " ORCPT=rfc822;" + xtext(to);
   return line;
 }

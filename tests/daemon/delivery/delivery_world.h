@@ -60,6 +60,7 @@ struct EchoingProvider : Provider {
   bool can_send(Kind) const override { return true; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
+  bool wants_pdf(Kind kind) const override { return kind == Kind::letter; }
 };
 
 struct ErrorLog : Log {
@@ -91,8 +92,9 @@ struct World {
   ErrorLog log;
   Metrics metrics;
   Keyring keys{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), system_random};
-  Routes routes{
-      {Route{Kind::sms, {}, {}, {{"twilio-main", 100}}}, Route{Kind::email, {}, {}, {{"relay", 100}, {"second", 0}}}}};
+  Routes routes{{Route{Kind::sms, {}, {}, {{"twilio-main", 100}}},
+                 Route{Kind::email, {}, {}, {{"relay", 100}, {"second", 0}}},
+                 Route{Kind::letter, {}, {}, {{"relay", 100}}}}};
   std::unique_ptr<QuietHours> quiet = [] {
     QuietSettings settings;
     settings.default_zones = {"UTC"};

@@ -18,7 +18,12 @@ std::string field_of(const Fields& fields, std::string_view name);  // the first
 std::string_view query_of(std::string_view url);                    // without '?' and fragment
 // The one header of this name, in lower case; none, or two that could disagree, give nothing.
 std::string_view only_header(const CallbackRequest& request, std::string_view name);
+// What a form posts, or a GET has in its query.
+std::optional<Fields> fields_of(const CallbackRequest& request);
 // `.../webhooks/name?m=ID.N`, or the last part of the path: what Outbound::callback_url carried.
 std::optional<Echo> echo_in(std::string_view url);
+void set_echo(Receipt& receipt, const std::optional<Echo>& echo);  // as far as there is one
+// E.164 of a number that came with or without its plus; empty: short codes, names, what is no number.
+std::string e164_of(std::string_view number);
 
 }  // namespace signet

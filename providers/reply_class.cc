@@ -1,5 +1,7 @@
 #include "providers/reply_class.h"
 
+#include <algorithm>
+
 #include "providers/retry_after.h"
 
 namespace signet {
@@ -39,6 +41,13 @@ Outcome outcome_of(const ReplyClass& what, const HttpReply& reply) {
   outcome.status_code = reply.status;
   if (what.kind == OutcomeKind::retryable) outcome.retry_after_ms = retry_after_ms(reply);
   return outcome;
+}
+
+bool is_reference(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
+           c == '.' || c == ':';
+  });
 }
 
 }  // namespace signet

@@ -1,6 +1,8 @@
 // What a reply comes to: a row of an adapter's table of codes, or else the class of its HTTP status.
 #pragma once
 
+#include <string_view>
+
 #include "message/outcome.h"
 #include "providers/provider.h"
 
@@ -37,5 +39,8 @@ inline constexpr ReplyClass kUnreadable{OutcomeKind::in_doubt, FaultScope::provi
 ReplyClass class_of_http(int status);
 // The outcome of that class, with the reply's status and, if it may be tried again, its Retry-After.
 Outcome outcome_of(const ReplyClass& what, const HttpReply& reply);
+
+// 1 to 128 letters, digits and "_-.:", which providers' ids and codes are made of.
+bool is_reference(std::string_view text);
 
 }  // namespace signet

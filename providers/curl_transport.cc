@@ -387,7 +387,7 @@ class CurlTransport : public Transport {
     if (result == CURLE_OK) {
       SIGNET_CRASH_POINT(http_replied);
       last_failure_.clear();
-      return end(t, provider_->parse(t->reply));
+      return end_begun(t, provider_->parse(t->reply));
     }
     if (t->is_lapsed) return end(t, failure(OutcomeKind::unsent, "permit_lapsed"));
     if (t->requests == 0)
@@ -397,10 +397,11 @@ class CurlTransport : public Transport {
     // A refusal stands even if its text was cut off; a success does not.
     if (status >= 400) {
       auto refused = provider_->parse(t->reply);
-      if (refused.kind != OutcomeKind::accepted) return end(t, std::move(refused));
+      if (refused.kind != OutcomeKind::accepted) return end_begun(t, std::move(refused));
     }
     auto outcome = failure(OutcomeKind::in_doubt, reason_after(result));
     outcome.status_code = int(status);
+    outcome.has_begun = true;
     fail(t, std::move(outcome), t->error_text);
   }
 
@@ -459,6 +460,11 @@ class CurlTransport : public Transport {
       last_failure_ = outcome.reason;
       log_.warn("sending fails", {{"provider", name_}, {"reason", outcome.reason}, {"detail", std::move(detail)}});
     }
+    end(t, std::move(outcome));
+  }
+
+  void end_begun(Transfer* t, Outcome outcome) {
+    outcome.has_begun = true;
     end(t, std::move(outcome));
   }
 

@@ -192,6 +192,12 @@ class GenericHttp : public Provider {
     return verify_webhook(webhook_key_.octets(), request);
   }
 
+  // Whatever its callbacks are signed by, this is a Standard Webhook.
+  Verdict verify_status(const CallbackRequest& request) const override {
+    if (webhook_key_.is_empty()) return {false, "webhook_secret_file of the provider is missing"};
+    return verify_webhook(webhook_key_.octets(), request);
+  }
+
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override {
     auto refuse = [](std::string text) { return Error{ErrorCode::invalid, "gateway callback: " + std::move(text)}; };
     if (!has_receipts()) return refuse("this provider sends none");

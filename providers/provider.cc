@@ -47,6 +47,16 @@ Outcome Provider::parse_mail(const MailReply& reply) const {
   return outcome;
 }
 
+Result<LinkRequest> Provider::build_link(const Outbound&) const {
+  return Error{ErrorCode::invalid, "this provider does not speak SMPP"};
+}
+
+Outcome Provider::parse_link(const LinkReply&) const {
+  Outcome outcome;
+  outcome.reason = "unreadable_reply";
+  return outcome;
+}
+
 Verdict Provider::verify(const CallbackRequest&) const { return {false, "this provider sends no callbacks"}; }
 
 Result<std::vector<Receipt>> Provider::receipts(const CallbackRequest&) const {
@@ -62,12 +72,18 @@ CallbackReply Provider::reply_to(CallbackEnd end) const {
     case CallbackEnd::kept:
       return {};
     case CallbackEnd::unreadable:
-      return {422, {}, ""};
+      return {400, {}, ""};
     case CallbackEnd::unsigned_:
     case CallbackEnd::forged:
       break;
   }
-  return {401, {}, ""};
+  return {403, {}, ""};
+}
+
+std::optional<CallbackReply> Provider::answer(const std::string&) const { return std::nullopt; }
+
+Verdict Provider::verify_status(const CallbackRequest&) const {
+  return {false, "messages of this provider are confirmed by its callbacks alone"};
 }
 
 // Who asks an adapter that cannot answer is a bug.

@@ -66,13 +66,22 @@ struct MailReply {
   enum class Stage { connect, greeting, hello, tls, auth, mail, rcpt, data, final_dot } stage = Stage::connect;
 };
 
+struct LinkRequest {               // SMPP: what is sent over a link that stays
+  std::vector<std::string> parts;  // the body of a submit_sm each, in order
+};
+struct LinkReply {  // to one submit_sm, or to the bind before
+  enum class Stage { bind, submit } stage = Stage::submit;
+  uint32_t status = 0;     // command_status
+  std::string message_id;  // as the SMSC wrote it
+};
+
 struct CallbackRequest {  // exactly as it came
   std::string method = "POST";
   std::string public_url;  // configured public URL + path + query: what the provider signed
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // raw
   WallTime received_at;
-  std::string peer_address;                    // the nearest hop that is no proxy of ours
+  std::string peer_address;                         // the nearest hop that is no proxy of ours
   std::map<std::string, std::string> fetched = {};  // what Provider::wants() named: URL to body; absent: not to be had
 };
 struct Verdict {
@@ -89,11 +98,12 @@ struct CallbackReply {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
 };
-struct Inbound {  // what somebody wrote to our number
+struct Inbound {          // what somebody wrote to our number
   Phi<std::string> from;  // E.164
   std::string to;
   Phi<std::string> text;
-  std::string event_id;  // unique at this provider
+  std::string event_id;      // unique at this provider
+  bool is_answered = false;  // the provider has answered it by itself
 };
 // How a provider learns where its callbacks go.
 enum class CallbackWay { none, message, account, subscription, link, mail };
@@ -105,6 +115,7 @@ struct Receipt {
   std::string provider_code;
   std::string event_id;  // unique at this provider: a repeat has the same
   bool is_partial = false;
+  std::string part = {};  // of a batch: its own part of the body, which is kept for it; empty: all of the body
 };
 
 enum class Protocol { http, smtp, smpp };
@@ -162,6 +173,10 @@ class Provider {
   // SMTP adapters: the relay's address is the transport's; the adapter renders and judges.
   virtual Result<MailRequest> build_mail(const Outbound& message, WallTime now) const;
   virtual Outcome parse_mail(const MailReply& reply) const;
+  // SMPP adapters. What comes unasked over the link goes to receipts() and inbounds(), method "deliver_sm" and its
+  // body.
+  virtual Result<LinkRequest> build_link(const Outbound& message) const;
+  virtual Outcome parse_link(const LinkReply& reply) const;
   // Callbacks. verify() looks at the raw bytes; the others only at what verified.
   // URLs to be got before verify(): https, and of a host that the adapter allows; the daemon keeps their bodies a day.
   virtual std::vector<std::string> wants(const CallbackRequest& request) const;
@@ -170,7 +185,12 @@ class Provider {
   virtual Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const;
   // What a handshake asks of us, once it verified.
   virtual std::optional<HttpRequest> follow_up(const CallbackRequest& request) const;
-  virtual CallbackReply reply_to(CallbackEnd end) const;  // 204, 401, 401, 422 unless the provider knows better
+  // 204, 403, 403, 400 unless the provider knows better. An error without a body gets one that says what is wrong.
+  virtual CallbackReply reply_to(CallbackEnd end) const;
+  // The reply to an inbound's callback that answers its writer with this text. None: a message of its own has to.
+  virtual std::optional<CallbackReply> answer(const std::string& text) const;
+  // Of POST /api/message-workflow/delivery-status, by which messages of generic_http alone are confirmed.
+  virtual Verdict verify_status(const CallbackRequest& request) const;
 };
 
 struct DoubtRules {  // of one configured provider

@@ -287,6 +287,7 @@ void SmtpSession::begin_mail() {
   if (meets_obstacle()) return;
   SIGNET_CRASH_POINT(smtp_before_mail);
   state_ = State::mail;
+  job_->has_begun = true;
   if (!can_.pipelining) return say(mail_line(), Command::mail);
   expected_ = {Command::mail, Command::rcpt, Command::data};
   stream_->write(mail_line() + "\r\n" + rcpt_line() + "\r\nDATA\r\n");
@@ -441,6 +442,7 @@ void SmtpSession::end(SmtpResult result) {
   if (!job_) return;
   limit_.stop();
   auto done = std::move(job_->done);
+  result.has_begun = job_->has_begun;
   job_.reset();
   if (state_ == State::ready) idle_.start(options_->idle_ms, [this] { quit(); });
   if (!is_in_send_) return done(std::move(result));

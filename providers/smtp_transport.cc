@@ -79,6 +79,7 @@ class SmtpTransport : public Transport {
     // A kept connection may have been closed by the other end meanwhile. Nothing was sent, so a new one is tried.
     if (result.is_stale && !std::exchange(job->is_second, true)) return begin(job, nullptr);
     auto outcome = result.reply ? provider_->parse_mail(*result.reply) : std::move(result.outcome);
+    outcome.has_begun = result.has_begun;
     tell(outcome, result.detail);
     in_flight_--;
     job->done(std::move(outcome));  // may send again, or end this transport
@@ -101,7 +102,9 @@ class SmtpTransport : public Transport {
   // What is the relay's or the account's fault goes to the log, once until it changes; what is a message's does not.
   void tell(const Outcome& outcome, const std::string& detail) {
     if (outcome.kind == OutcomeKind::accepted) last_failure_.clear();
-    if (outcome.scope != FaultScope::provider && outcome.scope != FaultScope::account) return;
+    if (outcome.scope != FaultScope::provider && outcome.scope != FaultScope::account &&
+        outcome.scope != FaultScope::credential)
+      return;
     if (outcome.kind == OutcomeKind::accepted || std::exchange(last_failure_, outcome.reason) == outcome.reason) return;
     log_.warn("sending fails",
               {{"provider", name_}, {"reason", outcome.reason}, {"code", outcome.provider_code}, {"detail", detail}});

@@ -15,6 +15,12 @@
 //
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
+//
+// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request). With
+// OptOutType Twilio has answered it by itself (Advanced Opt-Out); else TwiML in the reply does.
+//
+//   MessageSid=SM0123...&SmsStatus=received&From=%2B15558675310&To=%2B15005550006&Body=HELP&NumMedia=0&AccountSid=...
+//   200 text/xml <Response><Message>...</Message></Response>
 #include <simdjson.h>
 #include <algorithm>
 #include <optional>
@@ -96,6 +102,21 @@ const ReplyClass* find_code(int code) {
 
 // Twilio answers 404 where the account's sid is wrong.
 ReplyClass class_of_status(int status) { return status == 404 ? kAuth : class_of_http(status); }
+
+std::string xml_text(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else
+      out += c;
+  }
+  return out;
+}
 
 bool is_message_sid(std::string_view sid) {
   return sid.size() == 34 && (sid.starts_with("SM") || sid.starts_with("MM")) &&
@@ -252,6 +273,7 @@ class Twilio : public Provider {
     Receipt receipt;
     receipt.provider_reference = field_of(*fields, "MessageSid");
     if (!is_message_sid(receipt.provider_reference)) return refuse("no MessageSid");
+    if (is_inbound(*fields)) return std::vector<Receipt>();
     if (row == std::end(kStatuses)) return refuse("a MessageStatus that is not in the table");
     receipt.kind = row->kind;
     receipt.is_partial = row->is_partial;
@@ -272,7 +294,31 @@ class Twilio : public Provider {
     return out;
   }
 
+  Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
+    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
+    if (!fields) return Error{ErrorCode::invalid, "twilio callback: the body is not a form"};
+    if (!is_inbound(*fields)) return std::vector<Inbound>();
+    Inbound inbound;
+    inbound.event_id = field_of(*fields, "MessageSid");
+    if (!is_message_sid(inbound.event_id)) return Error{ErrorCode::invalid, "twilio callback: no MessageSid"};
+    inbound.from = Phi<std::string>(field_of(*fields, "From"));
+    inbound.to = field_of(*fields, "To");
+    inbound.text = Phi<std::string>(field_of(*fields, "Body"));
+    inbound.is_answered = !field_of(*fields, "OptOutType").empty();
+    return std::vector{std::move(inbound)};
+  }
+
+  std::optional<CallbackReply> answer(const std::string& text) const override {
+    return CallbackReply{200,
+                         {{"Content-Type", "text/xml; charset=utf-8"}},
+                         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>" + xml_text(text) +
+                             "</Message></Response>"};
+  }
+
  private:
+  static bool is_inbound(const Fields& fields) {
+    return field_of(fields, "MessageStatus").empty() && field_of(fields, "SmsStatus") == "received";
+  }
   static bool is_form(const CallbackRequest& request) {
     auto type = only_header(request, "content-type");
     type = type.substr(0, type.find(';'));

@@ -83,6 +83,7 @@ std::string payload_of(const SpoolRow& row) {
                   {"isOptedOut", o.is_opted_out},
                   {"retryAfterMs", o.retry_after_ms ? Json(*o.retry_after_ms) : Json()},
                   {"scope", static_cast<int>(o.scope)},
+                  {"hasBegun", o.has_begun},
                   {"parts", o.parts},
                   {"startedAt", row.started_at.us},
                   {"finishedAt", row.finished_at.us}};
@@ -120,6 +121,7 @@ Result<SpoolRow> row_of(std::string_view payload) {
     o.is_opted_out = json.at("isOptedOut");
     if (!json.at("retryAfterMs").is_null()) o.retry_after_ms = json.at("retryAfterMs").get<int64_t>();
     o.scope = static_cast<FaultScope>(json.at("scope").get<int>());
+    o.has_begun = json.value("hasBegun", false);  // of an older signetd's spool: not told
     o.parts = json.at("parts");
     row.started_at.us = json.at("startedAt");
     row.finished_at.us = json.at("finishedAt");

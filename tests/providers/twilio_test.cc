@@ -311,6 +311,36 @@ TEST_CASE("twilio's callbacks become receipts with the echo of the attempt") {
   }
 }
 
+TEST_CASE("what somebody writes to a twilio number is an inbound, no receipt, and is answered with TwiML") {
+  auto provider = twilio();
+  const std::string body = "ToCountry=US&MessageSid=" + kSid + "&SmsStatus=received&SmsMessageSid=" + kSid +
+                           "&NumMedia=0&Body=%20Stop%0A&From=%2B15558675310&To=%2B15005550006&AccountSid=AC1";
+  auto request = callback("https://signet.example/webhooks/main", body);
+  auto receipts = provider->receipts(request);
+  REQUIRE(receipts);
+  CHECK(receipts->empty());
+  auto inbounds = provider->inbounds(request);
+  REQUIRE(inbounds);
+  REQUIRE(inbounds->size() == 1);
+  const auto& inbound = inbounds->front();
+  CHECK(inbound.from.reveal() == "+15558675310");
+  CHECK(inbound.to == "+15005550006");
+  CHECK(inbound.text.reveal() == " Stop\n");
+  CHECK(inbound.event_id == kSid);
+  CHECK_FALSE(inbound.is_answered);
+  auto answered = provider->inbounds(callback("https://signet.example/webhooks/main", body + "&OptOutType=STOP"));
+  REQUIRE(answered);
+  CHECK(answered->front().is_answered);
+  CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", status_body("sent")))->empty());
+  CHECK_FALSE(provider->inbounds(callback("https://signet.example/webhooks/main", "SmsStatus=received&Body=x")).ok());
+  const auto reply = provider->answer("Call <us> & ask");
+  REQUIRE(reply);
+  CHECK(reply->status == 200);
+  CHECK(reply->headers == std::vector<std::pair<std::string, std::string>>{{"Content-Type", "text/xml; charset=utf-8"}});
+  CHECK(reply->body ==
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>Call &lt;us&gt; &amp; ask</Message></Response>");
+}
+
 TEST_CASE("an echo is read from query or path, and a broken one is none") {
   auto provider = twilio();
   const std::string id = "0193b3c4-0000-7000-8000-00000000abcd";

@@ -116,6 +116,7 @@ struct Receipt {
   std::string event_id;  // unique at this provider: a repeat has the same
   bool is_partial = false;
   std::string part = {};  // of a batch: its own part of the body, which is kept for it; empty: all of the body
+  bool is_soft = false;   // bounced, but the address may be good: nobody is suppressed for it
 };
 
 enum class Protocol { http, smtp, smpp };

@@ -1,5 +1,7 @@
 #include "providers/settings.h"
 
+#include <algorithm>
+
 namespace signet {
 
 std::string setting_of(const ProviderSettings& settings, const std::string& key, std::string_view fallback) {
@@ -10,6 +12,24 @@ std::string setting_of(const ProviderSettings& settings, const std::string& key,
 std::string_view secret_of(const ProviderSettings& settings, const std::string& key) {
   auto found = settings.secrets.find(key);
   return found == settings.secrets.end() ? std::string_view() : found->second.octets();
+}
+
+Result<std::string> header_secret_of(const ProviderSettings& settings, const std::string& key) {
+  const auto secret = secret_of(settings, key);
+  if (std::any_of(secret.begin(), secret.end(), [](char c) { return c <= ' ' || c == 0x7f; }))
+    return setting_error(settings, key + "_file", "holds a space or a line's end, or what is not ASCII");
+  return std::string(secret);
+}
+
+std::vector<std::string_view> secrets_of(const ProviderSettings& settings, const std::string& key) {
+  std::vector<std::string_view> out;
+  for (auto rest = secret_of(settings, key); !rest.empty();) {
+    auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) out.push_back(line);
+  }
+  return out;
 }
 
 Error setting_error(const ProviderSettings& settings, std::string_view key, std::string_view text) {

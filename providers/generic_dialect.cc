@@ -131,9 +131,11 @@ class Reader {
         refuse("path", "write path and query without spaces, octets over 127 and #");
     out_.from = text("from");
     out_.user = text("user");
-    out_.token = secret_of(settings_, "token");
-    if (std::any_of(out_.token.begin(), out_.token.end(), [](char c) { return c <= ' ' || c == 0x7f; }))
-      refuse("token_file", "holds a space or a line's end");
+    auto token = header_secret_of(settings_, "token");
+    if (token)
+      out_.token = Secret(*token);
+    else if (!fault_)
+      fault_ = token.error();
     if (!text("look_up_url").empty()) out_.look_up_url = url("look_up_url");
     const std::set<std::string> forbidden{"host", "content-length", "content-type", "transfer-encoding", "connection"};
     for (const auto& line : parts_of(text("headers", "Idempotency-Key: {key}"), "|")) {
@@ -160,7 +162,7 @@ class Reader {
 
   void read_body() {
     const bool is_echoing = one_of("echo", {"true", "false"}) == "true";
-    const bool has_receipts = !secret_of(settings_, "webhook_secret").empty();
+    const bool has_receipts = !secrets_of(settings_, "webhook_secret").empty();
     out_.content_type = text("content_type", "application/json");
     const auto type = lower(out_.content_type.substr(0, out_.content_type.find(';')));
     if (type == "application/json" || type.ends_with("+json"))
@@ -210,22 +212,22 @@ class Reader {
     using enum GenericDialect::Signature;
     const auto scheme = one_of("signature", {"standard_webhooks", "hmac_sha256", "hmac_sha1", "hmac_sha512", "header",
                                              "basic"});
-    out_.secret = secret_of(settings_, "webhook_secret");
     out_.signature_header = lower(text("signature_header"));
     out_.signature_prefix = text("signature_prefix");
     out_.timestamp_header = lower(text("timestamp_header"));
     out_.is_base64 = one_of("signature_encoding", {"hex", "base64"}) == "base64";
     out_.signature_text = filled_in("signature_text", text("signature_text", "{body}"), {"body", "timestamp", "url"});
-    if (out_.secret.empty()) return;
-    if (auto key = webhook_key(out_.secret))
-      standard_key_ = *key;
-    else if (scheme == "standard_webhooks")
-      return refuse("webhook_secret_file", key.error().text);
-    if (scheme == "standard_webhooks") {
-      out_.signature = standard_webhooks;
-      out_.secret = standard_key_;
-      return;
+    for (const auto secret : secrets_of(settings_, "webhook_secret")) {
+      auto key = webhook_key(secret);
+      if (key)
+        out_.status_keys.emplace_back(*key);
+      else if (scheme == "standard_webhooks")
+        return refuse("webhook_secret_file", key.error().text);
+      out_.secrets.emplace_back(scheme == "standard_webhooks" ? *key : std::string(secret));
     }
+    if (out_.secrets.empty()) return;
+    out_.signature = standard_webhooks;
+    if (scheme == "standard_webhooks") return;
     if (scheme == "basic") {
       out_.signature = basic;
       if (out_.user.empty()) refuse("user", "is missing: whose name its callbacks bring with webhook_secret_file");
@@ -271,7 +273,6 @@ class Reader {
   const ProviderSettings& settings_;
   GenericDialect out_;
   std::optional<Error> fault_;
-  std::string standard_key_;
 };
 
 }  // namespace

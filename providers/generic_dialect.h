@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/secret.h"
 #include "base/webhook_crypto.h"
 #include "providers/provider.h"
 #include "providers/reply_class.h"
@@ -22,7 +23,8 @@ struct GenericDialect {
   TemplateFormat format = TemplateFormat::json;
   std::vector<std::pair<std::string, Template>> headers;
   bool has_sms = true, has_email = true;
-  std::string from, user, token;
+  std::string from, user;
+  Secret token;
 
   // The reply. Paths as in json_object.h; `header:name` reads a header instead.
   std::string id_at, code_at;
@@ -35,7 +37,9 @@ struct GenericDialect {
 
   // Callbacks.
   enum class Signature { none, standard_webhooks, hmac, header, basic } signature = Signature::none;
-  std::string secret, signature_header, signature_prefix, timestamp_header;
+  std::vector<Secret> secrets;      // any may have signed
+  std::vector<Secret> status_keys;  // those of them that are keys of Standard Webhooks, for status reports
+  std::string signature_header, signature_prefix, timestamp_header;
   WebhookHash hash = WebhookHash::sha256;
   bool is_base64 = false;
   Template signature_text;

@@ -152,6 +152,8 @@ class Telnyx : public Provider {
     const auto* row = find_code(code);
     Outcome outcome = outcome_of(row ? *row : class_of_http(reply.status), reply);
     outcome.provider_code = code;
+    if (outcome.is_throttled && !outcome.retry_after_ms)
+      outcome.retry_after_ms = reset_after_ms(reply, "x-ratelimit-reset", ResetUnit::seconds);
     return outcome;
   }
 
@@ -222,7 +224,9 @@ Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
   parts.url = *base_url + "/v2/messages";
   parts.from = setting_of(settings, "from");
   parts.messaging_profile_id = setting_of(settings, "messaging_profile_id");
-  parts.api_key = secret_of(settings, "api_key");
+  auto api_key = header_secret_of(settings, "api_key");
+  if (!api_key) return api_key.error();
+  parts.api_key = *api_key;
   if (parts.from.empty() && parts.messaging_profile_id.empty())
     return setting_error(settings, "from", "is missing; write a number (+15550001111) or messaging_profile_id");
   if (const auto text = setting_of(settings, "public_key"); !text.empty()) {

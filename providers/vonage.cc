@@ -90,7 +90,8 @@ std::string code_at(simdjson::dom::object object, const std::string& prefix) {
 class VonageMessages : public Provider {
  public:
   struct Parts {
-    std::string url, from, application_id, basic, signature_secret;
+    std::string url, from, application_id, basic;
+    std::vector<Secret> signature_secrets;
     std::optional<RsaSigningKey> key;
   };
   explicit VonageMessages(Parts parts)
@@ -98,13 +99,13 @@ class VonageMessages : public Provider {
         from_(std::move(parts.from)),
         application_id_(std::move(parts.application_id)),
         basic_(std::move(parts.basic)),
-        signature_secret_(std::move(parts.signature_secret)),
+        signature_secrets_(std::move(parts.signature_secrets)),
         key_(std::move(parts.key)) {}
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override { return kind == Kind::sms; }
   bool has_echo() const override { return has_receipts(); }
-  bool has_receipts() const override { return !signature_secret_.is_empty(); }
+  bool has_receipts() const override { return !signature_secrets_.empty(); }
   CallbackWay callback_way() const override { return has_receipts() ? CallbackWay::message : CallbackWay::none; }
   size_t text_max() const override { return 1000; }
 
@@ -150,7 +151,9 @@ class VonageMessages : public Provider {
     const auto authorization = only_header(request, "authorization");
     if (!authorization.starts_with(kBearer)) return {false, "no signature header", "", authorization.empty()};
     if (!has_receipts()) return {false, "there is no signature_secret_file to tell it by"};
-    const auto claims = open_hs256_token(authorization.substr(kBearer.size()), signature_secret_.octets());
+    std::optional<std::string> claims;
+    for (const auto& secret : signature_secrets_)
+      if (auto opened = open_hs256_token(authorization.substr(kBearer.size()), secret.octets())) claims = *opened;
     if (!claims) return {false, "bad signature"};
     const auto object = json_object_of(*claims);
     if (!object) return {false, "unreadable token"};
@@ -229,7 +232,8 @@ class VonageMessages : public Provider {
   }
 
   std::string url_, from_, application_id_;
-  Secret basic_, signature_secret_;
+  Secret basic_;
+  std::vector<Secret> signature_secrets_;  // any may have signed
   std::optional<RsaSigningKey> key_;
 };
 
@@ -242,7 +246,8 @@ Result<std::unique_ptr<Provider>> make_vonage_messages(const ProviderSettings& s
   parts.url = *base_url + "/v1/messages";
   parts.from = setting_of(settings, "from");
   parts.application_id = setting_of(settings, "application_id");
-  parts.signature_secret = secret_of(settings, "signature_secret");
+  for (const auto secret : secrets_of(settings, "signature_secret"))
+    parts.signature_secrets.emplace_back(std::string(secret));
   const auto pem = secret_of(settings, "private_key"), api_key = secret_of(settings, "api_key"),
              api_secret = secret_of(settings, "api_secret");
   if (!pem.empty()) {

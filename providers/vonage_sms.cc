@@ -20,6 +20,7 @@
 // What people write back: msisdn=447700900000&to=447700900001&messageId=...&text=STOP&type=text&keyword=STOP
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -133,7 +134,8 @@ std::optional<Fields> parameters_of(const CallbackRequest& request) {
 class VonageSms : public Provider {
  public:
   struct Parts {
-    std::string url, from, api_key, api_secret, signature_secret;
+    std::string url, from, api_key, api_secret;
+    std::vector<Secret> signature_secrets;
     std::optional<WebhookHash> hash;  // none: md5hash
   };
   explicit VonageSms(Parts parts)
@@ -141,13 +143,13 @@ class VonageSms : public Provider {
         from_(std::move(parts.from)),
         api_key_(std::move(parts.api_key)),
         api_secret_(std::move(parts.api_secret)),
-        signature_secret_(std::move(parts.signature_secret)),
+        signature_secrets_(std::move(parts.signature_secrets)),
         hash_(parts.hash) {}
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override { return kind == Kind::sms; }
   bool has_echo() const override { return has_receipts(); }
-  bool has_receipts() const override { return !signature_secret_.is_empty(); }
+  bool has_receipts() const override { return !signature_secrets_.empty(); }
   int64_t receipt_wait_ms() const override { return 72 * int64_t{3'600'000}; }  // then Vonage itself says `expired`
   CallbackWay callback_way() const override { return has_receipts() ? CallbackWay::message : CallbackWay::none; }
 
@@ -168,7 +170,7 @@ class VonageSms : public Provider {
       fields.emplace_back("api_secret", std::string(api_secret_.octets()));
     } else {
       fields.emplace_back("timestamp", std::to_string(message.at.us / 1'000'000));
-      fields.emplace_back("sig", signature_of(fields));
+      fields.emplace_back("sig", signature_of(fields, signature_secrets_.front()));
     }
     HttpRequest request;
     request.url = url_;
@@ -222,10 +224,14 @@ class VonageSms : public Provider {
     const auto signature = lower(field_of(*fields, "sig"));
     if (signature.empty()) return {false, "no signature", "", true};
     if (!has_receipts()) return {false, "there is no signature_secret_file to tell it by"};
-    bool is_signed = is_equal_constant_time(lower(signature_of(*fields)), signature);
     // Whether a GET's signature covers what stood in our URL before is not documented: either will do.
-    std::erase_if(*fields, [](auto& field) { return field.first == "m"; });
-    is_signed = is_equal_constant_time(lower(signature_of(*fields)), signature) || is_signed;
+    Fields without_echo;
+    std::copy_if(fields->begin(), fields->end(), std::back_inserter(without_echo),
+                 [](auto& field) { return field.first != "m"; });
+    bool is_signed = false;
+    for (const auto& secret : signature_secrets_)
+      for (const auto* covered : {&*fields, &without_echo})
+        is_signed = is_equal_constant_time(signature_of(*covered, secret), signature) || is_signed;
     if (!is_signed) return {false, "bad signature"};
     const auto stamp = field_of(*fields, "timestamp");
     const int64_t now_s = request.received_at.us / 1'000'000;
@@ -278,7 +284,7 @@ class VonageSms : public Provider {
     return std::any_of(fields.begin(), fields.end(), [](auto& field) { return field.first == "text"; });
   }
 
-  std::string signature_of(const Fields& fields) const {
+  std::string signature_of(const Fields& fields, const Secret& secret) const {
     std::string text;
     for (auto [name, value] : std::map<std::string, std::string>(fields.begin(), fields.end())) {
       if (name == "sig") continue;
@@ -286,12 +292,12 @@ class VonageSms : public Provider {
         if (c == '&' || c == '=') c = '_';
       text += "&" + name + "=" + value;
     }
-    const auto secret = signature_secret_.octets();
-    return to_hex(hash_ ? hmac(*hash_, secret, text) : md5(text + std::string(secret)));
+    return to_hex(hash_ ? hmac(*hash_, secret.octets(), text) : md5(text + std::string(secret.octets())));
   }
 
   std::string url_, from_;
-  Secret api_key_, api_secret_, signature_secret_;
+  Secret api_key_, api_secret_;
+  std::vector<Secret> signature_secrets_;  // the first signs, any may have signed
   std::optional<WebhookHash> hash_;
 };
 
@@ -305,9 +311,10 @@ Result<std::unique_ptr<Provider>> make_vonage_sms(const ProviderSettings& settin
   parts.from = setting_of(settings, "from");
   parts.api_key = secret_of(settings, "api_key");
   parts.api_secret = secret_of(settings, "api_secret");
-  parts.signature_secret = secret_of(settings, "signature_secret");
+  for (const auto secret : secrets_of(settings, "signature_secret"))
+    parts.signature_secrets.emplace_back(std::string(secret));
   if (parts.api_key.empty()) return setting_error(settings, "api_key_file", "is missing");
-  if (parts.api_secret.empty() && parts.signature_secret.empty())
+  if (parts.api_secret.empty() && parts.signature_secrets.empty())
     return setting_error(settings, "api_secret_file", "is missing; write it, or signature_secret_file to sign requests");
   const auto method = setting_of(settings, "signature_method", "md5hash");
   const std::map<std::string, std::optional<WebhookHash>> methods{{"md5hash", std::nullopt},

@@ -13,7 +13,7 @@ namespace signet {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-std::optional<Fields> read_form(std::string_view text);  // in its order; none: a bad escape
+std::optional<Fields> read_form(std::string_view text);             // in its order; none: a bad escape
 std::string field_of(const Fields& fields, std::string_view name);  // the first; empty if none
 std::string_view query_of(std::string_view url);                    // without '?' and fragment
 // The one header of this name, in lower case; none, or two that could disagree, give nothing.

@@ -15,8 +15,7 @@ namespace {
 
 using namespace reply_class;
 
-constexpr std::string_view kBody =
-    R"({"id":"{id}","kind":"{kind}","to":"{to}","subject":"{subject}","text":"{text}"})";
+constexpr std::string_view kBody = R"({"id":"{id}","kind":"{kind}","to":"{to}","subject":"{subject}","text":"{text}"})";
 constexpr std::string_view kBodyWithCallback =
     R"({"id":"{id}","kind":"{kind}","to":"{to}","subject":"{subject}","text":"{text}","callbackUrl":"{callback_url}"})";
 
@@ -146,8 +145,8 @@ class Reader {
         return;
       }
       const auto value = line.substr(std::min(line.find_first_not_of(' ', colon + 1), line.size()));
-      out_.headers.emplace_back(
-          name, filled_in("headers", value, {"id", "key", "kind", "from", "user", "token", "basic"}));
+      out_.headers.emplace_back(name,
+                                filled_in("headers", value, {"id", "key", "kind", "from", "user", "token", "basic"}));
     }
     out_.has_sms = out_.has_email = false;
     for (const auto& kind : parts_of(text("kinds", "sms, email"), ",")) {
@@ -173,9 +172,9 @@ class Reader {
       out_.format = TemplateFormat::xml;
     else
       refuse("content_type", "write a type of JSON, XML or application/x-www-form-urlencoded");
-    out_.body = filled_in("body", text("body", is_echoing && has_receipts ? kBodyWithCallback : kBody),
-                          {"to", "to_digits", "text", "subject", "from", "id", "key", "kind", "callback_url", "user",
-                           "token"});
+    out_.body =
+        filled_in("body", text("body", is_echoing && has_receipts ? kBodyWithCallback : kBody),
+                  {"to", "to_digits", "text", "subject", "from", "id", "key", "kind", "callback_url", "user", "token"});
     if (!out_.body.has("to") && !out_.body.has("to_digits")) refuse("body", "has no {to}, so that nobody would get it");
     if (!out_.body.has("text")) refuse("body", "has no {text}, so that nothing would be said");
     if (out_.format == TemplateFormat::json &&
@@ -210,13 +209,15 @@ class Reader {
 
   void read_signature() {
     using enum GenericDialect::Signature;
-    const auto scheme = one_of("signature", {"standard_webhooks", "hmac_sha256", "hmac_sha1", "hmac_sha512", "header",
-                                             "basic"});
+    const auto scheme =
+        one_of("signature", {"standard_webhooks", "hmac_sha256", "hmac_sha1", "hmac_sha512", "header", "basic"});
     out_.signature_header = lower(text("signature_header"));
     out_.signature_prefix = text("signature_prefix");
     out_.timestamp_header = lower(text("timestamp_header"));
+    out_.nonce_header = lower(text("nonce_header"));
     out_.is_base64 = one_of("signature_encoding", {"hex", "base64"}) == "base64";
-    out_.signature_text = filled_in("signature_text", text("signature_text", "{body}"), {"body", "timestamp", "url"});
+    out_.signature_text =
+        filled_in("signature_text", text("signature_text", "{body}"), {"body", "timestamp", "nonce", "url"});
     for (const auto secret : secrets_of(settings_, "webhook_secret")) {
       auto key = webhook_key(secret);
       if (key)
@@ -243,6 +244,8 @@ class Reader {
     if (!out_.signature_text.has("body")) refuse("signature_text", "has no {body}: the signature would cover nothing");
     if (out_.signature_text.has("timestamp") != !out_.timestamp_header.empty())
       refuse("timestamp_header", "goes with {timestamp} in signature_text");
+    if (out_.signature_text.has("nonce") != !out_.nonce_header.empty())
+      refuse("nonce_header", "goes with {nonce} in signature_text");
   }
 
   void read_receipts() {
@@ -253,7 +256,12 @@ class Reader {
     out_.receipt_code_at = text("receipt_code_at", "data.code");
     out_.receipt_event_at = text("receipt_event_at");
     out_.receipt_echo_at = text("receipt_echo_at");
-    out_.inbound_status = text("inbound_status", "message.received");
+    const auto when = text("inbound_when", "type=message.received");
+    const auto equals = std::min(when.find('='), when.size());
+    out_.inbound_kind_at = when.substr(0, equals);
+    out_.inbound_kind = when.substr(std::min(equals + 1, when.size()));
+    if (out_.inbound_kind_at.empty() || out_.inbound_kind.empty()) refuse("inbound_when", "write member=word");
+    out_.inbound_id_at = text("inbound_id_at", "data.id");
     out_.inbound_from_at = text("inbound_from_at", "data.from");
     out_.inbound_to_at = text("inbound_to_at", "data.to");
     out_.inbound_text_at = text("inbound_text_at", "data.text");
@@ -264,10 +272,9 @@ class Reader {
       kinds.emplace(name(kind), kind);
       usual += "message." + std::string(name(kind)) + "=" + std::string(name(kind)) + ",";
     }
-    pairs<std::optional<ReceiptKind>>("receipt_statuses", text("receipt_statuses", usual), kinds,
-                                      [this](const auto& word, const auto& kind) {
-                                        out_.receipt_statuses.insert_or_assign(word, kind);
-                                      });
+    pairs<std::optional<ReceiptKind>>(
+        "receipt_statuses", text("receipt_statuses", usual), kinds,
+        [this](const auto& word, const auto& kind) { out_.receipt_statuses.insert_or_assign(word, kind); });
   }
 
   const ProviderSettings& settings_;
@@ -302,6 +309,7 @@ const std::vector<Setting>& generic_settings() {
                                         {"signature_encoding"},
                                         {"signature_text"},
                                         {"timestamp_header"},
+                                        {"nonce_header"},
                                         {"receipt_format"},
                                         {"receipts_at"},
                                         {"receipt_id_at"},
@@ -310,7 +318,8 @@ const std::vector<Setting>& generic_settings() {
                                         {"receipt_event_at"},
                                         {"receipt_echo_at"},
                                         {"receipt_statuses"},
-                                        {"inbound_status"},
+                                        {"inbound_when"},
+                                        {"inbound_id_at"},
                                         {"inbound_from_at"},
                                         {"inbound_to_at"},
                                         {"inbound_text_at"},

@@ -39,7 +39,7 @@ struct GenericDialect {
   enum class Signature { none, standard_webhooks, hmac, header, basic } signature = Signature::none;
   std::vector<Secret> secrets;      // any may have signed
   std::vector<Secret> status_keys;  // those of them that are keys of Standard Webhooks, for status reports
-  std::string signature_header, signature_prefix, timestamp_header;
+  std::string signature_header, signature_prefix, timestamp_header, nonce_header;
   WebhookHash hash = WebhookHash::sha256;
   bool is_base64 = false;
   Template signature_text;
@@ -47,7 +47,8 @@ struct GenericDialect {
   bool is_form = false;
   std::string receipts_at, receipt_id_at, receipt_status_at, receipt_code_at, receipt_event_at, receipt_echo_at;
   std::map<std::string, std::optional<ReceiptKind>> receipt_statuses;  // none: it is left aside
-  std::string inbound_status, inbound_from_at, inbound_to_at, inbound_text_at;
+  std::string inbound_kind_at, inbound_kind;                           // what tells it from a receipt
+  std::string inbound_id_at, inbound_from_at, inbound_to_at, inbound_text_at;
 };
 
 const std::vector<Setting>& generic_settings();  // all that read_generic_dialect() reads

@@ -19,7 +19,8 @@
 //
 // Receipts are Standard Webhooks 1.0.0 at callbackUrl, or without `echo` at a URL that the gateway was given once:
 //   {"type":"message.delivered","data":{"id":"<the gateway's own>","code":""}}
-// What people write back: {"type":"message.received","data":{"id":"...","from":"+15558675310","to":"...","text":"STOP"}}
+// What people write back:
+// {"type":"message.received","data":{"id":"...","from":"+15558675310","to":"...","text":"STOP"}}
 #include <algorithm>
 #include <functional>
 #include <optional>
@@ -38,6 +39,7 @@ namespace {
 constexpr size_t kReplyMax = 64 * 1024;
 constexpr size_t kReceiptsMax = 1000;  // of one callback
 constexpr int64_t kWindowS = 300;
+constexpr size_t kNonceMax = 128;
 
 using namespace reply_class;
 
@@ -61,19 +63,21 @@ std::string reference_at(const Told& told, const std::string& path) {
 class GenericHttp : public Provider {
  public:
   explicit GenericHttp(GenericDialect dialect)
-      : dialect_(std::move(dialect)),
-        basic_(to_base64(dialect_.user + ":" + std::string(dialect_.token.octets()))) {}
+      : dialect_(std::move(dialect)), basic_(to_base64(dialect_.user + ":" + std::string(dialect_.token.octets()))) {}
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override {
     return (kind == Kind::sms && dialect_.has_sms) || (kind == Kind::email && dialect_.has_email);
   }
   bool has_echo() const override {
-    return has_receipts() && (dialect_.has_callback_url || (!dialect_.receipt_echo_at.empty() && dialect_.body.has("id")));
+    return has_receipts() &&
+           (dialect_.has_callback_url || (!dialect_.receipt_echo_at.empty() && dialect_.body.has("id")));
   }
   bool has_receipts() const override { return dialect_.signature != GenericDialect::Signature::none; }
   CallbackWay callback_way() const override {
-    return !has_receipts() ? CallbackWay::none : dialect_.has_callback_url ? CallbackWay::message : CallbackWay::account;
+    return !has_receipts()             ? CallbackWay::none
+           : dialect_.has_callback_url ? CallbackWay::message
+                                       : CallbackWay::account;
   }
   bool has_key() const override {
     return dialect_.body.has("key") || std::any_of(dialect_.headers.begin(), dialect_.headers.end(),
@@ -116,8 +120,7 @@ class GenericHttp : public Provider {
     if (is_success) {
       const auto word = dialect_.accepted_at.empty() ? "" : reply_text(reply, answer, dialect_.accepted_at);
       const auto& words = dialect_.accepted_words;
-      const bool is_taken =
-          dialect_.accepted_at.empty() || std::find(words.begin(), words.end(), word) != words.end();
+      const bool is_taken = dialect_.accepted_at.empty() || std::find(words.begin(), words.end(), word) != words.end();
       const auto id = reply_text(reply, answer, dialect_.id_at);
       if (is_taken && !id.empty()) {
         Outcome outcome;
@@ -188,7 +191,7 @@ class GenericHttp : public Provider {
     std::vector<Receipt> out;
     auto fault = each_told(request, [&](const Told& told, size_t place, std::string part) -> std::optional<Error> {
       const auto status = told(dialect_.receipt_status_at);
-      if (is_inbound(told, status)) return std::nullopt;
+      if (is_inbound(told)) return std::nullopt;
       const auto row = dialect_.receipt_statuses.find(status);
       if (row == dialect_.receipt_statuses.end()) return refuse("a status that is not in receipt_statuses");
       if (!row->second) return std::nullopt;
@@ -198,16 +201,15 @@ class GenericHttp : public Provider {
       receipt.provider_code = reference_at(told, dialect_.receipt_code_at);
       receipt.part = std::move(part);
       if (has_echo()) {
-        const auto echo =
-            parse_echo(dialect_.receipt_echo_at.empty() ? std::string() : told(dialect_.receipt_echo_at));
+        const auto echo = parse_echo(dialect_.receipt_echo_at.empty() ? std::string() : told(dialect_.receipt_echo_at));
         set_echo(receipt, echo ? echo : echo_in(request.public_url));
       }
       if (!receipt.message_id && receipt.provider_reference.empty()) return refuse("it names no message");
       receipt.event_id = event_of(request, told, place);
       if (receipt.event_id.empty())
-        receipt.event_id = (receipt.message_id ? echo_of(*receipt.message_id, receipt.attempt_no)
-                                               : receipt.provider_reference) +
-                           ":" + std::string(signet::name(receipt.kind));
+        receipt.event_id =
+            (receipt.message_id ? echo_of(*receipt.message_id, receipt.attempt_no) : receipt.provider_reference) + ":" +
+            std::string(signet::name(receipt.kind));
       out.push_back(std::move(receipt));
       return std::nullopt;
     });
@@ -218,14 +220,14 @@ class GenericHttp : public Provider {
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
     std::vector<Inbound> out;
     auto fault = each_told(request, [&](const Told& told, size_t place, const std::string&) -> std::optional<Error> {
-      if (!is_inbound(told, told(dialect_.receipt_status_at))) return std::nullopt;
+      if (!is_inbound(told)) return std::nullopt;
       auto from = e164_of(told(dialect_.inbound_from_at));
       if (from.empty()) return std::nullopt;
       auto event = event_of(request, told, place);
-      if (event.empty()) event = reference_at(told, dialect_.receipt_id_at);
+      if (event.empty()) event = reference_at(told, dialect_.inbound_id_at);
       if (event.empty()) return refuse("what somebody wrote has no id");
-      out.push_back({Phi(std::move(from)), told(dialect_.inbound_to_at), Phi(told(dialect_.inbound_text_at)),
-                     std::move(event)});
+      out.push_back(
+          {Phi(std::move(from)), told(dialect_.inbound_to_at), Phi(told(dialect_.inbound_text_at)), std::move(event)});
       return std::nullopt;
     });
     if (fault) return *fault;
@@ -262,10 +264,13 @@ class GenericHttp : public Provider {
     if (signature.empty()) return {false, "no signature header", "", true};
     if (!signature.starts_with(dialect_.signature_prefix)) return {false, "bad signature"};
     signature.remove_prefix(dialect_.signature_prefix.size());
-    const auto stamp =
-        dialect_.timestamp_header.empty() ? std::string_view() : only_header(request, dialect_.timestamp_header);
-    const auto text = dialect_.signature_text.fill(TemplateFormat::plain, [&](std::string_view name) -> std::string {
-      return name == "body" ? request.body : name == "url" ? request.public_url : std::string(stamp);
+    const auto header = [&](const std::string& name) {
+      return name.empty() ? std::string() : std::string(only_header(request, name));
+    };
+    const auto stamp = header(dialect_.timestamp_header), nonce = header(dialect_.nonce_header);
+    if (nonce.size() > kNonceMax) return {false, "bad signature"};
+    const auto text = dialect_.signature_text.fill(TemplateFormat::plain, [&](std::string_view name) {
+      return name == "body" ? request.body : name == "url" ? request.public_url : name == "nonce" ? nonce : stamp;
     });
     const auto octets = hmac(dialect_.hash, secret.octets(), text);
     std::string told(signature);
@@ -274,11 +279,11 @@ class GenericHttp : public Provider {
         if (c >= 'A' && c <= 'F') c += 'a' - 'A';
     if (!is_equal_constant_time(told, dialect_.is_base64 ? to_base64(octets) : to_hex(octets)))
       return {false, "bad signature"};
-    if (dialect_.timestamp_header.empty()) return {true, ""};
-    if (stamp.empty() || stamp.size() > 12 || stamp.find_first_not_of("0123456789") != stamp.npos)
+    if (dialect_.timestamp_header.empty()) return {true, "", nonce};
+    if (stamp.empty() || stamp.size() > 12 || stamp.find_first_not_of("0123456789") != std::string::npos)
       return {false, "no time stamp"};
-    const int64_t age_s = request.received_at.us / 1'000'000 - std::stoll(std::string(stamp));
-    return age_s > kWindowS || age_s < -kWindowS ? Verdict{false, "too old"} : Verdict{true, ""};
+    const int64_t age_s = request.received_at.us / 1'000'000 - std::stoll(stamp);
+    return age_s > kWindowS || age_s < -kWindowS ? Verdict{false, "too old"} : Verdict{true, "", nonce};
   }
 
   // A word that both know, in a header: nothing is signed, and TLS is all that keeps it.
@@ -286,15 +291,12 @@ class GenericHttp : public Provider {
     const bool is_basic = dialect_.signature == GenericDialect::Signature::basic;
     const auto told = only_header(request, is_basic ? std::string_view("authorization") : dialect_.signature_header);
     if (told.empty()) return {false, is_basic ? "no password" : "no signature header", "", true};
-    const auto expected = is_basic
-                              ? "Basic " + to_base64(dialect_.user + ":" + std::string(secret.octets()))
-                              : dialect_.signature_prefix + std::string(secret.octets());
+    const auto expected = is_basic ? "Basic " + to_base64(dialect_.user + ":" + std::string(secret.octets()))
+                                   : dialect_.signature_prefix + std::string(secret.octets());
     return is_equal_constant_time(told, expected) ? Verdict{true, ""} : Verdict{false, "bad signature"};
   }
 
-  bool is_inbound(const Told& told, const std::string& status) const {
-    return status == dialect_.inbound_status && !told(dialect_.inbound_from_at).empty();
-  }
+  bool is_inbound(const Told& told) const { return told(dialect_.inbound_kind_at) == dialect_.inbound_kind; }
 
   // Its own, or the webhook's; each of a batch has one.
   std::string event_of(const CallbackRequest& request, const Told& told, size_t place) const {

@@ -14,11 +14,12 @@
 //   MessageUUID=db3c...&ParentMessageUUID=db3c...&To=...&From=...&Status=delivered&ErrorCode=000&Units=1&Sequence=2
 // What people write back: From=...&To=...&Text=STOP&Type=sms&MessageUUID=...
 //
-// X-Plivo-Signature-V3, or -Ma-V3 by the main account's token: base64(HMAC-SHA256(token, text "." nonce)), one of a list
-// with commas; the nonce is X-Plivo-Signature-V3-Nonce. The text of a POST: scheme://host/path, "?" if there is anything
-// to follow, the query as k=v sorted and joined by '&', "." if both follow, the form as kv sorted and joined by nothing.
-// Of a GET: scheme://host/path?, the query as k=v sorted and joined by '&'. Of a name that is there twice, the first.
-// No time in it: each nonce counts once. V2 covers scheme://host/path and nonce only, and is taken where it is asked for.
+// X-Plivo-Signature-V3, or -Ma-V3 by the main account's token: base64(HMAC-SHA256(token, text "." nonce)), one of a
+// list with commas; the nonce is X-Plivo-Signature-V3-Nonce. The text of a POST: scheme://host/path, "?" if there is
+// anything to follow, the query as k=v sorted and joined by '&', "." if both follow, the form as kv sorted and joined
+// by nothing. Of a GET: scheme://host/path?, the query as k=v sorted and joined by '&'. Of a name that is there twice,
+// the first. No time in it: each nonce counts once. V2 covers scheme://host/path and nonce only, and is taken where it
+// is asked for.
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -162,7 +163,8 @@ class Plivo : public Provider {
     const auto status = field_of(*fields, "Status"), id = field_of(*fields, "MessageUUID");
     if (!is_reference(id)) return refuse("no MessageUUID");
     if (status.empty() && is_inbound(*fields)) return std::vector<Receipt>();
-    const auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
+    const auto row =
+        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     if (row == std::end(kStatuses)) return refuse("a Status that is not in the table");
     Receipt receipt;
     const auto parent = field_of(*fields, "ParentMessageUUID");
@@ -187,7 +189,8 @@ class Plivo : public Provider {
     if (!fields) return refuse("the body is not a form");
     if (!field_of(*fields, "Status").empty() || !is_inbound(*fields)) return std::vector<Inbound>();
     auto from = e164_of(field_of(*fields, "From"));
-    Inbound inbound{Phi(from), field_of(*fields, "To"), Phi(field_of(*fields, "Text")), field_of(*fields, "MessageUUID")};
+    Inbound inbound{Phi(from), field_of(*fields, "To"), Phi(field_of(*fields, "Text")),
+                    field_of(*fields, "MessageUUID")};
     if (!is_reference(inbound.event_id)) return refuse("no MessageUUID");
     if (from.empty()) return std::vector<Inbound>();
     return std::vector{std::move(inbound)};

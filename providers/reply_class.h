@@ -33,9 +33,9 @@ inline constexpr ReplyClass kGateway{OutcomeKind::in_doubt, FaultScope::provider
 inline constexpr ReplyClass kUnreadable{OutcomeKind::in_doubt, FaultScope::provider, "unreadable_reply"};
 }  // namespace reply_class
 
-// 429 throttled; 408, 425, 500, 503 provider_error; 502, 504 in doubt: a gateway's word that it lost the server behind it
-// proves nothing; 401, 403 auth_failed; 402 account_refused; 3xx unexpected_redirect; other 4xx message_refused; what is
-// none of these, 2xx too, unreadable_reply.
+// 429 throttled; 408, 425, 500, 503 provider_error; 502, 504 in doubt: a gateway's word that it lost the server behind
+// it proves nothing; 401, 403 auth_failed; 402 account_refused; 3xx unexpected_redirect; other 4xx message_refused;
+// what is none of these, 2xx too, unreadable_reply.
 ReplyClass class_of_http(int status);
 // The outcome of that class, with the reply's status and, if it may be tried again, its Retry-After.
 Outcome outcome_of(const ReplyClass& what, const HttpReply& reply);

@@ -159,12 +159,12 @@ class VonageMessages : public Provider {
     if (!object) return {false, "unreadable token"};
     const int64_t now_s = request.received_at.us / 1'000'000;
     const auto issued_s = number_at(*object, "iat"), expires_s = number_at(*object, "exp");
-    if (!issued_s || *issued_s < now_s - kVonageWindowS || *issued_s > now_s + kVonageWindowS) return {false, "too old"};
+    if (!issued_s || *issued_s < now_s - kVonageWindowS || *issued_s > now_s + kVonageWindowS)
+      return {false, "too old"};
     if (expires_s && *expires_s < now_s) return {false, "too old"};
     const auto digest = sha256(request.body);
     const auto payload_hash = text_at(*object, "payload_hash");
-    if (!(payload_hash.empty() && request.body.empty()) &&
-        !is_equal_constant_time(payload_hash, to_hex(view(digest))))
+    if (!(payload_hash.empty() && request.body.empty()) && !is_equal_constant_time(payload_hash, to_hex(view(digest))))
       return {false, "body not covered by the signature"};
     return {true, "", text_at(*object, "jti")};
   }
@@ -174,7 +174,8 @@ class VonageMessages : public Provider {
     if (!object) return refuse("the body is not a JSON object");
     if (is_inbound(*object)) return std::vector<Receipt>();
     const auto status = text_at(*object, "status");
-    const auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
+    const auto row =
+        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     Receipt receipt;
     receipt.provider_reference = text_at(*object, "message_uuid");
     if (!is_reference(receipt.provider_reference)) return refuse("no message_uuid");

@@ -75,8 +75,9 @@ constexpr ReplyClass kPartly{OutcomeKind::in_doubt, FaultScope::message, "partly
 constexpr struct {
   const char* word;
   ReceiptKind kind;
-} kStatuses[] = {{"accepted", ReceiptKind::sent},       {"buffered", ReceiptKind::sent}, {"unknown", ReceiptKind::sent},
-                 {"delivered", ReceiptKind::delivered}, {"expired", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
+} kStatuses[] = {{"accepted", ReceiptKind::sent},  {"buffered", ReceiptKind::sent},
+                 {"unknown", ReceiptKind::sent},   {"delivered", ReceiptKind::delivered},
+                 {"expired", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
                  {"rejected", ReceiptKind::failed}};
 constexpr std::string_view kOptedOutCode = "9";  // of a receipt: the recipient has written STOP to this sender
 
@@ -126,8 +127,7 @@ std::optional<Fields> parameters_of(const CallbackRequest& request) {
   const auto object = json_object_of(request.body);
   if (!object) return std::nullopt;
   Fields out;
-  for (const auto& field : *object)
-    out.emplace_back(std::string(field.key), text_at(*object, field.key, kJsonMax));
+  for (const auto& field : *object) out.emplace_back(std::string(field.key), text_at(*object, field.key, kJsonMax));
   return out;
 }
 
@@ -247,7 +247,8 @@ class VonageSms : public Provider {
     if (!fields) return refuse("neither a form nor a JSON object");
     const auto status = field_of(*fields, "status");
     if (status.empty() && is_inbound(*fields)) return std::vector<Receipt>();
-    const auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
+    const auto row =
+        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     Receipt receipt;
     receipt.provider_reference = field_of(*fields, "messageId");
     if (!is_reference(receipt.provider_reference)) return refuse("no messageId");
@@ -315,7 +316,8 @@ Result<std::unique_ptr<Provider>> make_vonage_sms(const ProviderSettings& settin
     parts.signature_secrets.emplace_back(std::string(secret));
   if (parts.api_key.empty()) return setting_error(settings, "api_key_file", "is missing");
   if (parts.api_secret.empty() && parts.signature_secrets.empty())
-    return setting_error(settings, "api_secret_file", "is missing; write it, or signature_secret_file to sign requests");
+    return setting_error(settings, "api_secret_file",
+                         "is missing; write it, or signature_secret_file to sign requests");
   const auto method = setting_of(settings, "signature_method", "md5hash");
   const std::map<std::string, std::optional<WebhookHash>> methods{{"md5hash", std::nullopt},
                                                                   {"md5", WebhookHash::md5},
@@ -324,7 +326,8 @@ Result<std::unique_ptr<Provider>> make_vonage_sms(const ProviderSettings& settin
                                                                   {"sha512", WebhookHash::sha512}};
   const auto found = methods.find(method);
   if (found == methods.end())
-    return setting_error(settings, "signature_method", "write md5hash, md5, sha1, sha256 or sha512, as the account has it");
+    return setting_error(settings, "signature_method",
+                         "write md5hash, md5, sha1, sha256 or sha512, as the account has it");
   parts.hash = found->second;
   return std::unique_ptr<Provider>(std::make_unique<VonageSms>(std::move(parts)));
 }

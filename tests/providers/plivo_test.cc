@@ -29,10 +29,9 @@ CallbackRequest callback(const std::string& body, const std::string& joined) {
   CallbackRequest request;
   request.public_url = "https://signet.example/webhooks/p?m=" + kMessage + ".2";
   request.body = body;
-  request.headers = {
-      {"content-type", "application/x-www-form-urlencoded"},
-      {"x-plivo-signature-v3", signature_of(request.public_url + (joined.empty() ? "" : "." + joined))},
-      {"x-plivo-signature-v3-nonce", "n-1"}};
+  request.headers = {{"content-type", "application/x-www-form-urlencoded"},
+                     {"x-plivo-signature-v3", signature_of(request.public_url + (joined.empty() ? "" : "." + joined))},
+                     {"x-plivo-signature-v3-nonce", "n-1"}};
   return request;
 }
 CallbackRequest status_callback(const std::string& status, const std::string& more = "") {
@@ -255,9 +254,8 @@ TEST_CASE("plivo's callbacks become receipts with the echo of the attempt") {
 
 TEST_CASE("what somebody writes to a plivo number comes with its sender and words") {
   const auto adapter = plivo();
-  const auto request =
-      callback("From=15558675310&To=15005550006&Text=STOP&Type=sms&MessageUUID=" + kId,
-               "From15558675310MessageUUID" + kId + "TextSTOPTo15005550006Typesms");
+  const auto request = callback("From=15558675310&To=15005550006&Text=STOP&Type=sms&MessageUUID=" + kId,
+                                "From15558675310MessageUUID" + kId + "TextSTOPTo15005550006Typesms");
   REQUIRE(adapter->verify(request).is_genuine);
   const auto inbounds = adapter->inbounds(request);
   REQUIRE(inbounds);

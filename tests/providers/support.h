@@ -77,9 +77,11 @@ inline ProviderSettings plivo_settings() {
   return settings;
 }
 
-// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
+// them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()}, {"generic_http", gateway_settings()}, {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()}};
+  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()},     {"generic_http", gateway_settings()},
+          {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

@@ -53,8 +53,9 @@ TEST_CASE("telnyx builds exactly the documented request") {
   CHECK(request.method == "POST");
   CHECK(request.url == "http://127.0.0.1:1/v2/messages");
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  CHECK(request.headers ==
-        Headers{{"Authorization", "Bearer KEY01"}, {"Content-Type", "application/json"}, {"Accept", "application/json"}});
+  CHECK(request.headers == Headers{{"Authorization", "Bearer KEY01"},
+                                   {"Content-Type", "application/json"},
+                                   {"Accept", "application/json"}});
   CHECK(request.body ==
         R"({"from":"+15005550006","to":"+15558675310","text":"Your results are ready.",)"
         R"("webhook_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2"})");
@@ -70,7 +71,8 @@ TEST_CASE("telnyx builds exactly the documented request") {
 TEST_CASE("telnyx refuses settings that cannot work and names the key") {
   const struct {
     const char *key, *value;
-  } rows[] = {{"base_url", "http://api.telnyx.com"}, {"from", ""}, {"public_key", "AAAA"}, {"public_key", "not base64!"}};
+  } rows[] = {
+      {"base_url", "http://api.telnyx.com"}, {"from", ""}, {"public_key", "AAAA"}, {"public_key", "not base64!"}};
   for (const auto& row : rows) {
     INFO(row.key << "=" << row.value);
     auto settings = telnyx_settings();
@@ -232,9 +234,9 @@ TEST_CASE("telnyx's events become receipts with the echo of the attempt") {
 
 TEST_CASE("what somebody writes to a telnyx number comes with its sender and words") {
   const auto adapter = telnyx();
-  const auto request = callback(
-      event("message.received", R"({"id":"m-1","direction":"inbound","from":{"phone_number":"+15558675310"},)"
-                                R"("to":[{"phone_number":"+15005550006"}],"text":"STOP"})"));
+  const auto request =
+      callback(event("message.received", R"({"id":"m-1","direction":"inbound","from":{"phone_number":"+15558675310"},)"
+                                         R"("to":[{"phone_number":"+15005550006"}],"text":"STOP"})"));
   const auto inbounds = adapter->inbounds(request);
   REQUIRE(inbounds);
   REQUIRE(inbounds->size() == 1);

@@ -49,8 +49,8 @@ CallbackRequest callback(const Parameters& parameters) {
 }
 
 Parameters receipt_of(const std::string& status, const std::string& code = "0") {
-  return {{"msisdn", "15558675310"}, {"to", "Clinic"}, {"messageId", kId}, {"status", status}, {"err-code", code},
-          {"api-key", "a1b2c3d4"},   {"scts", "2611270128"}};
+  return {{"msisdn", "15558675310"}, {"to", "Clinic"},        {"messageId", kId},    {"status", status},
+          {"err-code", code},        {"api-key", "a1b2c3d4"}, {"scts", "2611270128"}};
 }
 
 std::string reply_of(const std::vector<std::string>& parts) {
@@ -81,8 +81,12 @@ TEST_CASE("vonage's SMS API is told of letters that GSM lacks, and the reference
     message.body = Phi<std::string>(text);
     return vonage()->build(message).body;
   };
-  const auto has = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
-  CHECK(has(sent("Gr\xc3\xbc\xc3\x9f""e"), "&type=text&"));
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(has(sent("Gr\xc3\xbc\xc3\x9f"
+                 "e"),
+            "&type=text&"));
   CHECK(has(sent("\xd0\x97\xd0\xb4"), "&type=unicode&client-ref=0193b3c400007000800000000000abcd.2.1&"));
   CHECK(has(sent(std::string(160, 'a')), "abcd.2.1&"));
   CHECK(has(sent(std::string(161, 'a')), "abcd.2.2&"));
@@ -142,7 +146,8 @@ TEST_CASE("vonage's SMS API says 200 to everything, and each part's status is re
            // Some parts are out: neither a repeat nor a failure would be true.
            {200, reply_of({part_of(0), part_of(1)}), in_doubt, "partly_accepted", "1"},
            {200, reply_of({part_of(5), part_of(0)}), in_doubt, "partly_accepted", "5"},
-           {200, R"({"message-count":"2","messages":[)" + part_of(0) + "]}", in_doubt, "unreadable_reply", "", provider},
+           {200, R"({"message-count":"2","messages":[)" + part_of(0) + "]}", in_doubt, "unreadable_reply", "",
+            provider},
            {200, R"({"message-count":"0","messages":[]})", in_doubt, "unreadable_reply", "", provider},
            {200, reply_of({R"({"status":"0"})"}), in_doubt, "unreadable_reply", "", provider},
            {200, reply_of({R"({"message-id":"A1"})"}), in_doubt, "unreadable_reply", "", provider},

@@ -264,7 +264,8 @@ TEST_CASE("vonage's statuses become receipts with the echo of the attempt") {
            {"rejected", R"(,"error":{"type":"https://x/y#1360","title":"1360","detail":"","instance":""})",
             ReceiptKind::failed, "1360"},
            {"undeliverable", R"(,"error":{"type":"https://x/y","title":1050})", ReceiptKind::failed, "1050"},
-           {"rejected", R"(,"error":{"type":"https://x/y#1240","title":"Illegal Number"})", ReceiptKind::failed, "1240"},
+           {"rejected", R"(,"error":{"type":"https://x/y#1240","title":"Illegal Number"})", ReceiptKind::failed,
+            "1240"},
        }) {
     INFO(row.status << row.more);
     const auto request = callback(status_body(row.status, row.more + R"(,"client_ref":")" + kMessage + ".7\""));
@@ -288,9 +289,9 @@ TEST_CASE("vonage's statuses become receipts with the echo of the attempt") {
 
 TEST_CASE("what a vonage callback cannot say is an error, not a receipt") {
   const auto adapter = vonage();
-  for (const std::string body : {std::string(), std::string("{}"), std::string("[]"), std::string("<html>"),
-                                 status_body("levitating"), std::string(R"({"status":"delivered"})"),
-                                 std::string(5000, '['), std::string("\xff\xfe")}) {
+  for (const std::string body :
+       {std::string(), std::string("{}"), std::string("[]"), std::string("<html>"), status_body("levitating"),
+        std::string(R"({"status":"delivered"})"), std::string(5000, '['), std::string("\xff\xfe")}) {
     INFO(body.substr(0, 80));
     CHECK(!adapter->receipts(callback(body)));
   }

@@ -16,7 +16,8 @@
 //   {"data":{"event_type":"message.finalized","id":"b301ed3f-...","occurred_at":"...","payload":{"id":"40385f64-...",
 //    "direction":"outbound","to":[{"phone_number":"+1...","status":"delivered"}],"errors":[]}},"meta":{"attempt":1}}
 //
-// What people write back is event_type message.received: payload.from.phone_number, payload.text.
+// What people write back is event_type message.received: payload.from.phone_number, payload.text, and
+// payload.autoresponse_type where Telnyx has answered a STOP, START or HELP by itself.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -204,6 +205,7 @@ class Telnyx : public Provider {
     auto from = e164_of(text_at(*object, "data.payload.from.phone_number"));
     Inbound inbound{Phi(from), text_at(*object, "data.payload.to.0.phone_number"),
                     Phi(text_at(*object, "data.payload.text", kJsonMax)), text_at(*object, "data.id")};
+    inbound.is_answered = !text_at(*object, "data.payload.autoresponse_type").empty();
     if (!is_reference(inbound.event_id)) return refuse("no id");
     if (from.empty()) return std::vector<Inbound>();
     return std::vector{std::move(inbound)};

@@ -244,7 +244,13 @@ TEST_CASE("what somebody writes to a telnyx number comes with its sender and wor
   CHECK(inbounds->front().to == "+15005550006");
   CHECK(inbounds->front().text.reveal() == "STOP");
   CHECK(inbounds->front().event_id == kEvent);
+  CHECK_FALSE(inbounds->front().is_answered);
   CHECK(adapter->receipts(request)->empty());
+  const auto answered = adapter->inbounds(callback(
+      event("message.received", R"({"id":"m-1","from":{"phone_number":"+15558675310"},"text":"HELP",)"
+                                R"("to":[{"phone_number":"+15005550006"}],"autoresponse_type":"HELP"})")));
+  REQUIRE(answered);
+  CHECK(answered->front().is_answered);
 }
 
 }  // namespace signet

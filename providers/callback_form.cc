@@ -61,6 +61,22 @@ void set_echo(Receipt& receipt, const std::optional<Echo>& echo) {
   receipt.attempt_no = echo->attempt_no;
 }
 
+const ReceiptKind* find_status(std::span<const StatusWord> table, std::string_view word) {
+  for (const auto& row : table)
+    if (word == row.word) return &row.kind;
+  return nullptr;
+}
+
+std::vector<Receipt> receipts_of(Receipt receipt, bool is_opted_out) {
+  std::vector<Receipt> out{std::move(receipt)};
+  if (out.front().kind != ReceiptKind::failed || !is_opted_out) return out;
+  Receipt why = out.front();
+  why.kind = ReceiptKind::opted_out;
+  why.event_id += ":opted_out";
+  out.push_back(std::move(why));
+  return out;
+}
+
 std::string e164_of(std::string_view number) {
   if (number.starts_with('+')) number.remove_prefix(1);
   if (number.size() < 7 || number.size() > 15 || number.front() == '0') return "";

@@ -123,10 +123,7 @@ class GenericHttp : public Provider {
       const bool is_taken = dialect_.accepted_at.empty() || std::find(words.begin(), words.end(), word) != words.end();
       const auto id = reply_text(reply, answer, dialect_.id_at);
       if (is_taken && !id.empty()) {
-        Outcome outcome;
-        outcome.kind = OutcomeKind::accepted;
-        outcome.status_code = reply.status;
-        outcome.provider_reference = id;
+        Outcome outcome = accepted_as(id, reply);
         outcome.provider_code = code;
         return outcome;
       }

@@ -43,13 +43,10 @@ constexpr std::string_view kOptedOutCode = "200";  // of a callback
 
 using namespace reply_class;
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kStatuses[] = {{"queued", ReceiptKind::queued},       {"sent", ReceiptKind::sent},
-                 {"delivered", ReceiptKind::delivered}, {"read", ReceiptKind::delivered},
-                 {"failed", ReceiptKind::failed},       {"undelivered", ReceiptKind::failed},
-                 {"rejected", ReceiptKind::failed}};
+constexpr StatusWord kStatuses[] = {{"queued", ReceiptKind::queued},       {"sent", ReceiptKind::sent},
+                                    {"delivered", ReceiptKind::delivered}, {"read", ReceiptKind::delivered},
+                                    {"failed", ReceiptKind::failed},       {"undelivered", ReceiptKind::failed},
+                                    {"rejected", ReceiptKind::failed}};
 
 // Plivo has no codes in its replies. It answers 404 where the account's id is wrong.
 ReplyClass class_of_status(int status) { return status == 404 ? kAuth : class_of_http(status); }
@@ -124,12 +121,7 @@ class Plivo : public Provider {
     if (reply.status < 200 || reply.status >= 300) return outcome_of(class_of_status(reply.status), reply);
     const auto answer = json_object_of(reply.body, kReplyMax);
     const auto id = answer ? text_at(*answer, "message_uuid.0") : "";
-    if (!is_reference(id)) return outcome_of(kUnreadable, reply);
-    Outcome outcome;
-    outcome.kind = OutcomeKind::accepted;
-    outcome.status_code = reply.status;
-    outcome.provider_reference = id;
-    return outcome;
+    return is_reference(id) ? accepted_as(id, reply) : outcome_of(kUnreadable, reply);
   }
 
   Verdict verify(const CallbackRequest& request) const override {
@@ -163,25 +155,19 @@ class Plivo : public Provider {
     const auto status = field_of(*fields, "Status"), id = field_of(*fields, "MessageUUID");
     if (!is_reference(id)) return refuse("no MessageUUID");
     if (status.empty() && is_inbound(*fields)) return std::vector<Receipt>();
-    const auto row =
-        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
-    if (row == std::end(kStatuses)) return refuse("a Status that is not in the table");
+    const auto* kind = find_status(kStatuses, status);
+    if (!kind) return refuse("a Status that is not in the table");
     Receipt receipt;
     const auto parent = field_of(*fields, "ParentMessageUUID");
     receipt.provider_reference = is_reference(parent) ? parent : id;  // what the reply to the send named
-    receipt.kind = row->kind;
+    receipt.kind = *kind;
     receipt.is_partial = receipt.provider_reference != id || is_part(field_of(*fields, "PartInfo"));
     receipt.event_id = id + ":" + status;
     if (const auto code = field_of(*fields, "ErrorCode"); is_reference(code) && code != "000")
       receipt.provider_code = code;
     set_echo(receipt, echo_in(request.public_url));
-    std::vector<Receipt> out{receipt};
-    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == kOptedOutCode) {  // two facts: failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    const bool is_opted_out = receipt.provider_code == kOptedOutCode;
+    return receipts_of(std::move(receipt), is_opted_out);
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {

@@ -1,6 +1,8 @@
 // What a reply comes to: a row of an adapter's table of codes, or else the class of its HTTP status.
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "message/outcome.h"
@@ -39,6 +41,15 @@ inline constexpr ReplyClass kUnreadable{OutcomeKind::in_doubt, FaultScope::provi
 ReplyClass class_of_http(int status);
 // The outcome of that class, with the reply's status and, if it may be tried again, its Retry-After.
 Outcome outcome_of(const ReplyClass& what, const HttpReply& reply);
+
+// The outcome of a message that the provider has, under this id.
+Outcome accepted_as(std::string reference, const HttpReply& reply);
+
+struct CodeClass {  // a row of an adapter's table
+  int code;
+  ReplyClass what;
+};
+const ReplyClass* find_code(std::span<const CodeClass> table, std::string_view code);  // nullptr: it has no such row
 
 // 1 to 128 letters, digits and "_-.:", which providers' ids and codes are made of.
 bool is_reference(std::string_view text);

@@ -42,10 +42,7 @@ using namespace reply_class;
 
 // developers.telnyx.com/docs/messaging/messages/error-codes. The numbers are Telnyx's word, the classes are our
 // judgement; what is not here falls back to the class of the HTTP status.
-constexpr struct {
-  int code;
-  ReplyClass what;
-} kCodes[] = {
+constexpr CodeClass kCodes[] = {
     {10002, kNoRecipient},    // invalid phone number
     {10007, kProviderError},  // unexpected error
     {10008, kProviderError},  // the service is not available
@@ -66,29 +63,14 @@ constexpr struct {
     {40300, kOptedOut},       // the recipient has written STOP
 };
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kStatuses[] = {{"queued", ReceiptKind::queued},
-                 {"sending", ReceiptKind::queued},
-                 {"sent", ReceiptKind::sent},
-                 {"delivered", ReceiptKind::delivered},
-                 {"delivery_unconfirmed", ReceiptKind::sent},  // final, and no proof of anything
-                 {"sending_failed", ReceiptKind::failed},
-                 {"delivery_failed", ReceiptKind::failed},
-                 {"expired", ReceiptKind::failed}};
-
-const ReplyClass* find_code(const std::string& code) {
-  for (const auto& row : kCodes)
-    if (code == std::to_string(row.code)) return &row.what;
-  return nullptr;
-}
-
-const ReceiptKind* find_status(const std::string& status) {
-  for (const auto& row : kStatuses)
-    if (status == row.word) return &row.kind;
-  return nullptr;
-}
+constexpr StatusWord kStatuses[] = {{"queued", ReceiptKind::queued},
+                                    {"sending", ReceiptKind::queued},
+                                    {"sent", ReceiptKind::sent},
+                                    {"delivered", ReceiptKind::delivered},
+                                    {"delivery_unconfirmed", ReceiptKind::sent},  // final, and no proof of anything
+                                    {"sending_failed", ReceiptKind::failed},
+                                    {"delivery_failed", ReceiptKind::failed},
+                                    {"expired", ReceiptKind::failed}};
 
 std::string code_at(simdjson::dom::object object, std::string_view path) {
   auto code = text_at(object, path);
@@ -135,13 +117,11 @@ class Telnyx : public Provider {
     if (reply.status >= 200 && reply.status < 300) {
       const auto id = answer ? text_at(*answer, "data.id") : "";
       if (!is_reference(id)) return outcome_of(kUnreadable, reply);
-      const auto* status = find_status(text_at(*answer, "data.to.0.status"));
+      const auto* status = find_status(kStatuses, text_at(*answer, "data.to.0.status"));
       const auto code = code_at(*answer, "data.errors.0.code");
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
+      Outcome outcome = accepted_as("", reply);
       if (status && *status == ReceiptKind::failed) {  // failed at once
-        const auto* row = find_code(code);
+        const auto* row = find_code(kCodes, code);
         outcome = outcome_of(row ? *row : kMessage, reply);
         outcome.provider_code = code;
       }
@@ -150,7 +130,7 @@ class Telnyx : public Provider {
       return outcome;
     }
     const auto code = answer ? code_at(*answer, "errors.0.code") : "";
-    const auto* row = find_code(code);
+    const auto* row = find_code(kCodes, code);
     Outcome outcome = outcome_of(row ? *row : class_of_http(reply.status), reply);
     outcome.provider_code = code;
     if (outcome.is_throttled && !outcome.retry_after_ms)
@@ -179,7 +159,7 @@ class Telnyx : public Provider {
     if (type.empty()) return refuse("no event_type");
     if (type != "message.sent" && type != "message.finalized") return std::vector<Receipt>();
     Receipt receipt;
-    const auto* kind = find_status(text_at(*object, "data.payload.to.0.status"));
+    const auto* kind = find_status(kStatuses, text_at(*object, "data.payload.to.0.status"));
     receipt.provider_reference = text_at(*object, "data.payload.id");
     receipt.event_id = text_at(*object, "data.id");
     if (!is_reference(receipt.provider_reference) || !is_reference(receipt.event_id)) return refuse("no id");
@@ -187,14 +167,8 @@ class Telnyx : public Provider {
     receipt.kind = *kind;
     receipt.provider_code = code_at(*object, "data.payload.errors.0.code");
     set_echo(receipt, echo_in(request.public_url));
-    std::vector<Receipt> out{receipt};
-    const auto* what = find_code(receipt.provider_code);
-    if (receipt.kind == ReceiptKind::failed && what && what->is_opted_out) {  // two facts: it failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    const auto* what = find_code(kCodes, receipt.provider_code);
+    return receipts_of(std::move(receipt), what && what->is_opted_out);
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {

@@ -44,10 +44,7 @@ using namespace reply_class;
 
 // developer.vonage.com/api-errors/messages. The numbers are Vonage's word, the classes are our judgement; what is not
 // here falls back to the class of the HTTP status.
-constexpr struct {
-  int code;
-  ReplyClass what;
-} kCodes[] = {
+constexpr CodeClass kCodes[] = {
     {1000, kThrottled},      // over the account's rate
     {1010, kMessage},        // a parameter is missing
     {1020, kMessage},        // a parameter is invalid
@@ -63,27 +60,18 @@ constexpr struct {
     {1360, kMessage},        // expired before it could be delivered
 };
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kStatuses[] = {{"submitted", ReceiptKind::sent},
-                 {"delivered", ReceiptKind::delivered},
-                 {"read", ReceiptKind::delivered},
-                 {"rejected", ReceiptKind::failed},
-                 {"undeliverable", ReceiptKind::failed}};
-
-const ReplyClass* find_code(const std::string& code) {
-  for (const auto& row : kCodes)
-    if (code == std::to_string(row.code)) return &row.what;
-  return nullptr;
-}
+constexpr StatusWord kStatuses[] = {{"submitted", ReceiptKind::sent},
+                                    {"delivered", ReceiptKind::delivered},
+                                    {"read", ReceiptKind::delivered},
+                                    {"rejected", ReceiptKind::failed},
+                                    {"undeliverable", ReceiptKind::failed}};
 
 // `...#1120` of the type, else the title if it is the number, as it was in older replies.
 std::string code_at(simdjson::dom::object object, const std::string& prefix) {
   const auto type = text_at(object, prefix + "type"), title = text_at(object, prefix + "title");
   const auto mark = type.rfind('#');
   auto code = mark == type.npos ? std::string() : type.substr(mark + 1);
-  if (!find_code(code) && !title.empty() && title.find_first_not_of("0123456789") == title.npos) code = title;
+  if (!find_code(kCodes, code) && !title.empty() && title.find_first_not_of("0123456789") == title.npos) code = title;
   return is_reference(code) ? code : "";
 }
 
@@ -130,17 +118,11 @@ class VonageMessages : public Provider {
     const bool is_success = reply.status >= 200 && reply.status < 300;
     const auto answer = json_object_of(reply.body, kReplyMax);
     if (is_success) {
-      Outcome outcome = outcome_of(kUnreadable, reply);
       const auto id = answer ? text_at(*answer, "message_uuid") : "";
-      if (!is_reference(id)) return outcome;
-      outcome = {};
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
+      return is_reference(id) ? accepted_as(id, reply) : outcome_of(kUnreadable, reply);
     }
     const auto code = answer ? code_at(*answer, "") : "";
-    const auto* row = find_code(code);
+    const auto* row = find_code(kCodes, code);
     Outcome outcome = outcome_of(row ? *row : class_of_http(reply.status), reply);
     outcome.provider_code = code;
     return outcome;
@@ -174,25 +156,18 @@ class VonageMessages : public Provider {
     if (!object) return refuse("the body is not a JSON object");
     if (is_inbound(*object)) return std::vector<Receipt>();
     const auto status = text_at(*object, "status");
-    const auto row =
-        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
+    const auto* kind = find_status(kStatuses, status);
     Receipt receipt;
     receipt.provider_reference = text_at(*object, "message_uuid");
     if (!is_reference(receipt.provider_reference)) return refuse("no message_uuid");
-    if (row == std::end(kStatuses)) return refuse("a status that is not in the table");
-    receipt.kind = row->kind;
+    if (!kind) return refuse("a status that is not in the table");
+    receipt.kind = *kind;
     receipt.event_id = receipt.provider_reference + ":" + status;
     receipt.provider_code = code_at(*object, "error.");
     const auto echo = parse_echo(text_at(*object, "client_ref"));
     set_echo(receipt, echo ? echo : echo_in(request.public_url));
-    std::vector<Receipt> out{receipt};
-    const auto* what = find_code(receipt.provider_code);
-    if (receipt.kind == ReceiptKind::failed && what && what->is_opted_out) {  // two facts: it failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    const auto* what = find_code(kCodes, receipt.provider_code);
+    return receipts_of(std::move(receipt), what && what->is_opted_out);
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {

@@ -45,10 +45,7 @@ constexpr size_t kPartsMax = 99;
 using namespace reply_class;
 
 // developer.vonage.com/api-errors/sms. A status that is not here is a refusal all the same.
-constexpr struct {
-  int code;
-  ReplyClass what;
-} kCodes[] = {
+constexpr CodeClass kCodes[] = {
     {1, kThrottled},      // faster than the account may
     {2, kMessage},        // a parameter is missing
     {3, kMessage},        // a parameter is invalid
@@ -72,19 +69,15 @@ constexpr struct {
 // Some parts went out and some did not: a repeat would send those again, and the message as it is says something else.
 constexpr ReplyClass kPartly{OutcomeKind::in_doubt, FaultScope::message, "partly_accepted"};
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kStatuses[] = {{"accepted", ReceiptKind::sent},  {"buffered", ReceiptKind::sent},
-                 {"unknown", ReceiptKind::sent},   {"delivered", ReceiptKind::delivered},
-                 {"expired", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
-                 {"rejected", ReceiptKind::failed}};
+constexpr StatusWord kStatuses[] = {{"accepted", ReceiptKind::sent},  {"buffered", ReceiptKind::sent},
+                                    {"unknown", ReceiptKind::sent},   {"delivered", ReceiptKind::delivered},
+                                    {"expired", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
+                                    {"rejected", ReceiptKind::failed}};
 constexpr std::string_view kOptedOutCode = "9";  // of a receipt: the recipient has written STOP to this sender
 
 ReplyClass class_of(const std::string& code) {
-  for (const auto& row : kCodes)
-    if (code == std::to_string(row.code)) return row.what;
-  return kMessage;
+  const auto* row = find_code(kCodes, code);
+  return row ? *row : kMessage;
 }
 
 std::string lower(std::string_view text) {
@@ -205,13 +198,8 @@ class VonageSms : public Provider {
         if (taken++ == 0) reference = id;
       }
     }
-    Outcome outcome;
-    if (taken < parts.size()) {
-      outcome = outcome_of(taken > 0 ? kPartly : class_of(code), reply);
-    } else {
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-    }
+    Outcome outcome =
+        taken == parts.size() ? accepted_as("", reply) : outcome_of(taken > 0 ? kPartly : class_of(code), reply);
     outcome.parts = static_cast<int>(parts.size());
     outcome.provider_reference = std::move(reference);
     outcome.provider_code = std::move(code);
@@ -247,25 +235,19 @@ class VonageSms : public Provider {
     if (!fields) return refuse("neither a form nor a JSON object");
     const auto status = field_of(*fields, "status");
     if (status.empty() && is_inbound(*fields)) return std::vector<Receipt>();
-    const auto row =
-        std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
+    const auto* kind = find_status(kStatuses, status);
     Receipt receipt;
     receipt.provider_reference = field_of(*fields, "messageId");
     if (!is_reference(receipt.provider_reference)) return refuse("no messageId");
-    if (row == std::end(kStatuses)) return refuse("a status that is not in the table");
-    receipt.kind = row->kind;
+    if (!kind) return refuse("a status that is not in the table");
+    receipt.kind = *kind;
     receipt.event_id = receipt.provider_reference + ":" + status;
     if (const auto code = field_of(*fields, "err-code"); is_number(code, 4)) receipt.provider_code = code;
     const auto ref = parse_client_ref(field_of(*fields, "client-ref"));
     set_echo(receipt, ref ? ref->echo : echo_in(request.public_url));
     receipt.is_partial = ref && ref->parts > 1;  // it speaks of one part of them
-    std::vector<Receipt> out{receipt};
-    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == kOptedOutCode) {  // two facts: failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    const bool is_opted_out = receipt.provider_code == kOptedOutCode;
+    return receipts_of(std::move(receipt), is_opted_out);
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {

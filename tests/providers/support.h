@@ -90,7 +90,8 @@ inline ProviderSettings plivo_settings() {
 // them.
 inline std::map<std::string, ProviderSettings> working_settings() {
   return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()},     {"generic_http", gateway_settings()},
-          {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()},   {"smpp", smsc_settings()}};
+          {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()},
+          {"smpp", smsc_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

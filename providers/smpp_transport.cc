@@ -85,7 +85,9 @@ class SmppTransport : public Transport {
     explicit Bind(Loop& loop) : again(loop) {}
     std::unique_ptr<SmppSession> session;
     Timer again;
-    int failures = 0;
+    bool is_up = false;
+    Tick up_since{};
+    int failures = 0;  // since it last was of use
     Tick may_try_at{};
   };
 
@@ -94,12 +96,11 @@ class SmppTransport : public Transport {
     if (!tls_error_.empty()) return lost(bind, {{}, "tls_failed", tls_error_});
     SmppSession::Handlers handlers;
     handlers.on_ready = [this, &bind] {
-      bind.failures = 0;
+      if (!std::exchange(bind.is_up, true)) bind.up_since = clock_.tick();
       pump();
     };
     handlers.on_unasked = options_.on_unasked;
     handlers.on_lost = [this, &bind](const SmppLoss& loss) { lost(bind, loss); };
-    bind.may_try_at = {clock_.tick().us + kAgainMs * 1000};
     bind.session = std::make_unique<SmppSession>(loop_, clock_, smpp_, tls_, std::move(handlers));
   }
 
@@ -108,11 +109,14 @@ class SmppTransport : public Transport {
     last_failure_ = is_refused ? provider_->parse_link(*loss.refusal) : failure(OutcomeKind::retryable, loss.reason);
     failures_.tell(last_failure_, loss.detail);
     bind.session.reset();
-    auto wait_ms = std::min(kAgainMs << std::min(bind.failures++, 10), kAgainMsMax);
-    if (is_refused) {
-      wait_ms = std::max(wait_ms, kRefusedMs);
-      bind.may_try_at = {clock_.tick().us + wait_ms * 1000};
-    }
+    const Tick now = clock_.tick();
+    const bool was_up = std::exchange(bind.is_up, false);
+    if (was_up && now.us - bind.up_since.us > kAgainMsMax * 1000) bind.failures = 0;
+    // The first time at once: most SMSCs end links now and then.
+    auto wait_ms = was_up && bind.failures == 0 ? 0 : std::min(kAgainMs << std::min(bind.failures, 10), kAgainMsMax);
+    bind.failures++;
+    if (is_refused) wait_ms = std::max(wait_ms, kRefusedMs);
+    bind.may_try_at = {now.us + (is_refused ? wait_ms : std::min(wait_ms, kAgainMs)) * 1000};
     bind.again.start(wait_ms, [this, &bind] { connect(bind); });
     pump();
   }
@@ -121,17 +125,25 @@ class SmppTransport : public Transport {
     const Tick now = clock_.tick();
     while (!waiting_.empty()) {
       if (has_lapsed(*waiting_.front(), now)) {
-        end(take_first(), failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message));
+        end(take_first(), lapse());
         continue;
       }
-      SmppSession* session = free_session();
-      if (!session) break;
-      submit(take_first(), *session);
+      Bind* bind = free_bind();
+      if (!bind) break;
+      submit(take_first(), *bind);
     }
     if (!waiting_.empty() && !is_hopeful(now)) fail_waiting();
   }
 
   static bool has_lapsed(const Sending& sending, Tick now) { return !sending.has_begun && now > sending.deadline; }
+
+  // Without a bind it is the SMSC's fault, and counts as that.
+  Outcome lapse() const {
+    const bool is_bound = std::any_of(binds_.begin(), binds_.end(),
+                                      [](const auto& bind) { return bind->session && bind->session->is_bound(); });
+    return is_bound ? failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message)
+                    : failure(OutcomeKind::retryable, "connect_timed_out");
+  }
 
   Message take_first() {
     auto first = std::move(waiting_.front());
@@ -140,18 +152,22 @@ class SmppTransport : public Transport {
   }
 
   // The bind with the fewest submits under way.
-  SmppSession* free_session() const {
-    SmppSession* best = nullptr;
+  Bind* free_bind() const {
+    Bind* best = nullptr;
     for (const auto& bind : binds_)
-      if (bind->session && bind->session->has_room() && (!best || bind->session->under_way() < best->under_way()))
-        best = bind->session.get();
+      if (bind->session && bind->session->has_room() &&
+          (!best || bind->session->under_way() < best->session->under_way()))
+        best = bind.get();
     return best;
   }
 
-  void submit(const Message& sending, SmppSession& session) {
+  void submit(const Message& sending, Bind& bind) {
     sending->has_begun = true;
-    session.submit(sending->parts[sending->references.size()], sending->ends_at,
-                   [this, sending](const SmppEnd& ended) { on_end(sending, ended); });
+    bind.session->submit(sending->parts[sending->references.size()], sending->ends_at,
+                         [this, sending, &bind](const SmppEnd& ended) {
+                           if (ended.reply) bind.failures = 0;
+                           on_end(sending, ended);
+                         });
   }
 
   void on_end(const Message& sending, const SmppEnd& ended) {
@@ -205,13 +221,9 @@ class SmppTransport : public Transport {
     for (const auto& sending : resting_)
       if (is_rested(sending)) waiting_.push_front(sending);
     std::erase_if(resting_, is_rested);
-    const bool is_bound = std::any_of(binds_.begin(), binds_.end(),
-                                      [](auto& bind) { return bind->session && bind->session->is_bound(); });
     std::erase_if(waiting_, [&](const Message& sending) {
       if (now <= sending->ends_at && !has_lapsed(*sending, now)) return false;
-      end(sending, sending->has_begun ? failure(OutcomeKind::in_doubt, "partial")
-                   : is_bound         ? failure(OutcomeKind::unsent, "permit_lapsed", FaultScope::message)
-                                      : failure(OutcomeKind::retryable, "connect_timed_out"));
+      end(sending, sending->has_begun ? failure(OutcomeKind::in_doubt, "partial") : lapse());
       return true;
     });
     pump();

@@ -47,6 +47,7 @@ TEST_CASE("PDUs are what another implementation writes, octet for octet") {
       "030303052001100080016050003120201043f04400438043204350442d83dde00");
   SmppMessage joined;
   joined.to = {1, 1, "15558675310"};
+  joined.data_coding = 1;  // its own choice for a text in ASCII
   joined.short_message = "x";
   joined.tlvs = {{smpp::kSarReference, "\x12\x34"}, {smpp::kSarTotal, "\x02"}, {smpp::kSarNumber, "\x01"}};
   CHECK(

@@ -86,12 +86,79 @@ inline ProviderSettings plivo_settings() {
   return settings;
 }
 
-// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
-// them.
+inline ProviderSettings sendgrid_settings() {
+  ProviderSettings settings;
+  settings.name = "sendgrid-main";
+  settings.adapter = "sendgrid";
+  settings.values = {{"base_url", "http://127.0.0.1:1"},
+                     {"from", "Clinic <clinic@example.org>"},
+                     {"webhook_key",
+                      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJCWHw8REntlo7aNDthv+"
+                      "j7GjUuFDb/R1NGe1OPzpA=="}};
+  settings.secrets.emplace("api_key", Secret("SG.key"));
+  return settings;
+}
+
+inline ProviderSettings ses_settings() {
+  ProviderSettings settings;
+  settings.name = "ses-main";
+  settings.adapter = "ses";
+  settings.values = {{"base_url", "http://127.0.0.1:1"},
+                     {"region", "eu-west-1"},
+                     {"access_key_id", "AKIDEXAMPLE"},
+                     {"from", "Clinic <clinic@example.org>"},
+                     {"configuration_set", "clinic"},
+                     {"topic_arn", "arn:aws:sns:us-east-1:123456789012:ses-events"}};
+  settings.secrets.emplace("secret_access_key", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
+  return settings;
+}
+
+inline ProviderSettings mailgun_settings() {
+  ProviderSettings settings;
+  settings.name = "mailgun-main";
+  settings.adapter = "mailgun";
+  settings.values = {
+      {"base_url", "http://127.0.0.1:1"}, {"domain", "mg.example.org"}, {"from", "Clinic <clinic@example.org>"}};
+  settings.secrets.emplace("api_key", Secret("key-api"));
+  settings.secrets.emplace("signing_key", Secret("key-sign"));
+  return settings;
+}
+
+inline ProviderSettings resend_settings() {
+  ProviderSettings settings;
+  settings.name = "resend-main";
+  settings.adapter = "resend";
+  settings.values = {{"base_url", "http://127.0.0.1:1"}, {"from", "Clinic <clinic@example.org>"}};
+  settings.secrets.emplace("api_key", Secret("re_key"));
+  settings.secrets.emplace("webhook_secret", Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+  return settings;
+}
+
+inline ProviderSettings postmark_settings() {
+  ProviderSettings settings;
+  settings.name = "postmark-main";
+  settings.adapter = "postmark";
+  settings.values = {
+      {"base_url", "http://127.0.0.1:1"}, {"from", "Clinic <clinic@example.org>"}, {"message_stream", "outbound"}};
+  settings.secrets.emplace("server_token", Secret("POSTMARK_API_TEST"));
+  settings.secrets.emplace("webhook_password", Secret("hook"));
+  return settings;
+}
+
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()},     {"generic_http", gateway_settings()},
-          {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()},
-          {"smpp", smsc_settings()}};
+  return {{"twilio", twilio_settings()},
+          {"vonage", vonage_settings()},
+          {"telnyx", telnyx_settings()},
+          {"plivo", plivo_settings()},
+          {"sendgrid", sendgrid_settings()},
+          {"ses", ses_settings()},
+          {"mailgun", mailgun_settings()},
+          {"resend", resend_settings()},
+          {"postmark", postmark_settings()},
+          {"smtp", smtp_settings()},
+          {"smpp", smsc_settings()},
+          {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

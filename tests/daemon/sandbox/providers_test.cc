@@ -17,7 +17,7 @@ using sandbox::Account;
 
 namespace {
 
-constexpr int64_t kDeadlineUs = 30'000'000;
+constexpr int64_t kDeadlineUs = 10'000'000;
 
 struct Folder {
   Folder() {
@@ -147,14 +147,14 @@ class Providers {
 
   std::vector<Account> all;
   Folder folder;
-  SandboxFixture box;
+  SystemRandom random;
+  SandboxFixture box;  // asks for the accounts
 
  private:
   std::vector<Account> accounts(const sandbox::Places& places) {
-    return sandbox::open_accounts(folder.path, places, random_).value();
+    return sandbox::open_accounts(folder.path, places, random).value();
   }
 
-  SystemRandom random_;
   std::map<std::string, std::shared_ptr<const Provider>> made_;
   std::map<std::string, std::unique_ptr<Transport>> transports_;
   std::map<std::string, std::vector<CallbackRequest>> unasked_;

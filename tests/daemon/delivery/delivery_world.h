@@ -92,9 +92,8 @@ struct World {
   ErrorLog log;
   Metrics metrics;
   Keyring keys{Secret(std::string(32, 'k')), Secret(std::string(32, 'm')), Secret(std::string(32, 'i')), system_random};
-  Routes routes{{Route{Kind::sms, {}, {}, {{"twilio-main", 100}}},
-                 Route{Kind::email, {}, {}, {{"relay", 100}, {"second", 0}}},
-                 Route{Kind::letter, {}, {}, {{"relay", 100}}}}};
+  Routes routes{
+      {Route{Kind::sms, {}, {}, {{"twilio-main", 100}}}, Route{Kind::email, {}, {}, {{"relay", 100}, {"second", 0}}}}};
   std::unique_ptr<QuietHours> quiet = [] {
     QuietSettings settings;
     settings.default_zones = {"UTC"};

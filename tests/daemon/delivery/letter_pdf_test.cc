@@ -41,6 +41,8 @@ TEST_CASE("a letter's PDF says its subject and its text, line by line, on as man
 
 TEST_CASE_METHOD(World,
                  "a provider that wants a letter's PDF gets it beside the approved text, and no e-mail has one") {
+  routes = Routes{{Route{Kind::letter, {}, {}, {{"relay", 100}}}, Route{Kind::email, {}, {}, {{"relay", 100}}}}};
+  start();
   const Uuid letter = approve(Priority::normal, Kind::letter, "Dear Anna, all is well.");
   at(letter).due->lane = "letter";
   offer(letter);

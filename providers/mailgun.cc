@@ -49,17 +49,14 @@ ReplyClass class_of(int status, const std::string& text) {
   return class_of_http(status);
 }
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kEvents[] = {
+constexpr StatusWord kEvents[] = {
     {"accepted", ReceiptKind::queued},       {"delivered", ReceiptKind::delivered},
     {"failed", ReceiptKind::bounced},        {"rejected", ReceiptKind::failed},
     {"complained", ReceiptKind::complained}, {"unsubscribed", ReceiptKind::opted_out},
 };
 
-// Why a failure that is permanent need not be the address's: too old, refused as spam.
-constexpr const char* kSoftReasons[] = {"old", "espblock"};
+// A failure that is permanent and need not be the address's: tried for too long, refused as spam.
+bool is_soft(std::string_view reason) { return reason == "old" || reason == "espblock"; }
 
 // Between < and >: what webhooks have.
 std::string message_id_of(std::string_view text) {
@@ -114,13 +111,7 @@ class Mailgun : public Provider {
   Outcome parse(const HttpReply& reply) const override {
     const auto object = json_object_of(reply.body, kReplyMax);
     const auto id = object ? message_id_of(text_at(*object, "id")) : "";
-    if (reply.status == 200 && !id.empty()) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 200 && !id.empty()) return accepted_as(id, reply);
     const auto text = object ? text_at(*object, "message", 4096) : "";
     Outcome outcome = outcome_of(class_of(reply.status, lower_case(text)), reply);
     if (outcome.is_throttled && !outcome.retry_after_ms) outcome.retry_after_ms = retry_date_ms(reply, text);
@@ -149,14 +140,13 @@ class Mailgun : public Provider {
     if (!object || (*object)["event-data"].get(event))
       return Error{ErrorCode::invalid, "mailgun callback: not an object with event-data"};
     const auto word = text_at(event, "event");
-    const auto row = std::find_if(std::begin(kEvents), std::end(kEvents), [&](auto& r) { return word == r.word; });
+    const auto* kind = find_status(kEvents, word);
     Receipt receipt;
     receipt.provider_reference = message_id_of(text_at(event, "message.headers.message-id"));
     set_echo(receipt, parse_echo(text_at(event, "user-variables.sid")));
     // Clicks, reading, what is new, and mails that we did not send.
-    if (row == std::end(kEvents) || (!receipt.message_id && receipt.provider_reference.empty()))
-      return std::vector<Receipt>();
-    receipt.kind = row->kind;
+    if (!kind || (!receipt.message_id && receipt.provider_reference.empty())) return std::vector<Receipt>();
+    receipt.kind = *kind;
     // An id is unique within its day only.
     double at_s = 0;
     const bool has_time = !event["timestamp"].get(at_s) && at_s > 0 && at_s < 1e11;
@@ -167,24 +157,20 @@ class Mailgun : public Provider {
     const auto code = text_at(event, "delivery-status.code"),
                enhanced = text_at(event, "delivery-status.enhanced-code");
     receipt.provider_code = is_reference(enhanced) ? enhanced : is_reference(code) ? code : "";
-    std::vector<Receipt> out;
+    bool is_opted_out = false;
     if (word == "failed") {
       const auto reason = text_at(event, "reason");
       if (text_at(event, "severity") != "permanent") {
         receipt.kind = ReceiptKind::sent;            // Mailgun tries on
-      } else if (reason.starts_with("suppress-")) {  // it did not try: the address is on its lists. Two facts
+      } else if (reason.starts_with("suppress-")) {  // it did not try: the address is on its lists
         receipt.kind = ReceiptKind::failed;
         receipt.provider_code = is_reference(reason) ? reason : "";
-        out.push_back(receipt);
-        receipt.kind = ReceiptKind::opted_out;
-        receipt.event_id += ":opted_out";
-      } else {
-        receipt.is_soft = code.starts_with('4') ||
-                          std::find(std::begin(kSoftReasons), std::end(kSoftReasons), reason) != std::end(kSoftReasons);
+        is_opted_out = true;
+      } else if (code.starts_with('4') || is_soft(reason)) {
+        receipt.kind = ReceiptKind::failed;
       }
     }
-    out.push_back(std::move(receipt));
-    return out;
+    return receipts_of(std::move(receipt), is_opted_out);
   }
 
   // 406 ends Mailgun's tries; after anything but 200 it comes again, also when only our signing key is wrong.

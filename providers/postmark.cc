@@ -36,10 +36,7 @@ using namespace reply_class;
 
 // postmarkapp.com/developer/api/overview, "API error codes". What is not here falls back to the class of the HTTP
 // status.
-constexpr struct {
-  int code;
-  ReplyClass what;
-} kCodes[] = {
+constexpr CodeClass kCodes[] = {
     {10, kAuth},            // bad or missing server token
     {100, kProviderError},  // maintenance
     {300, kMessage},        // invalid mail request
@@ -58,15 +55,11 @@ constexpr struct {
 };
 
 // postmarkapp.com/developer/api/bounce-api, "Bounce types". Of one that is not here nothing is proven.
-constexpr struct {
-  const char* type;
-  ReceiptKind kind;
-  bool is_soft = false;
-} kBounces[] = {
+constexpr StatusWord kBounces[] = {
     {"HardBounce", ReceiptKind::bounced},
     {"BadEmailAddress", ReceiptKind::bounced},
-    {"SoftBounce", ReceiptKind::bounced, true},
-    {"Transient", ReceiptKind::sent},  // Postmark tries on
+    {"SoftBounce", ReceiptKind::failed},  // the address may be good
+    {"Transient", ReceiptKind::sent},     // Postmark tries on
     {"DnsError", ReceiptKind::sent},
     {"Blocked", ReceiptKind::failed},
     {"DMARCPolicy", ReceiptKind::failed},
@@ -122,19 +115,12 @@ class Postmark : public Provider {
     const auto object = json_object_of(reply.body, kReplyMax);
     const auto code = object ? number_at(*object, "ErrorCode") : std::nullopt;
     const auto id = object ? text_at(*object, "MessageID") : "";
-    if (reply.status == 200 && code == 0 && is_reference(id)) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 200 && code == 0 && is_reference(id)) return accepted_as(id, reply);
     ReplyClass what = class_of_http(reply.status);
     if (reply.status == 403 && !object) what = kProviderError;  // of the network before Postmark
     const bool is_answer = reply.status == 200 || (reply.status >= 400 && reply.status < 600);
     if (is_answer && code)
-      for (const auto& row : kCodes)
-        if (row.code == *code) what = row.what;
+      if (const auto* known = find_code(kCodes, std::to_string(*code))) what = *known;
     Outcome outcome = outcome_of(what, reply);
     if (is_answer && code && *code > 0 && *code < 100000) outcome.provider_code = std::to_string(*code);
     return outcome;
@@ -202,13 +188,9 @@ class Postmark : public Provider {
       if (auto code = text_at(object, "SuppressionReason"); is_reference(code)) receipt.provider_code = code;
     } else if (record == "Bounce") {
       const auto type = text_at(object, "Type");
-      receipt.kind = ReceiptKind::sent;
+      const auto* kind = find_status(kBounces, type);
+      receipt.kind = kind ? *kind : ReceiptKind::sent;
       if (is_reference(type)) receipt.provider_code = type;
-      for (const auto& row : kBounces) {
-        if (type != row.type) continue;
-        receipt.kind = row.kind;
-        receipt.is_soft = row.is_soft;
-      }
     } else {
       return false;
     }

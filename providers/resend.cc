@@ -59,10 +59,7 @@ constexpr struct {
     {"restricted_api_key", kAuth},
 };
 
-constexpr struct {
-  const char* type;
-  ReceiptKind kind;
-} kEvents[] = {
+constexpr StatusWord kEvents[] = {
     {"email.scheduled", ReceiptKind::queued},      {"email.sent", ReceiptKind::sent},
     {"email.delivery_delayed", ReceiptKind::sent}, {"email.delivered", ReceiptKind::delivered},
     {"email.bounced", ReceiptKind::bounced},       {"email.failed", ReceiptKind::failed},
@@ -116,13 +113,7 @@ class Resend : public Provider {
   Outcome parse(const HttpReply& reply) const override {
     const auto object = json_object_of(reply.body, kReplyMax);
     const auto id = object ? text_at(*object, "id") : "";
-    if (reply.status == 200 && is_reference(id)) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 200 && is_reference(id)) return accepted_as(id, reply);
     ReplyClass what = class_of_http(reply.status);
     const auto name = object ? text_at(*object, "name") : "";
     const auto row = std::find_if(std::begin(kNames), std::end(kNames), [&](auto& r) { return name == r.name; });
@@ -151,27 +142,20 @@ class Resend : public Provider {
     const auto type = object ? text_at(*object, "type") : "";
     if (type.empty() || (*object)["data"].get(data))
       return Error{ErrorCode::invalid, "resend callback: not an object with type and data"};
-    const auto row = std::find_if(std::begin(kEvents), std::end(kEvents), [&](auto& r) { return type == r.type; });
+    const auto* kind = find_status(kEvents, type);
     Receipt receipt;
     receipt.provider_reference = text_at(data, "email_id");
     if (!is_reference(receipt.provider_reference)) receipt.provider_reference.clear();
     set_echo(receipt, parse_tag(tag_in(data)));
     // Clicks, contacts, domains, what is new, and mails that we did not send.
-    if (row == std::end(kEvents) || (!receipt.message_id && receipt.provider_reference.empty()))
-      return std::vector<Receipt>();
-    receipt.kind = row->kind;
+    if (!kind || (!receipt.message_id && receipt.provider_reference.empty())) return std::vector<Receipt>();
+    receipt.kind = *kind;
     receipt.event_id = webhook_id(request, kHeaders);
     if (receipt.kind == ReceiptKind::bounced) {
       if (auto code = text_at(data, "bounce.subType"); is_reference(code)) receipt.provider_code = code;
-      receipt.is_soft = text_at(data, "bounce.type") == "Transient";
+      if (text_at(data, "bounce.type") == "Transient") receipt.kind = ReceiptKind::failed;  // the address may be good
     }
-    std::vector<Receipt> out{receipt};
-    if (type == "email.suppressed") {
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    return receipts_of(std::move(receipt), type == "email.suppressed");
   }
 
   CallbackReply reply_to(CallbackEnd end) const override {

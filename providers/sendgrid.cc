@@ -49,10 +49,7 @@ constexpr struct {
     {403, "sender identity", kSender},  // "The from address does not match a verified Sender Identity"
 };
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kEvents[] = {
+constexpr StatusWord kEvents[] = {
     {"processed", ReceiptKind::queued},      {"deferred", ReceiptKind::sent},
     {"delivered", ReceiptKind::delivered},   {"bounce", ReceiptKind::bounced},
     {"dropped", ReceiptKind::failed},        {"spamreport", ReceiptKind::complained},
@@ -117,13 +114,7 @@ class SendGrid : public Provider {
 
   Outcome parse(const HttpReply& reply) const override {
     const std::string id(header_of(reply, "x-message-id"));
-    if (reply.status == 202 && reply.body.empty() && is_reference(id)) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 202 && reply.body.empty() && is_reference(id)) return accepted_as(id, reply);
     Outcome outcome = outcome_of(class_of(reply), reply);
     if (outcome.is_throttled && !outcome.retry_after_ms)
       outcome.retry_after_ms = reset_after_ms(reply, "x-ratelimit-reset", ResetUnit::epoch);
@@ -163,21 +154,22 @@ class SendGrid : public Provider {
   // None for clicks, reading, what is new, and mails that we did not send.
   static void append_receipts(simdjson::dom::object event, std::vector<Receipt>& to) {
     const auto word = text_at(event, "event");
-    const auto row = std::find_if(std::begin(kEvents), std::end(kEvents), [&](auto& r) { return word == r.word; });
+    const auto* kind = find_status(kEvents, word);
     const auto id = text_at(event, "sg_message_id");
     Receipt receipt;
     receipt.provider_reference = id.substr(0, id.find('.'));
     if (!is_reference(receipt.provider_reference)) receipt.provider_reference.clear();
     set_echo(receipt, parse_echo(text_at(event, "sid")));
-    if (row == std::end(kEvents) || (!receipt.message_id && receipt.provider_reference.empty())) return;
-    receipt.kind = row->kind;
+    if (!kind || (!receipt.message_id && receipt.provider_reference.empty())) return;
+    receipt.kind = *kind;
     receipt.part = simdjson::minify(event);
     receipt.event_id = text_at(event, "sg_event_id");
     if (!is_reference(receipt.event_id)) receipt.event_id = to_hex(view(sha256(receipt.part)));
     if (auto status = text_at(event, "status"); is_reference(status)) receipt.provider_code = status;
     const auto type = text_at(event, "type");
-    if (receipt.kind == ReceiptKind::bounced && type == "blocked") receipt.kind = ReceiptKind::failed;
-    receipt.is_soft = receipt.kind == ReceiptKind::bounced && type == "expired";
+    // Neither says that the address is bad.
+    if (receipt.kind == ReceiptKind::bounced && (type == "blocked" || type == "expired"))
+      receipt.kind = ReceiptKind::failed;
     bool is_opted_out = false;
     if (word == "dropped") {
       const auto reason = text_at(event, "reason");
@@ -185,11 +177,7 @@ class SendGrid : public Provider {
       receipt.provider_code = drop == std::end(kDrops) ? "dropped" : drop->code;
       is_opted_out = drop != std::end(kDrops) && drop->is_opted_out;
     }
-    to.push_back(receipt);
-    if (!is_opted_out) return;  // else two facts: it failed, and why
-    receipt.kind = ReceiptKind::opted_out;
-    receipt.event_id += ":opted_out";
-    to.push_back(std::move(receipt));
+    for (auto& one : receipts_of(std::move(receipt), is_opted_out)) to.push_back(std::move(one));
   }
 
   std::string url_;

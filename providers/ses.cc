@@ -71,10 +71,7 @@ constexpr struct {
     {"UnrecognizedClientException", kAuth},
 };
 
-constexpr struct {
-  const char* type;
-  ReceiptKind kind;
-} kEvents[] = {
+constexpr StatusWord kEvents[] = {
     {"Send", ReceiptKind::queued},
     {"DeliveryDelay", ReceiptKind::sent},
     {"Delivery", ReceiptKind::delivered},
@@ -138,13 +135,7 @@ class Ses : public Provider {
   Outcome parse(const HttpReply& reply) const override {
     const auto object = json_object_of(reply.body, kReplyMax);
     const auto id = object ? text_at(*object, "MessageId") : "";
-    if (reply.status == 200 && is_reference(id)) {
-      Outcome outcome;
-      outcome.kind = OutcomeKind::accepted;
-      outcome.status_code = reply.status;
-      outcome.provider_reference = id;
-      return outcome;
-    }
+    if (reply.status == 200 && is_reference(id)) return accepted_as(id, reply);
     const bool is_error = reply.status >= 400 && reply.status < 600;
     const auto code = is_error ? code_of(reply, object) : "";
     ReplyClass what = reply.status == 404 ? kAccount : class_of_http(reply.status);
@@ -178,21 +169,21 @@ class Ses : public Provider {
     auto type = text_at(*event, "eventType");
     if (type.empty()) type = text_at(*event, "notificationType");
     if (type.empty()) return Error{ErrorCode::invalid, "ses callback: an event without eventType"};
-    const auto row = std::find_if(std::begin(kEvents), std::end(kEvents), [&](auto& r) { return type == r.type; });
+    const auto* kind = find_status(kEvents, type);
     Receipt receipt;
     receipt.provider_reference = text_at(*event, "mail.messageId");
     if (!is_reference(receipt.provider_reference)) receipt.provider_reference.clear();
     set_echo(receipt, parse_tag(text_at(*event, "mail.tags.sid.0")));
     // Clicks, reading, what is new, and mails that we did not send.
-    if (row == std::end(kEvents) || (!receipt.message_id && receipt.provider_reference.empty()))
-      return std::vector<Receipt>();
-    receipt.kind = row->kind;
+    if (!kind || (!receipt.message_id && receipt.provider_reference.empty())) return std::vector<Receipt>();
+    receipt.kind = *kind;
     receipt.event_id = is_reference(notice->message_id) ? notice->message_id : "";
     if (receipt.event_id.empty()) return Error{ErrorCode::invalid, "ses callback: a message of SNS without MessageId"};
     if (receipt.kind == ReceiptKind::bounced) {
-      receipt.is_soft = text_at(*event, "bounce.bounceType") == "Transient";
       for (const char* path : {"bounce.bounceSubType", "bounce.bouncedRecipients.0.status"})
         if (auto code = text_at(*event, path); is_reference(code)) receipt.provider_code = code;
+      // The address may be good.
+      if (text_at(*event, "bounce.bounceType") == "Transient") receipt.kind = ReceiptKind::failed;
     }
     return std::vector{receipt};
   }

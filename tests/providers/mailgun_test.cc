@@ -1,6 +1,6 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
-#include "tests/providers/reply_rows.h"
+#include "tests/providers/adapter_tables.h"
 #include "tests/providers/webhook_vectors.h"
 
 namespace signet {
@@ -13,10 +13,8 @@ const std::string kId = "20130503182626.18666.16540@mg.example.org";
 const std::string kEcho = "0193b3c4-0000-7000-8000-00000000abcd.2";
 constexpr int64_t kAtS = 1529006854;
 
-std::unique_ptr<Provider> mailgun(ProviderSettings settings = mailgun_settings()) {
-  auto made = make_provider(settings);
-  REQUIRE(made);
-  return std::move(*made);
+std::unique_ptr<Provider> mailgun(const ProviderSettings& settings = mailgun_settings()) {
+  return testing::made(settings);
 }
 
 CallbackRequest callback(const std::string& event, const std::string& more = "") {
@@ -51,14 +49,10 @@ TEST_CASE("mailgun builds exactly the documented request") {
 }
 
 TEST_CASE("mailgun refuses settings that cannot work and names the key") {
-  for (auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"domain", "mg.example.org/../x"}, {"domain", "a b"}, {"from", "Clinic"}, {"base_url", "http://api.mailgun.net"}}) {
-    auto settings = mailgun_settings();
-    settings.values[key] = value;
-    INFO(key << "=" << value);
-    REQUIRE(!make_provider(settings));
-    CHECK(make_provider(settings).error().text.find(key) != std::string::npos);
-  }
+  testing::check_refusals(mailgun_settings(), {{"domain", "mg.example.org/../x"},
+                                               {"domain", "a b"},
+                                               {"from", "Clinic"},
+                                               {"base_url", "http://api.mailgun.net"}});
   auto settings = mailgun_settings();
   settings.secrets.erase("signing_key");
   CHECK(!mailgun(settings)->has_receipts());
@@ -73,8 +67,16 @@ TEST_CASE("mailgun reads every kind of reply") {
   auto rows = testing::rows_by_status();
   rows.insert(
       rows.end(),
-      {{200, R"({"id":"<)" + kId + R"(>","message":"Queued. Thank you."})", accepted, "", "", FaultScope::message, false,
-        false, {}, kId},
+      {{200,
+        R"({"id":"<)" + kId + R"(>","message":"Queued. Thank you."})",
+        accepted,
+        "",
+        "",
+        FaultScope::message,
+        false,
+        false,
+        {},
+        kId},
        {200, R"({"id":"","message":"Queued. Thank you."})", in_doubt, "unreadable_reply", "", provider},
        {200, R"({"id":"<a b@c>"})", in_doubt, "unreadable_reply", "", provider},
        {200, R"({"id":"<no-at>"})", in_doubt, "unreadable_reply", "", provider},
@@ -82,7 +84,8 @@ TEST_CASE("mailgun reads every kind of reply") {
        {202, R"({"id":"<)" + kId + R"(>"})", in_doubt, "unreadable_reply", "", provider},
        {400, said("'to' parameter is not a valid address. please check documentation"), permanent, "message_refused"},
        {400, said("Sandbox subdomains are for test purposes only."), retryable, "account_refused", "", account},
-       {400, said("Domain mg.example.org is not allowed to send: unverified"), retryable, "account_refused", "", account},
+       {400, said("Domain mg.example.org is not allowed to send: unverified"), retryable, "account_refused", "",
+        account},
        {400, said("Please activate your Mailgun account."), retryable, "account_refused", "", account},
        {401, "Forbidden", retryable, "auth_failed", "", credential},
        {402, said("Request failed"), retryable, "account_refused", "", account},
@@ -146,45 +149,34 @@ TEST_CASE("mailgun's published signatures verify, tampered and old ones do not")
 }
 
 TEST_CASE("mailgun's events become receipts with the echo of the attempt") {
-  struct Row {
-    std::string event, more, receipts, code = "";
-  };
   const auto provider = mailgun();
-  const std::string permanent = R"(,"severity":"permanent","reason":)", temporary = R"(,"severity":"temporary","reason":)";
-  for (auto& row : std::vector<Row>{
-           {"accepted", "", "queued"},
-           {"delivered", R"(,"delivery-status":{"code":250})", "delivered", "250"},
-           {"failed", permanent + R"("bounce","delivery-status":{"code":550,"enhanced-code":"5.1.1"})", "bounced", "5.1.1"},
-           {"failed", permanent + R"("bounce","delivery-status":{"code":605})", "bounced", "605"},
-           {"failed", permanent + R"("old","delivery-status":{"code":602})", "bounced(soft)", "602"},
-           {"failed", permanent + R"("espblock")", "bounced(soft)"},
-           {"failed", permanent + R"("generic","delivery-status":{"code":452})", "bounced(soft)", "452"},
-           {"failed", permanent + R"("suppress-bounce","delivery-status":{"code":605})", "failed opted_out", "suppress-bounce"},
-           {"failed", permanent + R"("suppress-complaint")", "failed opted_out", "suppress-complaint"},
-           {"failed", permanent + R"("suppress-unsubscribe")", "failed opted_out", "suppress-unsubscribe"},
-           {"failed", temporary + R"("generic","delivery-status":{"code":421})", "sent", "421"},
-           {"failed", "", "sent"},  // nothing proven
-           {"rejected", "", "failed"},
-           {"complained", "", "complained"},
-           {"unsubscribed", "", "opted_out"},
-           {"opened", "", ""},
-           {"clicked", "", ""},
-           {"stored", "", ""},
-       }) {
-    INFO(row.event << row.more);
-    const auto request = callback(row.event, row.more);
-    REQUIRE(provider->verify(request).is_genuine);
-    const auto receipts = provider->receipts(request);
-    REQUIRE(receipts);
-    CHECK(testing::names_of(*receipts) == row.receipts);
-    if (receipts->empty()) continue;
-    const auto& receipt = receipts->front();
-    CHECK(echo_of(*receipt.message_id, receipt.attempt_no) == kEcho);
-    CHECK(receipt.provider_reference == kId);
-    CHECK(receipt.provider_code == row.code);
-    CHECK(receipt.event_id == "CPgfbmQMTCKtHW6uIWtuVe:1529006854");
-    if (receipts->size() == 2) CHECK(receipts->back().event_id == "CPgfbmQMTCKtHW6uIWtuVe:1529006854:opted_out");
-  }
+  const std::string permanent = R"(,"severity":"permanent","reason":)",
+                    temporary = R"(,"severity":"temporary","reason":)";
+  testing::check_events(
+      *provider, kEcho, kId, "CPgfbmQMTCKtHW6uIWtuVe:1529006854",
+      {
+          {"accepted", "", "queued"},
+          {"delivered", R"(,"delivery-status":{"code":250})", "delivered", "250"},
+          {"failed", permanent + R"("bounce","delivery-status":{"code":550,"enhanced-code":"5.1.1"})", "bounced",
+           "5.1.1"},
+          {"failed", permanent + R"("bounce","delivery-status":{"code":605})", "bounced", "605"},
+          {"failed", permanent + R"("old","delivery-status":{"code":602})", "failed", "602"},
+          {"failed", permanent + R"("espblock")", "failed"},
+          {"failed", permanent + R"("generic","delivery-status":{"code":452})", "failed", "452"},
+          {"failed", permanent + R"("suppress-bounce","delivery-status":{"code":605})", "failed opted_out",
+           "suppress-bounce"},
+          {"failed", permanent + R"("suppress-complaint")", "failed opted_out", "suppress-complaint"},
+          {"failed", permanent + R"("suppress-unsubscribe")", "failed opted_out", "suppress-unsubscribe"},
+          {"failed", temporary + R"("generic","delivery-status":{"code":421})", "sent", "421"},
+          {"failed", "", "sent"},  // nothing proven
+          {"rejected", "", "failed"},
+          {"complained", "", "complained"},
+          {"unsubscribed", "", "opted_out"},
+          {"opened", "", ""},
+          {"clicked", "", ""},
+          {"stored", "", ""},
+      },
+      [&](const auto& row) { return callback(row.event, row.more); });
 }
 
 TEST_CASE("a mailgun event that cannot be read is an error, and one of another's mail is none") {

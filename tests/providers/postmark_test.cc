@@ -1,5 +1,5 @@
 #include "base/bytes.h"
-#include "tests/providers/reply_rows.h"
+#include "tests/providers/adapter_tables.h"
 #include "tests/providers/support.h"
 
 namespace signet {
@@ -11,10 +11,8 @@ using testing::postmark_settings;
 const std::string kId = "0a129aee-e1cd-480d-b08d-4f48548ff48d";
 const std::string kEcho = "0193b3c4-0000-7000-8000-00000000abcd.2";
 
-std::unique_ptr<Provider> postmark(ProviderSettings settings = postmark_settings()) {
-  auto made = make_provider(settings);
-  REQUIRE(made);
-  return std::move(*made);
+std::unique_ptr<Provider> postmark(const ProviderSettings& settings = postmark_settings()) {
+  return testing::made(settings);
 }
 
 CallbackRequest callback(const std::string& record, const std::string& more = "",
@@ -22,8 +20,8 @@ CallbackRequest callback(const std::string& record, const std::string& more = ""
   CallbackRequest request;
   request.headers = {{"authorization", "Basic " + to_base64(credentials)}};
   request.peer_address = "3.134.147.250";
-  request.body = R"({"RecordType":")" + record + R"(","MessageID":")" + kId + R"(","Metadata":{"sid":")" + kEcho + "\"}" +
-                 more + "}";
+  request.body = R"({"RecordType":")" + record + R"(","MessageID":")" + kId + R"(","Metadata":{"sid":")" + kEcho +
+                 "\"}" + more + "}";
   return request;
 }
 
@@ -37,10 +35,9 @@ TEST_CASE("postmark builds exactly the documented request") {
   CHECK(request.headers == Headers{{"X-Postmark-Server-Token", "POSTMARK_API_TEST"},
                                    {"Accept", "application/json"},
                                    {"Content-Type", "application/json"}});
-  CHECK(request.body ==
-        R"({"From":"Clinic <clinic@example.org>","To":"patient@example.net","Subject":"Your results",)"
-        R"("TextBody":"Your results are ready.","Metadata":{"sid":")" +
-            kEcho + R"("},"MessageStream":"outbound"})");
+  CHECK(request.body == R"({"From":"Clinic <clinic@example.org>","To":"patient@example.net","Subject":"Your results",)"
+                        R"("TextBody":"Your results are ready.","Metadata":{"sid":")" +
+                            kEcho + R"("},"MessageStream":"outbound"})");
   auto settings = postmark_settings();
   settings.values.erase("base_url");
   settings.values.erase("message_stream");
@@ -50,13 +47,8 @@ TEST_CASE("postmark builds exactly the documented request") {
 }
 
 TEST_CASE("postmark refuses settings that cannot work and names the key") {
-  for (auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"from", "Clinic"}, {"webhook_user", "a:b"}, {"base_url", "http://api.postmarkapp.com"}}) {
-    auto settings = postmark_settings();
-    settings.values[key] = value;
-    REQUIRE(!make_provider(settings));
-    CHECK(make_provider(settings).error().text.find(key) != std::string::npos);
-  }
+  testing::check_refusals(postmark_settings(),
+                          {{"from", "Clinic"}, {"webhook_user", "a:b"}, {"base_url", "http://api.postmarkapp.com"}});
 }
 
 TEST_CASE("postmark reads every kind of reply") {
@@ -65,7 +57,8 @@ TEST_CASE("postmark reads every kind of reply") {
                  sender = FaultScope::sender, recipient = FaultScope::recipient;
   auto error = [](int code) { return R"({"ErrorCode":)" + std::to_string(code) + R"(,"Message":"to a@example.net"})"; };
   auto sent = [](const std::string& id, int code) {
-    return R"({"To":"a@example.net","MessageID":")" + id + R"(","ErrorCode":)" + std::to_string(code) + R"(,"Message":"OK"})";
+    return R"({"To":"a@example.net","MessageID":")" + id + R"(","ErrorCode":)" + std::to_string(code) +
+           R"(,"Message":"OK"})";
   };
   const auto adapter = postmark();
   auto rows = testing::rows_by_status();
@@ -139,47 +132,38 @@ TEST_CASE("postmark's callbacks are known by their credentials, their address, o
 }
 
 TEST_CASE("postmark's events become receipts with the echo of the attempt") {
-  struct Row {
-    std::string record, more, receipts, code = "", event_id = "";
-  };
+  const auto bounced = kId + ":Bounce:42";
   const auto provider = postmark();
   auto bounce = [](const std::string& type) { return R"(,"ID":42,"Type":")" + type + "\""; };
-  for (auto& row : std::vector<Row>{
-           {"Delivery", R"(,"Recipient":"a@example.net")", "delivered", "", ":Delivery"},
-           {"Bounce", bounce("HardBounce"), "bounced", "HardBounce", ":Bounce:42"},
-           {"Bounce", bounce("BadEmailAddress"), "bounced", "BadEmailAddress", ":Bounce:42"},
-           {"Bounce", bounce("SoftBounce"), "bounced(soft)", "SoftBounce", ":Bounce:42"},
-           {"Bounce", bounce("Transient"), "sent", "Transient", ":Bounce:42"},
-           {"Bounce", bounce("DnsError"), "sent", "DnsError", ":Bounce:42"},
-           {"Bounce", bounce("Blocked"), "failed", "Blocked", ":Bounce:42"},
-           {"Bounce", bounce("DMARCPolicy"), "failed", "DMARCPolicy", ":Bounce:42"},
-           {"Bounce", bounce("SMTPApiError"), "failed", "SMTPApiError", ":Bounce:42"},
-           {"Bounce", bounce("VirusNotification"), "failed", "VirusNotification", ":Bounce:42"},
-           {"Bounce", bounce("SpamComplaint"), "complained", "SpamComplaint", ":Bounce:42"},
-           {"Bounce", bounce("ManuallyDeactivated"), "opted_out", "ManuallyDeactivated", ":Bounce:42"},
-           {"Bounce", bounce("Unsubscribe"), "opted_out", "Unsubscribe", ":Bounce:42"},
-           {"Bounce", bounce("AutoResponder"), "sent", "AutoResponder", ":Bounce:42"},  // no proof, no failure
-           {"Bounce", bounce("Something new"), "sent", "", ":Bounce:42"},
-           {"SpamComplaint", R"(,"ID":42)", "complained", "", ":SpamComplaint:42"},
-           {"SubscriptionChange", R"(,"SuppressSending":true,"SuppressionReason":"HardBounce","ChangedAt":"2026-11-22T12:00:00Z")",
-            "opted_out", "HardBounce", ":SubscriptionChange:2026-11-22T12:00:00Z"},
-           {"SubscriptionChange", R"(,"SuppressSending":false)", ""},
-           {"SubscriptionChange", "", ""},
-           {"Open", "", ""},
-           {"Click", "", ""},
-           {"Inbound", "", ""},
-       }) {
-    INFO(row.record << row.more);
-    const auto receipts = provider->receipts(callback(row.record, row.more));
-    REQUIRE(receipts);
-    CHECK(testing::names_of(*receipts) == row.receipts);
-    if (receipts->empty()) continue;
-    const auto& receipt = receipts->front();
-    CHECK(echo_of(*receipt.message_id, receipt.attempt_no) == kEcho);
-    CHECK(receipt.provider_reference == kId);
-    CHECK(receipt.provider_code == row.code);
-    CHECK(receipt.event_id == kId + row.event_id);
-  }
+  testing::check_events(
+      *provider, kEcho, kId, "",
+      {
+          {"Delivery", R"(,"Recipient":"a@example.net")", "delivered", "", kId + ":Delivery"},
+          {"Bounce", bounce("HardBounce"), "bounced", "HardBounce", bounced},
+          {"Bounce", bounce("BadEmailAddress"), "bounced", "BadEmailAddress", bounced},
+          {"Bounce", bounce("SoftBounce"), "failed", "SoftBounce", bounced},
+          {"Bounce", bounce("Transient"), "sent", "Transient", bounced},
+          {"Bounce", bounce("DnsError"), "sent", "DnsError", bounced},
+          {"Bounce", bounce("Blocked"), "failed", "Blocked", bounced},
+          {"Bounce", bounce("DMARCPolicy"), "failed", "DMARCPolicy", bounced},
+          {"Bounce", bounce("SMTPApiError"), "failed", "SMTPApiError", bounced},
+          {"Bounce", bounce("VirusNotification"), "failed", "VirusNotification", bounced},
+          {"Bounce", bounce("SpamComplaint"), "complained", "SpamComplaint", bounced},
+          {"Bounce", bounce("ManuallyDeactivated"), "opted_out", "ManuallyDeactivated", bounced},
+          {"Bounce", bounce("Unsubscribe"), "opted_out", "Unsubscribe", bounced},
+          {"Bounce", bounce("AutoResponder"), "sent", "AutoResponder", bounced},  // no proof, no failure
+          {"Bounce", bounce("Something new"), "sent", "", bounced},
+          {"SpamComplaint", R"(,"ID":42)", "complained", "", kId + ":SpamComplaint:42"},
+          {"SubscriptionChange",
+           R"(,"SuppressSending":true,"SuppressionReason":"HardBounce","ChangedAt":"2026-11-22T12:00:00Z")",
+           "opted_out", "HardBounce", kId + ":SubscriptionChange:2026-11-22T12:00:00Z"},
+          {"SubscriptionChange", R"(,"SuppressSending":false)", ""},
+          {"SubscriptionChange", "", ""},
+          {"Open", "", ""},
+          {"Click", "", ""},
+          {"Inbound", "", ""},
+      },
+      [&](const auto& row) { return callback(row.event, row.more); });
   CallbackRequest request;
   request.body = R"({"RecordType":"SubscriptionChange","MessageID":null,"SuppressSending":true})";  // by hand
   const auto receipts = provider->receipts(request);

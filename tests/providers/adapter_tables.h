@@ -2,7 +2,9 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "providers/provider.h"
@@ -72,12 +74,56 @@ inline std::vector<ReplyRow> rows_by_status() {
   };
 }
 
-// The names of what a callback says, for one line of a table.
-inline std::string names_of(const std::vector<Receipt>& receipts) {
+// An event, as its provider names it and with more members of its JSON, and the receipts it becomes: their kinds,
+// parted by blanks; the code; the id, if not that of the whole table.
+struct EventRow {
+  std::string event, more, receipts, code = "", event_id = "";
+};
+
+inline std::string kinds_of(const std::vector<Receipt>& receipts) {
   std::string out;
-  for (auto& receipt : receipts)
-    out += (out.empty() ? "" : " ") + std::string(name(receipt.kind)) + (receipt.is_soft ? "(soft)" : "");
+  for (auto& receipt : receipts) out += (out.empty() ? "" : " ") + std::string(name(receipt.kind));
   return out;
+}
+
+// `callback(row)`: the request that tells it. All are of the attempt `echo`, under the id `reference`.
+template <class Callback>
+void check_events(const Provider& provider, const std::string& echo, const std::string& reference,
+                  const std::string& event_id, const std::vector<EventRow>& rows, Callback callback) {
+  for (auto& row : rows) {
+    INFO(row.event << row.more);
+    const auto receipts = provider.receipts(callback(row));
+    REQUIRE(receipts);
+    CHECK(kinds_of(*receipts) == row.receipts);
+    const auto id = row.event_id.empty() ? event_id : row.event_id;
+    for (size_t i = 0; i < receipts->size(); i++) {
+      const auto& receipt = (*receipts)[i];
+      REQUIRE(receipt.message_id);
+      CHECK(echo_of(*receipt.message_id, receipt.attempt_no) == echo);
+      CHECK(receipt.provider_reference == reference);
+      CHECK(receipt.provider_code == row.code);
+      CHECK(receipt.event_id == (i == 0 ? id : id + ":opted_out"));
+    }
+  }
+}
+
+inline std::unique_ptr<Provider> made(const ProviderSettings& settings) {
+  auto provider = make_provider(settings);
+  REQUIRE(provider);
+  return std::move(*provider);
+}
+
+// Each setting alone makes the adapter refuse, with a text that names its key.
+inline void check_refusals(const ProviderSettings& working,
+                           const std::vector<std::pair<std::string, std::string>>& bad) {
+  for (auto& [key, value] : bad) {
+    auto settings = working;
+    settings.values[key] = value;
+    INFO(key << "=" << value);
+    const auto provider = make_provider(settings);
+    REQUIRE(!provider);
+    CHECK(provider.error().text.find(key) != std::string::npos);
+  }
 }
 
 }  // namespace signet::testing

@@ -224,7 +224,7 @@ TEST_CASE("telnyx's events become receipts with the echo of the attempt") {
   const auto other = adapter->receipts(callback(event("10dlc.campaign.update", "{}")));
   REQUIRE(other);
   CHECK(other->empty());
-  for (const std::string body : {std::string(), std::string("{}"), std::string("[]"), std::string("null"),
+  for (const std::string& body : {std::string(), std::string("{}"), std::string("[]"), std::string("null"),
                                  event("message.finalized", payload_of("levitating")), event("message.finalized", "{}"),
                                  std::string(5000, '['), std::string("\xff")}) {
     INFO(body.substr(0, 80));

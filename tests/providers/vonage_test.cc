@@ -289,7 +289,7 @@ TEST_CASE("vonage's statuses become receipts with the echo of the attempt") {
 
 TEST_CASE("what a vonage callback cannot say is an error, not a receipt") {
   const auto adapter = vonage();
-  for (const std::string body :
+  for (const std::string& body :
        {std::string(), std::string("{}"), std::string("[]"), std::string("<html>"), status_body("levitating"),
         std::string(R"({"status":"delivered"})"), std::string(5000, '['), std::string("\xff\xfe")}) {
     INFO(body.substr(0, 80));

@@ -56,6 +56,7 @@ class Providers {
   Outbound outbound(const Account& account, const std::string& ending) {
     Outbound message;
     message.message_id = box.ids.next();
+    message.at = box.clock.wall();
     const bool is_sms = provider(account).can_send(Kind::sms);
     message.kind = is_sms ? Kind::sms : Kind::email;
     message.recipient = Phi<std::string>(is_sms ? "+6149157" + ending : "anna" + ending + "@example.org");

@@ -12,7 +12,12 @@ namespace signet::sandbox {
 
 namespace {
 
-enum class Made { token, key, rsa_key };  // of 24 octets in hex, of 32 in base64, in PEM
+enum class Made {
+  token,
+  word,
+  key,
+  rsa_key
+};  // of 24 octets in hex, of 4 (SMPP has no room for more), of 32 in base64, in PEM
 
 struct Row {
   const char* name;
@@ -54,7 +59,7 @@ const std::vector<Row>& rows() {
        "plivo",
        {{"base_url", "{http}"}, {"auth_id", "MA00000000000000SANDBOX"}, {"from", kNumber}},
        {{"auth_token", Made::token}}},
-      {"smpp", "smpp", {{"url", "{smpp}"}, {"system_id", "sandbox"}, {"from", kNumber}}, {{"password", Made::token}}},
+      {"smpp", "smpp", {{"url", "{smpp}"}, {"system_id", "sandbox"}, {"from", kNumber}}, {{"password", Made::word}}},
       {"sendgrid",
        "sendgrid",
        {{"base_url", "{http}"}, {"from", kMailbox}},
@@ -107,7 +112,7 @@ std::string placed(std::string value, const Places& places) {
 Result<Secret> make_secret(Made what, Random& random) {
   if (what == Made::rsa_key) return make_rsa_pem();
   if (what == Made::key) return make_key_base64(random);
-  std::string octets(24, '\0');
+  std::string octets(what == Made::word ? 4 : 24, '\0');
   random.fill(octets.data(), octets.size());
   return Secret(to_hex(octets));
 }

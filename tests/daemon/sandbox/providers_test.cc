@@ -19,6 +19,12 @@ namespace {
 
 constexpr int64_t kDeadlineUs = 10'000'000;
 
+template <class T>
+T must(Result<T> made) {
+  if (!made) throw std::runtime_error(made.error().text);
+  return std::move(*made);
+}
+
 struct Folder {
   Folder() {
     std::string name = "/tmp/signet-test-XXXXXX";
@@ -49,7 +55,7 @@ class Providers {
 
   const Provider& provider(const Account& account) {
     auto& made = made_[account.settings.name];
-    if (!made) made = std::shared_ptr<const Provider>(make_provider(account.settings).value());
+    if (!made) made = std::shared_ptr<const Provider>(must(make_provider(account.settings)));
     return *made;
   }
 
@@ -119,7 +125,7 @@ class Providers {
         HttpCall call;
         call.method = "GET";
         call.url = url;
-        request.fetched[url] = http_call(call).value().body;
+        request.fetched[url] = must(http_call(call)).body;
       }
       if (provider(account).callback_way() != CallbackWay::link) {  // a link is its account's
         const Verdict verdict = provider(account).verify(request);
@@ -153,7 +159,7 @@ class Providers {
 
  private:
   std::vector<Account> accounts(const sandbox::Places& places) {
-    return sandbox::open_accounts(folder.path, places, random).value();
+    return must(sandbox::open_accounts(folder.path, places, random));
   }
 
   std::map<std::string, std::shared_ptr<const Provider>> made_;
@@ -273,8 +279,8 @@ TEST_CASE("credentials of somebody else are refused, and the message is not at f
 TEST_CASE("the folder of accounts is made once, read only by its owner, and holds a configuration for signetd") {
   Folder folder;
   SystemRandom random;
-  const auto first = sandbox::open_accounts(folder.path, {}, random).value();
-  const auto again = sandbox::open_accounts(folder.path, {}, random).value();
+  const auto first = must(sandbox::open_accounts(folder.path, {}, random));
+  const auto again = must(sandbox::open_accounts(folder.path, {}, random));
   REQUIRE(first.size() == again.size());
   for (size_t i = 0; i < first.size(); ++i) {
     CHECK(first[i].settings.values == again[i].settings.values);

@@ -14,7 +14,7 @@
 //
 //   {"signature":{"timestamp":"1529006854","token":"a8ce0edb2dd8...","signature":"d2271d12299f..."},
 //    "event-data":{"event":"failed","id":"CPgfbmQMTCKtHW6uIWtuVe","timestamp":1529006854.3,"severity":"permanent",
-//     "reason":"bounce","recipient":"a@example.net","delivery-status":{"code":550,"enhanced-code":"5.1.1","message":"..."},
+//     "reason":"bounce","recipient":"a@example.net","delivery-status":{"code":550,"enhanced-code":"5.1.1"},
 //     "message":{"headers":{"message-id":"20130503182626.18666.16540@mg.example.org"}},
 //     "user-variables":{"sid":"0193b3c4-....1"}}}
 #include <algorithm>

@@ -160,7 +160,7 @@ class Postmark : public Provider {
     return std::vector{receipt};
   }
 
-  // 403 ends Postmark's tries; after anything but 200 it comes again, also when only our password is wrong.
+  // 403 ends Postmark's tries; after anything else but 200 it comes again, also when only our list is wrong.
   CallbackReply reply_to(CallbackEnd end) const override {
     switch (end) {
       case CallbackEnd::kept:
@@ -171,7 +171,6 @@ class Postmark : public Provider {
       case CallbackEnd::forged:
         break;
     }
-    if (credentials_.empty()) return Provider::reply_to(end);
     return {401, {{"WWW-Authenticate", "Basic realm=\"signet\", charset=\"UTF-8\""}}, ""};
   }
 

@@ -93,8 +93,8 @@ inline ProviderSettings sendgrid_settings() {
   settings.values = {{"base_url", "http://127.0.0.1:1"},
                      {"from", "Clinic <clinic@example.org>"},
                      {"webhook_key",
-                      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJCWHw8REntlo7aNDthv+"
-                      "j7GjUuFDb/R1NGe1OPzpA=="}};
+                      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkLW6jDutdhXSJCWHw8REnt"
+                      "lo7aNDthvj+y7GjUuFDb/R1NGe1OPzpA=="}};
   settings.secrets.emplace("api_key", Secret("SG.key"));
   return settings;
 }
@@ -103,12 +103,10 @@ inline ProviderSettings ses_settings() {
   ProviderSettings settings;
   settings.name = "ses-main";
   settings.adapter = "ses";
-  settings.values = {{"base_url", "http://127.0.0.1:1"},
-                     {"region", "eu-west-1"},
-                     {"access_key_id", "AKIDEXAMPLE"},
-                     {"from", "Clinic <clinic@example.org>"},
-                     {"configuration_set", "clinic"},
-                     {"topic_arn", "arn:aws:sns:us-east-1:123456789012:ses-events"}};
+  settings.values = {
+      {"base_url", "http://127.0.0.1:1"}, {"region", "eu-west-1"},
+      {"access_key_id", "AKIDEXAMPLE"},   {"from", "Clinic <clinic@example.org>"},
+      {"configuration_set", "clinic"},    {"topic_arn", "arn:aws:sns:us-east-1:123456789012:ses-events"}};
   settings.secrets.emplace("secret_access_key", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"));
   return settings;
 }

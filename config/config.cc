@@ -224,7 +224,10 @@ void read_provider(Section& s, Config::Provider& to) {
   for (const auto* member : s.others()) {
     const std::string& key = member->key;
     to.lines[key] = member->line;
-    if (key.size() > 5 && key.ends_with("_file")) {
+    if (key == "ca_file") {  // no secret
+      std::string path;
+      if (s.path(key, path)) to.values[key] = path;
+    } else if (key.size() > 5 && key.ends_with("_file")) {
       std::string path;
       if (s.path(key, path)) to.secret_files[key.substr(0, key.size() - 5)] = path;
     } else {

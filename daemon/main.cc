@@ -161,6 +161,15 @@ int run_command(int argc, char** argv, const Environment& environment) {
   one->add_option("--subject", send.subject);
   one->add_option("--ca-file", send.ca_file, "who signed the admin listener's certificate");
 
+  DsnOptions report;
+  CLI::App* dsn = command("dsn", "a delivery report or a complaint on standard input, as a mail relay pipes it in",
+                          [&] { return take_report(config, environment, report); });
+  CLI::Option_group* to = dsn->add_option_group("to");
+  to->add_option("--provider", report.provider, "whose mail it is about: a name of `providers` in the configuration");
+  to->add_option("--url", report.url, "its address at the webhook listener, without a configuration");
+  to->require_option(1);
+  dsn->add_option("--ca-file", report.ca_file, "who signed the webhook listener's certificate");
+
   ImportOptions lines;
   CLI::App* import = command("import", "messages of a file, a JSON object a line",
                              configured([&lines](const Config& c) { return import_messages(c, lines); }));

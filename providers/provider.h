@@ -30,6 +30,7 @@ struct Outbound {  // what is to be sent, opened and checked
   Phi<std::string> recipient;  // E.164 or an address
   Phi<std::string> subject;
   Phi<std::string> body;
+  Phi<std::string> pdf;         // the same text as a document, where the provider wants_pdf(); else empty
   std::string idempotency_key;  // messageId.version.requeues
   std::string callback_url;     // echoes messageId.attempt; empty if the adapter has no such thing
   WallTime at;                  // of this attempt: for requests whose signature names the time
@@ -56,7 +57,8 @@ struct HttpReply {
 struct MailRequest {
   std::string from, to;     // envelope addresses
   std::string data;         // RFC 5322 message, CRLF lines, not yet dot-stuffed
-  std::string envelope_id;  // ENVID if the server has DSN: messageId.attempt
+  std::string envelope_id;  // ENVID if the server has DSN: messageId.attempt, then the token if there is one
+  bool wants_success = false;  // of a server that has DSN: a report that it arrived, too
 };
 // One SMTP reply line set: code, enhanced code if any ("5.1.1"), text of the first line.
 struct MailReply {
@@ -159,6 +161,7 @@ class Provider {
   // How long after `sent` the last receipt may come; later it is worth a look.
   virtual int64_t receipt_wait_ms() const { return 24 * int64_t{3'600'000}; }
   virtual CallbackWay callback_way() const { return CallbackWay::none; }
+  virtual bool wants_pdf(Kind) const { return false; }  // beside the text
   virtual size_t text_max() const { return 0; }  // of a text, in Unicode characters; 0: no limit of its own
 
   // Doubts: what the provider offers at best. doubt_rules() says what is used.

@@ -1,6 +1,7 @@
 #include "providers/settings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace signet {
 
@@ -41,7 +42,13 @@ Result<std::string> base_url_of(const ProviderSettings& settings, std::string_vi
 }
 
 Result<std::string> checked_url(const ProviderSettings& settings, const std::string& key, std::string url) {
-  auto refuse = [&](std::string_view text) { return setting_error(settings, key, text); };
+  auto checked = checked_url(std::move(url));
+  if (!checked) return setting_error(settings, key, checked.error().text);
+  return checked;
+}
+
+Result<std::string> checked_url(std::string url) {
+  auto refuse = [](const char* text) { return Error{ErrorCode::invalid, text}; };
   bool is_clear = url.starts_with("http://");
   if (!is_clear && !url.starts_with("https://")) return refuse("write a URL that begins with https://");
   while (url.ends_with('/') && !url.ends_with("://")) url.pop_back();

@@ -21,6 +21,7 @@ Error setting_error(const ProviderSettings& settings, std::string_view key, std:
 // https://, or http:// to this machine only: a patient's text does not cross a network in the clear. Without
 // query, fragment, user information and trailing slash.
 Result<std::string> checked_url(const ProviderSettings& settings, const std::string& key, std::string url);
+Result<std::string> checked_url(std::string url);  // what is wrong, without a key
 // Of the key base_url.
 Result<std::string> base_url_of(const ProviderSettings& settings, std::string_view fallback);
 

@@ -55,6 +55,15 @@ struct SendOptions {
 };
 int send_one(const Config& config, const SendOptions& options);
 
+struct DsnOptions {  // one of the two
+  std::string provider;  // of the configuration, whose listener is asked
+  std::string url;       // https://signet.example.org/webhooks/relay, where the relay has no configuration
+  std::string ca_file;   // likewise
+};
+// A report on standard input. 0: kept; else a status of sysexits.h, as a relay's pipe takes it: 75 come again, 65 give
+// it up.
+int take_report(const std::string& config_file, const Environment& environment, const DsnOptions& options);
+
 struct ImportOptions {
   std::string file, token_file;
   std::string ca_file;  // likewise

@@ -123,6 +123,7 @@ class Delivery {  // loop thread only
   void send_granted();
   void send(Flight& flight, Transport& transport);
   bool open(Flight& flight, std::string& reason);
+  bool add_pdf(Flight& flight, Outcome& refused);
   void on_outcome(const Uuid& id, Outcome outcome);
   void record(Flight& flight);
   void queue_result(Flight& flight, const Head& head, Status status, const AttemptState& state);

@@ -255,6 +255,7 @@ TEST_CASE("providers keep their adapter's settings and the line of each key") {
                                     "    auth_token_file: token\n"
                                     "    base_url: ~\n"
                                     "    key_file: ~\n"
+                                    "    ca_file: ca.pem\n"
                                     "  - { name: b, adapter: smtp, rate_per_s: 2.5, burst: 9 }\n");
   CHECK(lines_of(loaded.faults) == Lines{});
   const auto& a = loaded.config.providers.at(0);
@@ -262,7 +263,7 @@ TEST_CASE("providers keep their adapter's settings and the line of each key") {
   CHECK(a.rate_per_s == 2.5);
   CHECK(a.burst == 3);
   CHECK(loaded.config.providers.at(1).burst == 9);
-  CHECK(a.values == std::map<std::string, std::string>{{"from", "15005550006"}});
+  CHECK(a.values == std::map<std::string, std::string>{{"from", "15005550006"}, {"ca_file", folder.path("ca.pem")}});
   CHECK(a.secret_files == std::map<std::string, std::string>{{"auth_token", folder.path("token")}});
   CHECK(a.lines.at("adapter") == 7);
   CHECK(a.lines.at("rate_per_s") == 8);

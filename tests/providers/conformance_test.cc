@@ -84,6 +84,11 @@ TEST_CASE("a request shows the patient nowhere but in the body, and twice built 
       CHECK(has(request.body, "neun"));
       auto again = provider->build(message);
       CHECK((request.url == again.url && request.headers == again.headers && request.body == again.body));
+    } else if (provider->protocol() == Protocol::smpp) {
+      auto request = provider->build_link(message);
+      REQUIRE(request);
+      CHECK(has(request->parts.at(0), "neun"));
+      CHECK(request->parts == provider->build_link(message)->parts);
     } else {
       auto mail = provider->build_mail(message, WallTime{1795305600000000});
       REQUIRE(mail);
@@ -125,6 +130,16 @@ TEST_CASE("I6 rubbish is never taken for acceptance") {
           CHECK(outcome.status_code == status);
           if (status >= 200 && status < 300) CHECK(outcome.kind == OutcomeKind::in_doubt);
         }
+    } else if (provider->protocol() == Protocol::smpp) {
+      using enum LinkReply::Stage;
+      for (auto stage : {bind, submit})
+        for (uint32_t status : {0u, 1u, 0x58u, 0x400u, 0xffffffffu})
+          for (std::string id : {"", " ", "\x01"}) {
+            auto outcome = provider->parse_link({stage, status, id});
+            CHECK(outcome.kind != OutcomeKind::accepted);
+            CHECK(!outcome.reason.empty());
+            if (stage == submit && status == 0) CHECK(outcome.kind == OutcomeKind::in_doubt);
+          }
     } else {
       using enum MailReply::Stage;
       for (auto stage : {connect, greeting, hello, tls, auth, mail, rcpt, data, final_dot})

@@ -29,6 +29,15 @@ inline ProviderSettings smtp_settings() {
   return settings;
 }
 
+inline ProviderSettings smsc_settings() {
+  ProviderSettings settings;
+  settings.name = "smsc";
+  settings.adapter = "smpp";
+  settings.values = {{"url", "smpp://127.0.0.1:1"}, {"system_id", "clinic"}, {"from", "+15005550006"}};
+  settings.secrets.emplace("password", Secret("secret"));
+  return settings;
+}
+
 inline ProviderSettings gateway_settings() {
   ProviderSettings settings;
   settings.name = "gateway";
@@ -80,8 +89,13 @@ inline ProviderSettings plivo_settings() {
 // Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
 // them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()}, {"smtp", smtp_settings()},     {"generic_http", gateway_settings()},
-          {"vonage", vonage_settings()}, {"telnyx", telnyx_settings()}, {"plivo", plivo_settings()}};
+  return {{"twilio", twilio_settings()},
+          {"smtp", smtp_settings()},
+          {"smpp", smsc_settings()},
+          {"vonage", vonage_settings()},
+          {"telnyx", telnyx_settings()},
+          {"plivo", plivo_settings()},
+          {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

@@ -197,11 +197,9 @@ class GenericHttp : public Provider {
       receipt.provider_reference = reference_at(told, dialect_.receipt_id_at);
       receipt.provider_code = reference_at(told, dialect_.receipt_code_at);
       receipt.part = std::move(part);
-      if (has_echo()) {
-        const auto echo = parse_echo(dialect_.receipt_echo_at.empty() ? std::string() : told(dialect_.receipt_echo_at));
-        set_echo(receipt, echo ? echo : echo_in(request.public_url));
-      }
-      if (!receipt.message_id && receipt.provider_reference.empty()) return refuse("it names no message");
+      const auto echo = dialect_.receipt_echo_at.empty() ? std::nullopt : parse_echo(told(dialect_.receipt_echo_at));
+      if (receipt.provider_reference.empty() && !echo) return refuse("it names no message");
+      if (has_echo()) set_echo(receipt, echo ? echo : echo_in(request.public_url));
       receipt.event_id = event_of(request, told, place);
       if (receipt.event_id.empty())
         receipt.event_id =
@@ -327,7 +325,7 @@ class GenericHttp : public Provider {
       if (element->get(object)) return refuse("not a JSON object");
       return take(told, 0, "");
     }
-    if (batch.size() > kReceiptsMax) return refuse("more than 1000 at once");
+    if (batch.size() == 0 || batch.size() > kReceiptsMax) return refuse("none, or more than 1000 at once");
     size_t place = 0;
     for (const auto& one : batch) {
       if (one.get(object)) return refuse("a receipt that is not a JSON object");

@@ -1,8 +1,12 @@
 // Providers that have no adapter here, by the configuration alone.
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
 #include "base/bytes.h"
 #include "base/webhook_crypto.h"
+#include "config/config.h"
+#include "tests/base/files.h"
 #include "tests/providers/support.h"
 #include "tests/providers/webhook_vectors.h"
 
@@ -21,41 +25,25 @@ std::unique_ptr<Provider> made(const ProviderSettings& settings) {
   return std::move(*provider);
 }
 
-// Sinch SMS (developers.sinch.com), as docs/operations.md shows it.
+// Sinch, as docs/operations.md describes it and signetd reads it.
 ProviderSettings sinch_settings() {
+  static const auto entry = [] {
+    const auto docs = testing::read_text("docs/operations.md");
+    const auto begin = docs.find("  - name: sinch");
+    REQUIRE(begin != docs.npos);
+    const TestDir folder;
+    std::ofstream(folder / "signetd.yaml") << "providers:\n" << docs.substr(begin, docs.find("```", begin) - begin);
+    const auto loaded = load_config(folder / "signetd.yaml");
+    for (const auto& fault : loaded.faults)
+      if (fault.key.starts_with("providers")) FAIL(fault.key << " " << fault.text);
+    REQUIRE(loaded.config.providers.size() == 1);
+    return loaded.config.providers[0];
+  }();
   ProviderSettings settings;
-  settings.name = "sinch";
-  settings.adapter = "generic_http";
-  settings.values = {
-      {"url", "https://eu.sms.api.sinch.com"},
-      {"path", "/xms/v1/{user}/batches"},
-      {"user", "plan1"},
-      {"from", "447520651116"},
-      {"kinds", "sms"},
-      {"headers", "X-Client: signet"},
-      {"body", R"({"to":["{to_digits}"],"from":"{from}","body":"{text}","type":"mt_text",)"
-               R"("delivery_report":"per_recipient","callback_url":"{callback_url}","client_reference":"{id}"})"},
-      {"codes", "syntax_invalid_json=message_refused, unauthorized=auth_failed"},
-      {"http_statuses", "404=auth_failed"},
-      {"signature", "hmac_sha256"},
-      {"signature_header", "x-sinch-webhook-signature"},
-      {"signature_encoding", "base64"},
-      {"signature_text", "{body}.{nonce}.{timestamp}"},
-      {"nonce_header", "x-sinch-webhook-signature-nonce"},
-      {"timestamp_header", "x-sinch-webhook-signature-timestamp"},
-      {"receipt_id_at", "batch_id"},
-      {"receipt_status_at", "status"},
-      {"receipt_code_at", "code"},
-      {"receipt_echo_at", "client_reference"},
-      {"receipt_statuses",
-       "Queued=queued, Dispatched=sent, Delivered=delivered, Aborted=failed, Cancelled=failed, "
-       "Rejected=failed, Deleted=failed, Failed=failed, Expired=failed, Unknown=sent"},
-      {"inbound_when", "type=mo_text"},
-      {"inbound_id_at", "id"},
-      {"inbound_from_at", "from"},
-      {"inbound_to_at", "to"},
-      {"inbound_text_at", "body"},
-  };
+  settings.name = entry.name;
+  settings.adapter = entry.adapter;
+  settings.values = entry.values;
+  REQUIRE(entry.secret_files.size() == 2);
   settings.secrets.emplace("token", Secret("t0ken"));
   settings.secrets.emplace("webhook_secret", Secret("SMSWebhooksSecret"));
   return settings;
@@ -99,14 +87,14 @@ CallbackRequest callback(const std::string& body) {
 TEST_CASE("a provider without an adapter gets what the configuration describes") {
   const auto sinch = made(sinch_settings())->build(outbound());
   CHECK(sinch.method == "POST");
-  CHECK(sinch.url == "https://eu.sms.api.sinch.com/xms/v1/plan1/batches");
+  CHECK(sinch.url == "https://eu.sms.api.sinch.com/xms/v1/0123456789abcdef/batches");
   CHECK(sinch.headers == Headers{{"Accept", "application/json"},
                                  {"Authorization", "Bearer t0ken"},
                                  {"Content-Type", "application/json"},
                                  {"X-Client", "signet"}});
   CHECK(sinch.body ==
         R"({"to":["15558675310"],"from":"447520651116","body":"Your results are ready.","type":"mt_text",)"
-        R"("delivery_report":"per_recipient",)"
+        R"("delivery_report":"per_recipient", )"
         R"("callback_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2",)"
         R"("client_reference":"0193b3c4-0000-7000-8000-00000000abcd.2"})");
 
@@ -126,7 +114,7 @@ TEST_CASE("a provider without an adapter gets what the configuration describes")
   CHECK(changed.url == "https://eu.sms.api.sinch.com/" + message.echo() + "?k=" + message.idempotency_key);
   CHECK(changed.headers == Headers{{"Accept", "application/json"},
                                    {"Content-Type", "application/json"},
-                                   {"Authorization", "Basic " + to_base64("plan1:t0ken")},
+                                   {"Authorization", "Basic " + to_base64("0123456789abcdef:t0ken")},
                                    {"X-Id", message.echo()},
                                    {"X-Kind", "sms"}});
   settings.values["content_type"] = "text/xml; charset=utf-8";

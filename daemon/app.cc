@@ -51,6 +51,7 @@ constexpr int64_t kNotifyEveryMs = 500;  // keeps the place too
 constexpr int64_t kSchedulesEveryMs = 15000;
 constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
 constexpr size_t kRequestsQueuedMax = 1024;
+constexpr size_t kWebhookMax = 1 << 20;  // octets of a callback's body: no provider sends more
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
 constexpr int64_t kRateWaitMs = 100;   // for Redis, of one request
@@ -112,6 +113,8 @@ class App {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<RedisIntake> intake_stream_;
   std::unique_ptr<Limits> limits_;
+  std::unique_ptr<SystemMessages> system_messages_;
+  std::unique_ptr<Inbounds> inbounds_;
   std::unique_ptr<api::ApiServices> services_;
   std::unique_ptr<api::Router> admin_, webhooks_;
   std::unique_ptr<ThreadPool> threads_;
@@ -132,7 +135,6 @@ class App {
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<FaultRecord> faults_;
   Receivers receivers_;
-  std::unique_ptr<SystemMessages> system_messages_;
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Schedules> schedules_;
   std::unique_ptr<Alerts> alerts_;
@@ -247,6 +249,12 @@ Result<void> App::prepare() {
   if (!notifier) return notifier.error();
   notifier_settings_ = std::move(*notifier);
   services_->due_plan = &*due_plan_;
+  system_messages_ =
+      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+  inbounds_ =
+      std::make_unique<Inbounds>(make_inbound_settings(config_), *keys_, ids_, *system_messages_, config_.instance);
+  services_->inbounds = inbounds_.get();
+  services_->http_call = http_call;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -264,7 +272,9 @@ Result<void> App::listen() {
   auto done = listen_at("admin", admin.address, admin.port, admin.tls, limits, admin.trusted_proxies, *admin_);
   if (!done) return done;
   const auto& webhooks = config_.http.webhooks;
-  return listen_at("webhooks", webhooks.address, webhooks.port, webhooks.tls, limits, {}, *webhooks_);
+  limits.body_bytes = kWebhookMax;
+  return listen_at("webhooks", webhooks.address, webhooks.port, webhooks.tls, limits, webhooks.trusted_proxies,
+                   *webhooks_);
 }
 
 Result<void> App::listen_at(const std::string& name, const std::string& address, int port, const Config::Tls& tls,
@@ -328,7 +338,7 @@ void App::start_delivery() {
     options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
     epochs.push_back(options.journal.epoch);
     options.delivery = make_delivery_settings(config_);
-    options.delivery.system_recipients = receivers_.mails();
+    options.delivery.own_writing = {receivers_.mails(), config_.replies.help_text};
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
     loops_.push_back(std::make_unique<DeliveryLoop>(
         Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_},
@@ -418,8 +428,6 @@ void App::start_evidence() {
               verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
-  system_messages_ =
-      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
   reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
                                          clock_, ids_, log_);
   tasks_->add(

@@ -16,8 +16,8 @@
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
 //
-// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request). With
-// OptOutType Twilio has answered it by itself (Advanced Opt-Out); else TwiML in the reply does.
+// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request).
+// With OptOutType Twilio has answered it by itself (Advanced Opt-Out); else TwiML in the reply does.
 //
 //   MessageSid=SM0123...&SmsStatus=received&From=%2B15558675310&To=%2B15005550006&Body=HELP&NumMedia=0&AccountSid=...
 //   200 text/xml <Response><Message>...</Message></Response>
@@ -309,10 +309,10 @@ class Twilio : public Provider {
   }
 
   std::optional<CallbackReply> answer(const std::string& text) const override {
-    return CallbackReply{200,
-                         {{"Content-Type", "text/xml; charset=utf-8"}},
-                         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>" + xml_text(text) +
-                             "</Message></Response>"};
+    return CallbackReply{
+        200,
+        {{"Content-Type", "text/xml; charset=utf-8"}},
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>" + xml_text(text) + "</Message></Response>"};
   }
 
  private:

@@ -114,6 +114,24 @@ with u as materialized (
 )
 select id, nullif(next_due, '-infinity') from m)sql";
 
+// After the results of its batch, and only where one took effect: the head is its leaf.
+constexpr char kOptOutSql[] = R"sql(
+with u as materialized (
+  select * from unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::int2[], $5::text[], $6::text[], $7::uuid[], $8::bytea[],
+    $9::bytea[], $10::timestamptz[])
+  u(id, head, suppression_id, channel, reason, source, event_id, canon, leaf, at)
+), s as (
+  insert into suppressions (id, recipient_key, channel, reason, source)
+  select u.suppression_id, m.recipient_key, u.channel, u.reason, u.source
+  from u cross join lateral (select recipient_key from message where message.id = u.id and message.event_leaf = u.head
+    and message.recipient_key is not null offset 0) m
+  on conflict (recipient_key) do nothing
+  returning id
+)
+insert into audit.entry (event_id, canon, leaf, object_id, action, at)
+select event_id, canon, leaf, suppression_id, 'suppression_added', at from u
+where suppression_id in (select id from s))sql";
+
 // A void takes the attempt's key; where a permit holds it already nothing happens here.
 constexpr char kEndSql[] = R"sql(
 with u as materialized (
@@ -188,9 +206,9 @@ from c cross join lateral (
 }  // namespace
 
 const std::vector<PgStatement>& journal_statements() {
-  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
-                                            {"move", kMoveSql},     {"heads", kHeadsSql},   {"open", kOpenSql},
-                                            {"claim", kClaimSql}};
+  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"opt_out", kOptOutSql},
+                                            {"end", kEndSql},       {"move", kMoveSql},     {"heads", kHeadsSql},
+                                            {"open", kOpenSql},     {"claim", kClaimSql}};
   return all;
 }
 

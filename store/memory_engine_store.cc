@@ -373,7 +373,7 @@ Changed MemoryEngineStore::apply(MemoryStore::Message& m, const MessageChange& c
   for (const auto& entry : change.entries) m.entries.push_back(entry);
   if (const auto& row = change.decision) m.decisions.push_back({row->attempt_no, row->decision, row->actor, row->at});
   if (change.confirmation) m.confirmations.push_back(*change.confirmation);
-  if (change.suppression) store_.suppressed.insert(change.suppression->recipient_key);
+  if (change.suppression) store_.suppressed.insert(change.suppression->row.recipient_key);
   if (change.ends_due || change.due) m.due.reset();
   if (change.due) m.due = change.due;
   return Changed::done;

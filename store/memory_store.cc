@@ -204,6 +204,8 @@ bool MemoryStore::apply(const ResultRow& row) {
     m.due.reset();
   }
   m.entries.push_back(row.entry);
+  if (row.opt_out && !m.row.recipient_key.empty() && suppressed.insert(m.row.recipient_key).second)
+    m.entries.push_back(row.opt_out->entry);
   return true;
 }
 

@@ -25,8 +25,8 @@ Result<Changed> apply(PgTransaction& tx, const MessageView& view, const MessageC
   if (const auto& row = change.decision; row && done)
     done = insert_decision(tx, row->id, id, row->attempt_no, row->decision, row->actor, row->reason, row->at);
   if (change.confirmation && done) done = insert_confirmation(tx, *change.confirmation);
-  if (const auto& row = change.suppression; row && done)
-    done = suppress(tx, row->id, row->recipient_key, row->reason, row->source);
+  if (change.suppression && done)
+    if (auto added = add_suppression(tx, *change.suppression); !added) done = added.error();
   if ((change.ends_due || change.due) && done) done = delete_due(tx, id);
   if (change.due && done) done = insert_due(tx, *change.due);
   if (!done) return done.error();

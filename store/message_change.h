@@ -9,6 +9,7 @@
 
 #include "store/callbacks.h"
 #include "store/messages.h"
+#include "store/suppressions.h"
 
 namespace signet {
 
@@ -28,10 +29,6 @@ struct DecisionRow {
   std::string decision, actor, reason;  // resend, requeue, fail, delivered; by whom; a code, never free text
   WallTime at;
 };
-struct SuppressionRow {
-  Uuid id;
-  std::string recipient_key, reason, source;
-};
 struct VoidRow {
   int attempt_no = 0;
   std::string instance;
@@ -46,7 +43,7 @@ struct MessageChange {
   std::vector<Entry> entries;  // of other events than the status's own
   std::optional<DecisionRow> decision;
   std::optional<ConfirmationRow> confirmation;
-  std::optional<SuppressionRow> suppression;
+  std::optional<NewSuppression> suppression;
   std::optional<DueRow> due;  // instead of the one there is
   bool ends_due = false;
 };

@@ -265,20 +265,6 @@ Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view
                      {id, sealed.empty() ? PgValue::null() : PgValue::octets(sealed)}));
 }
 
-Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key) {
-  auto rows = tx.run("select from suppressions where recipient_key = $1", {PgValue::octets(recipient_key)});
-  if (!rows) return rows.error();
-  return rows->size() > 0;
-}
-
-Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
-                      const std::string& source) {
-  return done(
-      tx.run("insert into suppressions (id, recipient_key, reason, source) values ($1, $2, $3, $4) "
-             "on conflict (recipient_key) do nothing",
-             {id, PgValue::octets(recipient_key), reason, source}));
-}
-
 Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
   auto rows = tx.run(
       "update message set status = $2, event_n = event_n + 1, event_leaf = $4, reviewer_id = coalesce($5, "

@@ -131,9 +131,6 @@ Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid&
 Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std::string_view sealed,
                              const Uuid& editor_id);
 Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view sealed);  // empty: none
-Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key);
-Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
-                      const std::string& source);
 // conflict: the head has moved.
 Result<void> change_status(PgTransaction& tx, const StatusChange& change);
 Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message

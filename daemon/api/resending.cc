@@ -1,5 +1,7 @@
 #include "daemon/api/resending.h"
 
+#include "store/suppressions.h"
+
 namespace signet::api {
 namespace {
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/crash_point.h"
+#include "daemon/delivery/suppression.h"
 #include "daemon/evidence/callback_hash.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
@@ -20,7 +21,7 @@ constexpr int64_t kKeepMs = 72 * int64_t{3'600'000};  // then it stays in the le
 
 bool suppresses(const CallbackRow& callback, const MessageRow& message) {
   return callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained ||
-         (callback.kind == ReceiptKind::bounced && message.kind == Kind::email);
+         (callback.kind == ReceiptKind::bounced && message.kind != Kind::sms);
 }
 
 // The status that the receipt gives the message: rank decides, and no step, or one that is not legal, leaves it.
@@ -42,9 +43,14 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   if (attempt_no > 0 && !view.has_result(attempt_no)) return std::nullopt;
   MessageChange change;
   change.ends_callback = callback.id;
-  if (suppresses(callback, message) && !message.recipient_key.empty())
-    change.suppression =
-        SuppressionRow{ids.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider};
+  if (suppresses(callback, message) && !message.recipient_key.empty()) {
+    SuppressionRow row;
+    row.recipient_key = message.recipient_key;
+    row.channel = channel_of(message.kind);
+    row.reason = name(callback.kind);
+    row.source = callback.provider;
+    change.suppression = new_suppression(std::move(row), daemon_actor(instance), ids, view.now);
+  }
   const Status status = status_after(view, attempt_no, callback);
   const bool takes_effect = status != message.status;
   change.confirmation = ConfirmationRow{
@@ -55,7 +61,7 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   Event event;
   event.id = ids.next();
   event.at = view.now;
-  event.actor = {instance, "daemon", "", "", ""};
+  event.actor = daemon_actor(instance);
   event.action = status == Status::delivered ? "delivery_confirmed"
                  : status == Status::sent    ? "sent"
                                              : "delivery_failed";

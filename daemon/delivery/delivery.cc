@@ -283,7 +283,7 @@ void Delivery::send(Flight& flight, Transport& transport) {
 }
 
 bool Delivery::open(Flight& flight, std::string& reason) {
-  auto envelope = open_and_check(parts_.keys, flight.permit, settings_.system_recipients);
+  auto envelope = open_and_check(parts_.keys, flight.permit, settings_.own_writing);
   if (!envelope) {
     reason = envelope.error().code == ErrorCode::not_found ? "key_missing" : "content_mismatch";
     parts_.metrics.add("signet_alarm", "reason=\"" + reason + '"');
@@ -368,6 +368,7 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
+  if (flight.outcome.is_opted_out) row.opt_out = events_.of_opt_out(flight.permit, row.finished_at);
   batches_.add(std::move(row));
 }
 

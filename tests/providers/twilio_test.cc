@@ -336,7 +336,8 @@ TEST_CASE("what somebody writes to a twilio number is an inbound, no receipt, an
   const auto reply = provider->answer("Call <us> & ask");
   REQUIRE(reply);
   CHECK(reply->status == 200);
-  CHECK(reply->headers == std::vector<std::pair<std::string, std::string>>{{"Content-Type", "text/xml; charset=utf-8"}});
+  CHECK(reply->headers ==
+        std::vector<std::pair<std::string, std::string>>{{"Content-Type", "text/xml; charset=utf-8"}});
   CHECK(reply->body ==
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>Call &lt;us&gt; &amp; ask</Message></Response>");
 }

@@ -115,7 +115,8 @@ TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets
     bool is_suppressed;
   } rows[] = {
       {Kind::sms, ReceiptKind::opted_out, true},    {Kind::email, ReceiptKind::complained, true},
-      {Kind::email, ReceiptKind::bounced, true},    {Kind::sms, ReceiptKind::bounced, false},
+      {Kind::email, ReceiptKind::bounced, true},    {Kind::letter, ReceiptKind::bounced, true},
+      {Kind::sms, ReceiptKind::bounced, false},
       {Kind::email, ReceiptKind::delivered, false}, {Kind::email, ReceiptKind::failed, false},
   };
   for (const auto& row : rows) {
@@ -125,7 +126,14 @@ TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets
     const auto change = confirmed();
     REQUIRE(change);
     REQUIRE(change->suppression.has_value() == row.is_suppressed);
-    if (row.is_suppressed) CHECK(change->suppression->recipient_key == view.message.recipient_key);
+    if (!row.is_suppressed) continue;
+    const auto& [added, entry] = *change->suppression;
+    CHECK(added.recipient_key == view.message.recipient_key);
+    CHECK(added.channel == (row.kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email));
+    CHECK(added.reason == name(row.receipt));
+    CHECK(added.source == "gateway");
+    CHECK(entry.action == "suppression_added");
+    CHECK(entry.object_id == added.id);
   }
 }
 

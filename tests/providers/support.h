@@ -48,6 +48,44 @@ inline ProviderSettings gateway_settings() {
   return settings;
 }
 
+inline ProviderSettings vonage_settings() {
+  ProviderSettings settings;
+  settings.name = "vonage-main";
+  settings.adapter = "vonage";
+  settings.values = {{"base_url", "http://127.0.0.1:1"}, {"from", "Clinic"}};
+  settings.secrets.emplace("api_key", Secret("a1b2c3d4"));
+  settings.secrets.emplace("api_secret", Secret("s3cret"));
+  settings.secrets.emplace("signature_secret", Secret("signetd-vonage-signature-secret-0001"));
+  return settings;
+}
+
+inline ProviderSettings vonage_sms_settings() {
+  auto settings = vonage_settings();
+  settings.values["api"] = "sms";
+  settings.values["signature_method"] = "sha256";
+  return settings;
+}
+
+inline ProviderSettings telnyx_settings() {
+  ProviderSettings settings;
+  settings.name = "telnyx-main";
+  settings.adapter = "telnyx";
+  settings.values = {{"base_url", "http://127.0.0.1:1"},
+                     {"from", "+15005550006"},
+                     {"public_key", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="}};
+  settings.secrets.emplace("api_key", Secret("KEY01"));
+  return settings;
+}
+
+inline ProviderSettings plivo_settings() {
+  ProviderSettings settings;
+  settings.name = "plivo-main";
+  settings.adapter = "plivo";
+  settings.values = {{"base_url", "http://127.0.0.1:1"}, {"auth_id", "MA00000000000000001"}, {"from", "+15005550006"}};
+  settings.secrets.emplace("auth_token", Secret("t0ken"));
+  return settings;
+}
+
 inline ProviderSettings sendgrid_settings() {
   ProviderSettings settings;
   settings.name = "sendgrid-main";
@@ -105,12 +143,20 @@ inline ProviderSettings postmark_settings() {
   return settings;
 }
 
-// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
-// them.
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()},   {"sendgrid", sendgrid_settings()}, {"ses", ses_settings()},
-          {"mailgun", mailgun_settings()}, {"resend", resend_settings()},     {"postmark", postmark_settings()},
-          {"smtp", smtp_settings()},       {"smpp", smsc_settings()},         {"generic_http", gateway_settings()}};
+  return {{"twilio", twilio_settings()},
+          {"vonage", vonage_settings()},
+          {"telnyx", telnyx_settings()},
+          {"plivo", plivo_settings()},
+          {"sendgrid", sendgrid_settings()},
+          {"ses", ses_settings()},
+          {"mailgun", mailgun_settings()},
+          {"resend", resend_settings()},
+          {"postmark", postmark_settings()},
+          {"smtp", smtp_settings()},
+          {"smpp", smsc_settings()},
+          {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

@@ -37,8 +37,9 @@ class NpmServer {
     process_.reset();
     std::filesystem::remove_all(folder_);
   }
-  std::vector<std::string> lines() const {  // that it said since; whole ones
-    auto all = said();
+  std::vector<std::string> lines() const {
+    XX;
+    whole ones auto all = said();
     all.erase(all.begin());
     return all;
   }

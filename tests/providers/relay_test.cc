@@ -13,7 +13,6 @@
 
 #include "tests/fakes/process.h"
 #include "tests/providers/mail_bench.h"
-#include "tests/providers/npm_server.h"
 #include "tests/providers/postfix_server.h"
 
 namespace signet {
@@ -72,14 +71,38 @@ class SmtpSink {
   std::unique_ptr<Process> process_;
 };
 
-class NpmRelay : public testing::NpmServer {
+class NpmServer {
  public:
-  explicit NpmRelay(const Json& options) : NpmServer("smtp_server.cjs", {options.dump()}) {}
-  Json mail(size_t number) {  // from 1
-    wait_until("smtp-server has the mail", [&] { return lines().size() >= number; });
-    return Json::parse(lines()[number - 1]);
+  explicit NpmServer(const Json& options) {
+    const std::string source = SIGNET_SOURCE_DIR;
+    // Beside the test programs, where other suites find it installed.
+    const auto scratch = std::filesystem::path(SIGNET_BINARY).parent_path().parent_path() / "tests" / "npm";
+    REQUIRE(std::system((source + "/tests/npm/install '" + scratch.string() + "'").c_str()) == 0);
+    process_ = std::make_unique<Process>(
+        std::vector<std::string>{"/usr/bin/env", "NODE_PATH=" + (scratch / "node_modules").string(), "node",
+                                 source + "/tests/providers/smtp_server.cjs", options.dump()},
+        folder_.path + "/out");
+    wait_until("smtp-server says its port", [&] { return !process_->is_running() || !lines().empty(); });
+    INFO(read_file(folder_.path + "/out"));
+    REQUIRE(process_->is_running());
+    port = std::stoi(lines().front());
   }
-  size_t count() const { return lines().size(); }
+  Json mail(size_t number) {  // from 1
+    wait_until("smtp-server has the mail", [&] { return lines().size() > number; });
+    return Json::parse(lines()[number]);
+  }
+  size_t count() const { return lines().size() - 1; }
+  int port = 0;
+
+ private:
+  std::vector<std::string> lines() const {
+    std::vector<std::string> out;
+    std::istringstream text(read_file(folder_.path + "/out"));
+    for (std::string line; std::getline(text, line) && !text.eof();) out.push_back(line);
+    return out;
+  }
+  Folder folder_;
+  std::unique_ptr<Process> process_;
 };
 
 Outbound mail_to(const std::string& recipient, int attempt_no = 2) {
@@ -162,7 +185,7 @@ TEST_CASE("npm smtp-server: STARTTLS, then AUTH, then the mail; and on the same 
   Certificate certificate;
   for (std::string method : {"PLAIN", "LOGIN"}) {
     INFO(method);
-    NpmRelay server({{"key", certificate.key}, {"cert", certificate.file}, {"authMethods", {method}}});
+    NpmServer server({{"key", certificate.key}, {"cert", certificate.file}, {"authMethods", {method}}});
     Loop loop;
     MailBench bench(loop, server.port, {},
                     {{"starttls", "required"},
@@ -198,7 +221,7 @@ TEST_CASE("npm smtp-server: TLS at once, a wrong password, a stranger's certific
   const Json tls{{"key", certificate.key}, {"cert", certificate.file}};
   auto at_once = tls;
   at_once["secure"] = true;
-  NpmRelay smtps(at_once);
+  NpmServer smtps(at_once);
   MailBench secure(loop, 0, {},
                    {{"url", "smtps://127.0.0.1:" + std::to_string(smtps.port)},
                     {"starttls", "(none)"},
@@ -207,7 +230,7 @@ TEST_CASE("npm smtp-server: TLS at once, a wrong password, a stranger's certific
   CHECK(said(secure.once()) == "accepted ");
   CHECK(smtps.mail(1)["is_secure"] == true);
 
-  NpmRelay server(tls);
+  NpmServer server(tls);
   const std::map<std::string, std::string> starttls{{"starttls", "required"}, {"ca_file", certificate.file}};
   auto wrong = starttls;
   wrong["username"] = "somebody";
@@ -223,7 +246,7 @@ TEST_CASE("npm smtp-server: TLS at once, a wrong password, a stranger's certific
 
   auto small = tls;
   small["size"] = 1000;
-  NpmRelay narrow(small);
+  NpmServer narrow(small);
   auto known = starttls;
   known["username"] = "clinic";
   MailBench large(loop, narrow.port, {}, known);
@@ -232,7 +255,7 @@ TEST_CASE("npm smtp-server: TLS at once, a wrong password, a stranger's certific
   auto silent = small;
   silent["hideSize"] = true;                 // then it is found out at the end
   silent["hideENHANCEDSTATUSCODES"] = true;  // it would call that a full mailbox
-  NpmRelay mute(silent);
+  NpmServer mute(silent);
   MailBench unaware(loop, mute.port, {}, known);
   CHECK(said(unaware.once(std::string(20000, 'x'))) == "permanent too_large");
   CHECK(mute.count() == 0);

@@ -1,9 +1,14 @@
 // Against an SMSC that is not ours: npm smpp, by smpp_server.cjs.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "providers/transport.h"
-#include "tests/providers/npm_server.h"
+#include "tests/fakes/process.h"
 #include "tests/providers/scripted_server.h"
 #include "tests/providers/support.h"
 
@@ -13,21 +18,51 @@ namespace {
 using nlohmann::json;
 using testing::run_until;
 
-class NpmSmsc : public testing::NpmServer {
+class NpmSmsc {
  public:
-  NpmSmsc() : NpmServer("smpp_server.cjs") {}
-  std::vector<json> said(const std::string& event) const {
+  NpmSmsc() {
+    const std::string source = SIGNET_SOURCE_DIR;
+    // Beside the test programs, where other suites find it installed.
+    const auto scratch = std::filesystem::path(SIGNET_BINARY).parent_path().parent_path() / "tests" / "npm";
+    REQUIRE(std::system(("'" + source + "/tests/npm/install' '" + scratch.string() + "'").c_str()) == 0);
+    char name[] = "/tmp/signet_smpp_XXXXXX";
+    folder_ = ::mkdtemp(name);
+    process_ =
+        std::make_unique<Process>(std::vector<std::string>{"env", "NODE_PATH=" + (scratch / "node_modules").string(),
+                                                           "node", source + "/tests/providers/smpp_server.cjs"},
+                                  folder_ + "/said");
+    wait_until("npm smpp to listen", [this] { return !said().empty(); });
+    port_ = said()[0].at("port");
+  }
+  ~NpmSmsc() {
+    process_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  int port() const { return port_; }
+  std::vector<json> said() const {  // whole lines
     std::vector<json> out;
-    for (const auto& line : lines())
-      if (auto one = json::parse(line); one["event"] == event) out.push_back(std::move(one));
+    const auto text = read_file(folder_ + "/said");
+    std::istringstream lines(text.substr(0, text.rfind('\n') + 1));
+    for (std::string line; std::getline(lines, line);) out.push_back(json::parse(line));
     return out;
   }
+  std::vector<json> said(const std::string& event) const {
+    std::vector<json> out;
+    for (const auto& one : said())
+      if (one.value("event", "") == event) out.push_back(one);
+    return out;
+  }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Process> process_;
+  int port_ = 0;
 };
 
 struct Bench {
   Bench(Loop& loop, const NpmSmsc& smsc, std::map<std::string, std::string> more = {}) : loop(loop) {
     auto settings = testing::smsc_settings();
-    settings.values["url"] = "smpp://127.0.0.1:" + std::to_string(smsc.port);
+    settings.values["url"] = "smpp://127.0.0.1:" + std::to_string(smsc.port());
     settings.values["message_ids"] = "hex_then_decimal";
     for (auto& [key, value] : more) settings.values[key] = value;
     if (more.contains("password")) settings.secrets["password"] = Secret(more["password"]);

@@ -1,4 +1,4 @@
-// An SMSC by npm smpp: its port, then a line of JSON for each thing that happens. A text of one word has it do something
+// An SMSC by npm smpp: a line of JSON for each thing that happens, its port first. A text of one word has it do something
 // of its own:
 //   throttled  refused with 0x58        wrong   refused with 0x0b
 //   drop       no answer, link closed   unbind  accepted, then it unbinds
@@ -57,5 +57,5 @@ const server = smpp.createServer((session) => {
         (answer) => say({ event: 'inbound', status: answer.command_status }));
   });
 });
-server.listen(0, '127.0.0.1', () => process.stdout.write(server.address().port + '\n'));
+server.listen(0, '127.0.0.1', () => say({ port: server.address().port }));
 setTimeout(() => process.exit(1), 120000);  // whatever became of the test

@@ -11,7 +11,7 @@
 namespace signet {
 namespace {
 
-constexpr int kUnaskedMax = 256;  // of one link; more is to be told again
+constexpr int kUnaskedMax = 256;        // of one link; more is to be told again
 constexpr size_t kQueuedMax = 4 << 20;  // octets that an SMSC lets lie
 constexpr int64_t kLeaveMs = 5000;
 

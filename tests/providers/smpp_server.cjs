@@ -1,5 +1,5 @@
-// An SMSC by npm smpp: a line of JSON for each thing that happens, its port first. A text of one word has it do something
-// of its own:
+// An SMSC by npm smpp: a line of JSON for each thing that happens, its port first. A text of one word has it do
+// something of its own:
 //   throttled  refused with 0x58        wrong   refused with 0x0b
 //   drop       no answer, link closed   unbind  accepted, then it unbinds
 //   lost       its receipt says so      chat    the recipient writes back
@@ -50,7 +50,8 @@ const server = smpp.createServer((session) => {
     const state = text === 'lost' ? 'UNDELIV' : 'DELIVRD';
     session.deliver_sm({
       source_addr: pdu.destination_addr, destination_addr: pdu.source_addr, esm_class: 4,
-      short_message: `id:${id} sub:001 dlvrd:001 submit date:2611271200 done date:2611271201 stat:${state} err:000 text:x`,
+      short_message:
+        `id:${id} sub:001 dlvrd:001 submit date:2611271200 done date:2611271201 stat:${state} err:000 text:x`,
     }, (answer) => say({ event: 'receipt', status: answer.command_status }));
     if (text === 'chat')
       session.deliver_sm({ source_addr: '15558675310', destination_addr: '15005550006', short_message: 'Stop ✋' },

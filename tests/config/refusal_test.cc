@@ -171,8 +171,8 @@ TEST_CASE("listeners need addresses of their own, whole TLS and known proxies") 
        "fd00::/8"},
       {"replies: { stop: [] }\n", "5: replies.stop: has no word: people must be able to opt out: write at least STOP"},
       {"replies: { start: [ " + std::string(33, 'x') + " ] }\n",
-       "5: replies.start[0]: '" + std::string(33, 'x') +
-           "' is no word to write back: write 1 to 32 octets, such as STOP"},
+       "5: replies.start[0]: '" + std::string(32, 'x') +
+           "...' is no word to write back: write 1 to 32 octets, such as STOP"},
       {"replies: { help_text: " + std::string(481, 'x') + " }\n",
        "5: replies.help_text: is too long: write at most 480 octets: three parts of an SMS"},
       {"http: { webhooks: { public_url: hooks.example.org } }\n",

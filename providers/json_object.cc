@@ -13,15 +13,19 @@ bool has_repeated(simdjson::dom::object object) {
   return false;
 }
 
-std::optional<simdjson::dom::element> element_at(simdjson::dom::object object, std::string_view path) {
-  while (true) {
-    const auto dot = path.find('.');
-    simdjson::dom::element found;
-    if (object.at_key(path.substr(0, dot)).get(found)) return std::nullopt;
-    if (dot == path.npos) return found;
-    if (found.get(object)) return std::nullopt;
-    path.remove_prefix(dot + 1);
+std::optional<simdjson::dom::element> child_of(simdjson::dom::element parent, std::string_view name) {
+  simdjson::dom::element child;
+  simdjson::dom::object object;
+  simdjson::dom::array array;
+  if (!parent.get(object)) {
+    if (object.at_key(name).get(child)) return std::nullopt;
+    return child;
   }
+  size_t place = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), place);
+  if (error != std::errc() || end != name.data() + name.size() || parent.get(array) || array.at(place).get(child))
+    return std::nullopt;
+  return child;
 }
 
 }  // namespace
@@ -46,6 +50,19 @@ std::optional<simdjson::dom::object> json_object_of(std::string_view body, size_
   simdjson::dom::object object;
   if (!element || element->get(object)) return std::nullopt;
   return object;
+}
+
+std::optional<simdjson::dom::element> element_at(simdjson::dom::object object, std::string_view path) {
+  simdjson::dom::element first;
+  auto dot = path.find('.');
+  if (object.at_key(path.substr(0, dot)).get(first)) return std::nullopt;
+  std::optional<simdjson::dom::element> found = first;
+  while (found && dot != path.npos) {
+    path.remove_prefix(dot + 1);
+    dot = path.find('.');
+    found = child_of(*found, path.substr(0, dot));
+  }
+  return found;
 }
 
 std::string text_at(simdjson::dom::object object, std::string_view path, size_t octets_max) {

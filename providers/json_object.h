@@ -17,8 +17,9 @@ constexpr size_t kJsonMax = 1 << 20;
 std::optional<simdjson::dom::element> json_of(std::string_view body, size_t octets_max = kJsonMax);
 std::optional<simdjson::dom::object> json_object_of(std::string_view body, size_t octets_max = kJsonMax);
 
-// The member of this name, a path of names parted by '.'; a number's digits too. Empty: absent, null, of another type,
-// longer than `octets_max`.
+// The member at a path: names, and places in arrays from 0, parted by '.'.
+std::optional<simdjson::dom::element> element_at(simdjson::dom::object object, std::string_view path);
+// Its text, or the digits of a whole number. Empty: absent, null, of another type, longer than `octets_max`.
 std::string text_at(simdjson::dom::object object, std::string_view path, size_t octets_max = 256);
 std::optional<int64_t> number_at(simdjson::dom::object object, std::string_view path);  // a text of digits too
 

@@ -113,12 +113,11 @@ struct Receipt {
   std::optional<Uuid> message_id;  // by echo
   int attempt_no = 0;
   std::string provider_reference;
-  ReceiptKind kind = ReceiptKind::sent;
+  ReceiptKind kind = ReceiptKind::sent;  // `bounced` suppresses the address: one that may be good has `failed`
   std::string provider_code;
   std::string event_id;  // unique at this provider: a repeat has the same
   bool is_partial = false;
   std::string part = {};  // of a batch: its own part of the body, which is kept for it; empty: all of the body
-  bool is_soft = false;   // bounced, but the address may be good: nobody is suppressed for it
 };
 
 enum class Protocol { http, smtp, smpp };

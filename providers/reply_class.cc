@@ -1,5 +1,7 @@
 #include "providers/reply_class.h"
 
+#include <algorithm>
+
 #include "providers/retry_after.h"
 
 namespace signet {
@@ -39,6 +41,27 @@ Outcome outcome_of(const ReplyClass& what, const HttpReply& reply) {
   outcome.status_code = reply.status;
   if (what.kind == OutcomeKind::retryable) outcome.retry_after_ms = retry_after_ms(reply);
   return outcome;
+}
+
+Outcome accepted_as(std::string reference, const HttpReply& reply) {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::accepted;
+  outcome.status_code = reply.status;
+  outcome.provider_reference = std::move(reference);
+  return outcome;
+}
+
+const ReplyClass* find_code(std::span<const CodeClass> table, std::string_view code) {
+  for (const auto& row : table)
+    if (code == std::to_string(row.code)) return &row.what;
+  return nullptr;
+}
+
+bool is_reference(std::string_view text) {
+  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
+           c == '.' || c == ':';
+  });
 }
 
 }  // namespace signet

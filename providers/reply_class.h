@@ -1,6 +1,10 @@
 // What a reply comes to: a row of an adapter's table of codes, or else the class of its HTTP status.
 #pragma once
 
+#include <span>
+#include <string>
+#include <string_view>
+
 #include "message/outcome.h"
 #include "providers/provider.h"
 
@@ -31,11 +35,23 @@ inline constexpr ReplyClass kGateway{OutcomeKind::in_doubt, FaultScope::provider
 inline constexpr ReplyClass kUnreadable{OutcomeKind::in_doubt, FaultScope::provider, "unreadable_reply"};
 }  // namespace reply_class
 
-// 429 throttled; 408, 425, 500, 503 provider_error; 502, 504 in doubt: a gateway's word that it lost the server behind it
-// proves nothing; 401, 403 auth_failed; 402 account_refused; 3xx unexpected_redirect; other 4xx message_refused; what is
-// none of these, 2xx too, unreadable_reply.
+// 429 throttled; 408, 425, 500, 503 provider_error; 502, 504 in doubt: a gateway's word that it lost the server behind
+// it proves nothing; 401, 403 auth_failed; 402 account_refused; 3xx unexpected_redirect; other 4xx message_refused;
+// what is none of these, 2xx too, unreadable_reply.
 ReplyClass class_of_http(int status);
 // The outcome of that class, with the reply's status and, if it may be tried again, its Retry-After.
 Outcome outcome_of(const ReplyClass& what, const HttpReply& reply);
+
+// The outcome of a message that the provider has, under this id.
+Outcome accepted_as(std::string reference, const HttpReply& reply);
+
+struct CodeClass {  // a row of an adapter's table
+  int code;
+  ReplyClass what;
+};
+const ReplyClass* find_code(std::span<const CodeClass> table, std::string_view code);  // nullptr: it has no such row
+
+// 1 to 128 letters, digits and "_-.:", which providers' ids and codes are made of.
+bool is_reference(std::string_view text);
 
 }  // namespace signet

@@ -15,6 +15,16 @@ std::string_view secret_of(const ProviderSettings& settings, const std::string& 
   return found == settings.secrets.end() ? std::string_view() : found->second.octets();
 }
 
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const auto word = text.substr(0, text.find_first_of(" ,\t\n"));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (!word.empty()) out.emplace_back(word);
+  }
+  return out;
+}
+
 Result<std::string> header_secret_of(const ProviderSettings& settings, const std::string& key) {
   const auto secret = secret_of(settings, key);
   if (std::any_of(secret.begin(), secret.end(), [](char c) { return c <= ' ' || c == 0x7f; }))

@@ -12,6 +12,7 @@ namespace signet {
 
 std::string setting_of(const ProviderSettings& settings, const std::string& key, std::string_view fallback = "");
 std::string_view secret_of(const ProviderSettings& settings, const std::string& key);  // empty if not given
+std::vector<std::string> words_of(std::string_view text);  // a list: parted by blanks or commas
 // A secret that goes into a header: an error if a space or a line's end is in it.
 Result<std::string> header_secret_of(const ProviderSettings& settings, const std::string& key);
 // A secret's file may hold several, one a line, while a provider goes from one to the next.

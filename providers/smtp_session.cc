@@ -134,7 +134,7 @@ void SmtpSession::connect() {
 
 void SmtpSession::send(const MailRequest& mail, Tick deadline, int64_t timeout_ms, Done done) {
   SIGNET_CHECK(is_free());
-  job_.emplace();
+  job_.emplace(Job{});
   job_->mail = &mail;
   job_->deadline = deadline;
   job_->done = std::move(done);

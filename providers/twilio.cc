@@ -281,17 +281,9 @@ class Twilio : public Provider {
     receipt.provider_code = field_of(*fields, "ErrorCode");
     if (receipt.provider_code.find_first_not_of("0123456789") != std::string::npos || receipt.provider_code.size() > 6)
       receipt.provider_code.clear();
-    if (auto echo = echo_in(request.public_url)) {
-      receipt.message_id = echo->message_id;
-      receipt.attempt_no = echo->attempt_no;
-    }
-    std::vector<Receipt> out{receipt};
-    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == "21610") {  // two facts: it failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    set_echo(receipt, echo_in(request.public_url));
+    const bool is_opted_out = receipt.provider_code == "21610";
+    return receipts_of(std::move(receipt), is_opted_out);
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {

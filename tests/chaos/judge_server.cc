@@ -5,8 +5,8 @@
 #include <stdexcept>
 
 #include "base/bytes.h"
+#include "daemon/sandbox/dialects.h"
 #include "daemon/sandbox/journal.h"
-#include "daemon/sandbox/twilio_sandbox.h"
 #include "providers/standard_webhook.h"
 
 namespace signet::chaos {

@@ -1,4 +1,4 @@
-#include "daemon/sandbox/twilio_sandbox.h"
+#include "daemon/sandbox/dialects.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

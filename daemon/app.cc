@@ -9,6 +9,7 @@
 #include "base/server_clock.h"
 #include "base/signals.h"
 #include "daemon/access/sweep.h"
+#include "daemon/api/link_callbacks.h"
 #include "daemon/api/router.h"
 #include "daemon/assembly.h"
 #include "daemon/commands/commands.h"
@@ -121,6 +122,7 @@ class App {
   std::unique_ptr<http::Server> server_;
   std::map<std::string, int> sockets_;
 
+  std::unique_ptr<api::LinkCallbacks> link_callbacks_;
   std::vector<std::unique_ptr<DeliveryLoop>> loops_;
   std::atomic<bool> is_delivering_ = false, is_stopping_ = false, is_fatal_ = false;
   std::atomic<size_t> next_loop_ = 0;
@@ -328,6 +330,7 @@ void App::start_delivery() {
   const Uuid epoch = ids_.next();
   const auto& weights = config_.delivery.weights;
   std::vector<Uuid> epochs;
+  link_callbacks_ = std::make_unique<api::LinkCallbacks>(*services_);
   for (int i = 0; i < loops; i++) {
     DeliveryLoopOptions options;
     options.number = i;
@@ -341,7 +344,10 @@ void App::start_delivery() {
     options.delivery.own_writing = {receivers_.mails(), config_.replies.help_text};
     for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
     loops_.push_back(std::make_unique<DeliveryLoop>(
-        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_},
+        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_,
+               [this](const std::string& name, CallbackRequest request, std::function<void(UnaskedEnd)> done) {
+                 link_callbacks_->take(name, std::move(request), std::move(done));
+               }},
         std::move(options)));
   }
   start_care(std::move(epochs));
@@ -640,6 +646,7 @@ int App::run() {
   is_delivering_ = false;
   sweeper_.reset();
   threads_.reset();  // handlers under way end before what they use
+  if (link_callbacks_) link_callbacks_->stop();
   rate_.reset();
   intake_stream_.reset();
   watchdog_.reset();

@@ -24,7 +24,7 @@ enum class FaultScope : int16_t { message = 1, recipient = 2, sender = 3, accoun
 struct Outcome {
   OutcomeKind kind = OutcomeKind::in_doubt;
   std::string reason;  // snake_case, from docs/states.md: connect_refused, throttled, unknown_recipient, ...
-  std::string provider_reference;         // the provider's id, if accepted
+  std::string provider_reference;         // the provider's id, if accepted; of each part, if it has one, blanks between
   std::string provider_code;              // its own code: "21211", "550 5.1.1"
   int status_code = 0;                    // HTTP status or SMTP reply; 0 if none came
   bool is_throttled = false;              // retryable and the lane should pause

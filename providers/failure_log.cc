@@ -5,7 +5,7 @@
 namespace signet {
 
 void FailureLog::tell(const Outcome& outcome, const std::string& detail) {
-  if (outcome.kind == OutcomeKind::accepted) return last_reason_.clear();
+  if (outcome.kind == OutcomeKind::accepted) return answered();
   const bool is_own = outcome.scope == FaultScope::message || outcome.scope == FaultScope::recipient ||
                       outcome.scope == FaultScope::sender;
   if (is_own || std::exchange(last_reason_, outcome.reason) == outcome.reason) return;

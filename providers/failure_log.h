@@ -13,6 +13,7 @@ class FailureLog {  // of one transport, on its loop
   FailureLog(Log& log, std::string provider) : log_(log), provider_(std::move(provider)) {}
   // `detail`: what the library or the other side said; nothing of a patient.
   void tell(const Outcome& outcome, const std::string& detail);
+  void answered() { last_reason_.clear(); }  // the provider is there: the next failure is told again
 
  private:
   Log& log_;

@@ -12,6 +12,7 @@ namespace signet {
 namespace {
 
 constexpr int kUnaskedMax = 256;  // of one link; more is to be told again
+constexpr size_t kQueuedMax = 4 << 20;  // octets that an SMSC lets lie
 constexpr int64_t kLeaveMs = 5000;
 
 bool is_this_machine(const std::string& host) {
@@ -152,6 +153,7 @@ void SmppSession::on_data(std::string_view octets) {
     take(pdu);
     if (!*is_alive || state_ == State::closed) return;
   }
+  if (fed && stream_->queued_bytes() > kQueuedMax) return lose({{}, "connection_lost", "the SMSC reads nothing"});
   if (fed) return;
   write(smpp::kGenericNack, smpp::kInvalidLength, 0, "");
   lose({{}, "unreadable_reply", fed.error().text});

@@ -119,6 +119,22 @@ Result<bool> finish_callback(PgTransaction& tx, const Uuid& id) {
   return rows->affected() == 1;
 }
 
+Result<std::map<Uuid, std::vector<PartReceipt>>> list_part_receipts(PgTransaction& tx,
+                                                                    const std::vector<Uuid>& message_ids) {
+  auto rows = tx.run(
+      "select f.message_id, f.attempt_no, c.provider_reference, f.kind from unnest($1::uuid[]) u(id) cross join "
+      "lateral "
+      "(select * from confirmation a where a.message_id = u.id offset 0) f cross join lateral (select "
+      "provider_reference from callback a where a.id = f.callback_id offset 0) c",
+      {PgValue::uuids(message_ids)});
+  if (!rows) return rows.error();
+  std::map<Uuid, std::vector<PartReceipt>> out;
+  for (int i = 0; i < rows->size(); i++)
+    out[rows->uuid(i, 0)].push_back(
+        {static_cast<int>(rows->number(i, 1)), rows->text(i, 2), static_cast<ReceiptKind>(rows->number(i, 3))});
+  return out;
+}
+
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {
   return done(
       tx.run("insert into confirmation (id, message_id, attempt_no, kind, callback_id, provider, "

@@ -49,6 +49,13 @@ struct ConfirmationRow {
   WallTime at;
 };
 Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& row);
+struct PartReceipt {  // what was told of one part of an attempt
+  int attempt_no = 0;
+  std::string provider_reference;
+  ReceiptKind kind = ReceiptKind::sent;
+};
+Result<std::map<Uuid, std::vector<PartReceipt>>> list_part_receipts(PgTransaction& tx,
+                                                                    const std::vector<Uuid>& message_ids);
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id);
 Result<std::map<Uuid, std::pair<std::string, std::string>>> read_data_keys(PgTransaction& tx,
                                                                            const std::vector<Uuid>& message_ids);

@@ -107,7 +107,7 @@ with u as materialized (
   where due.message_id = m.id and m.next_due > '-infinity'
 ), named as (
   insert into callback_reference (provider, reference, message_id, attempt_no)
-  select provider, reference, id, attempt_no from m where is_named on conflict do nothing
+  select provider, unnest(string_to_array(reference, ' ')), id, attempt_no from m where is_named on conflict do nothing
 ), e as (  -- the event's status, provider and time are the result's own
   insert into audit.entry (event_id, canon, leaf, object_id, action, status, provider, at)
   select event_id, canon, leaf, id, action, status, provider, finished_at from m

@@ -23,8 +23,8 @@ const MemoryStore::Start* newest_permit(const MemoryStore::Message& m, int& atte
   return nullptr;
 }
 
-MessageView view_of(const MemoryStore::Message& m, WallTime now) {
-  MessageView view{now, m.row, m.due, {}};
+MessageView view_of(const MemoryStore& store, const MemoryStore::Message& m) {
+  MessageView view{store.now(), m.row, m.due, {}, {}};
   for (const auto& [attempt_no, start] : m.starts) {
     AttemptRow row;
     row.attempt_no = attempt_no;
@@ -42,6 +42,9 @@ MessageView view_of(const MemoryStore::Message& m, WallTime now) {
     }
     view.attempts.push_back(std::move(row));
   }
+  for (const auto& told : m.confirmations)
+    if (const auto callback = store.callbacks.find(told.callback_id); callback != store.callbacks.end())
+      view.part_receipts.push_back({told.attempt_no, callback->second.provider_reference, told.kind});
   return view;
 }
 
@@ -346,7 +349,7 @@ Result<std::vector<Changed>> MemoryEngineStore::change(const std::vector<Uuid>& 
     const auto found = store_.messages.find(id);
     if (found == store_.messages.end()) continue;
     outcomes[id] = Changed::left;
-    auto change = decide(view_of(found->second, store_.now()));
+    auto change = decide(view_of(store_, found->second));
     if (!change) continue;
     // All of a transaction or nothing, and so the faults first.
     if (store_.refused.contains(id)) return Error{ErrorCode::invalid, "a row is not what its column takes"};

@@ -68,14 +68,25 @@ Result<std::vector<Changed>> change_messages(PgTransaction& tx, const std::vecto
   std::vector<Uuid> found;
   for (auto& message : *locked) {
     found.push_back(message.id);
-    views[message.id] = {*now, std::move(message), {}, {}};
+    views[message.id] = {*now, std::move(message), {}, {}, {}};
   }
   auto due = read_due(tx, found);
   if (!due) return due.error();
   for (auto& row : *due) views[row.message_id].due = row;
   auto attempts = list_attempts(tx, found);
   if (!attempts) return attempts.error();
-  for (auto& [id, rows] : *attempts) views[id].attempts = std::move(rows);
+  std::vector<Uuid> in_parts;
+  for (auto& [id, rows] : *attempts) {
+    if (std::any_of(rows.begin(), rows.end(),
+                    [](const AttemptRow& row) { return references_of(row.provider_reference).size() > 1; }))
+      in_parts.push_back(id);
+    views[id].attempts = std::move(rows);
+  }
+  if (!in_parts.empty()) {
+    auto told = list_part_receipts(tx, in_parts);
+    if (!told) return told.error();
+    for (auto& [id, rows] : *told) views[id].part_receipts = std::move(rows);
+  }
   for (const auto& [id, view] : views) {
     const auto change = decide(view);
     if (!change) {

@@ -18,6 +18,7 @@ struct MessageView {  // one message as it stands
   MessageRow message;
   std::optional<DueRow> due;
   std::vector<AttemptRow> attempts;                 // permits and voids, by number
+  std::vector<PartReceipt> part_receipts = {};      // so far; of PostgreSQL only where an attempt has parts
   const AttemptRow* attempt(int attempt_no) const;  // null: there is none
   bool has_result(int attempt_no) const;
   int newest_attempt_no() const;  // permitted, void or due; 0: none

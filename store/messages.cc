@@ -1,6 +1,7 @@
 #include "store/messages.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace signet {
 namespace {
@@ -351,6 +352,13 @@ Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id) {
       {id});
   if (!rows) return rows.error();
   return static_cast<int>(rows->number(0, 0));
+}
+
+std::vector<std::string> references_of(const std::string& provider_reference) {
+  std::vector<std::string> out;
+  std::istringstream words(provider_reference);
+  for (std::string word; words >> word;) out.push_back(word);
+  return out;
 }
 
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id) {

@@ -99,6 +99,8 @@ struct AttemptRow {
   std::string reason, provider_reference, provider_code;
   std::optional<WallTime> finished_at;
 };
+// An attempt's, parted: one of it, or one of each of its parts.
+std::vector<std::string> references_of(const std::string& provider_reference);
 
 // What messages are found by, beside the narrow row.
 struct MessageFacts {

@@ -56,12 +56,13 @@ int take_report(const std::string& config_file, const Environment& environment, 
     return kTryLater;
   }
   if (reply->status >= 200 && reply->status < 300) return 0;
+  const bool is_strange = reply->status == 403, is_unreadable = reply->status == 400;
   failed("the daemon answered " + std::to_string(reply->status) + ": " +
-         (reply->status == 401   ? "no token of a mail of ours is in it"
+         (is_strange             ? "no token of a mail of ours is in it"
+          : is_unreadable        ? "it is no report that can be read"
           : reply->status == 404 ? "it has no provider of this name"
-          : reply->status == 422 ? "it is no report that can be read"
                                  : "its log says why"));
-  return reply->status == 401 || reply->status == 422 ? kRefused : kTryLater;
+  return is_strange || is_unreadable ? kRefused : kTryLater;
 }
 
 }  // namespace signet

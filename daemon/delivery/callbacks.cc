@@ -24,10 +24,24 @@ bool suppresses(const CallbackRow& callback, const MessageRow& message) {
          (callback.kind == ReceiptKind::bounced && message.kind != Kind::sms);
 }
 
+// Where each part has receipts of its own, the message arrived, or failed, when all of them did.
+bool is_of_all_parts(const MessageView& view, int attempt_no, const CallbackRow& callback) {
+  const AttemptRow* attempt = view.attempt(attempt_no);
+  const auto references = references_of(attempt ? attempt->provider_reference : "");
+  if (references.size() < 2) return !callback.is_partial;
+  return std::all_of(references.begin(), references.end(), [&](const std::string& reference) {
+    return reference == callback.provider_reference ||
+           std::any_of(view.part_receipts.begin(), view.part_receipts.end(), [&](const PartReceipt& told) {
+             return told.attempt_no == attempt_no && told.provider_reference == reference && told.kind == callback.kind;
+           });
+  });
+}
+
 // The status that the receipt gives the message: rank decides, and no step, or one that is not legal, leaves it.
 Status status_after(const MessageView& view, int attempt_no, const CallbackRow& callback) {
   const MessageRow& message = view.message;
-  if (callback.is_partial) return message.status;  // some parts only: it stays `sent`, on the worklist
+  // Of some parts only: it stays `sent`, on the worklist.
+  if (!is_of_all_parts(view, attempt_no, callback)) return message.status;
   // That an older attempt failed says nothing about the newer one; that it arrived does.
   const bool is_failure = callback.kind == ReceiptKind::failed || callback.kind == ReceiptKind::bounced;
   if (is_failure && attempt_no > 0 && attempt_no < view.newest_attempt_no()) return message.status;

@@ -39,7 +39,7 @@ PostfixServer::PostfixServer(const std::string& transports, const std::string& p
       "flush unix n - n 1000? 0 flush\npickup unix n - n 60 1 pickup\npostlog unix-dgram n - n - 1 postlogd\n"
       "smtp unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\n"
       "discard unix - - n - - discard\n";
-  if (!pipe.empty()) master += "report unix - n n - 1 pipe flags=DORhu user=nobody argv=" + pipe + "\n";
+  if (!pipe.empty()) master += "report unix - n n - 1 pipe flags=DORhu null_sender= user=nobody argv=" + pipe + "\n";
   write_file(folder_ + "/etc/master.cf", master, 0644);
   process_ = std::make_unique<Process>(
       std::vector<std::string>{"/usr/sbin/postfix", "-c", folder_ + "/etc", "start-fg"}, folder_ + "/log/start");

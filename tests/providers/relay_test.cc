@@ -278,7 +278,7 @@ TEST_CASE("what becomes of a mail at Postfix comes back through its pipe and `si
   std::filesystem::permissions(binary, std::filesystem::perms(0755));
   PostfixServer postfix("here.example discard:\nnobody.example" + at(refusing) + "full.example" + at(full) +
                             "far.example" + at(unaware) + "unknown.example error:5.1.1 no such mailbox\n" +
-                            "example.org report:\n",
+                            "bounces@example.org report:\n",
                         binary + " dsn --url " + listener.server.url("/webhooks/relay"));
   MailBench bench(loop, postfix.port(), {}, {{"bounce_address", "bounces@example.org"}});
   struct Row {
@@ -336,9 +336,9 @@ TEST_CASE("`signetd dsn` ends as a relay's pipe takes it") {
   };
   for (auto& row : std::vector<Row>{{200, 0},
                                     {204, 0},
-                                    {401, 65},
-                                    {422, 65},
-                                    {403, 75},
+                                    {403, 65},
+                                    {400, 65},
+                                    {401, 75},
                                     {404, 75},
                                     {413, 75},
                                     {429, 75},

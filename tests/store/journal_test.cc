@@ -425,6 +425,12 @@ TEST_CASE_METHOD(Fixture, "what the provider calls an attempt is kept where its 
     CHECK(count("callback_reference where reference = 'g-1' and attempt_no = 1") == 1);
   }
   CHECK(count("callback_reference") == 1);
+  ResultRow parts =
+      result(permit(messages->insert({sms("+61491570006", "hello")})), OutcomeKind::accepted, Status::sent);
+  parts.outcome.provider_reference = "p-1 p-2 p-3";
+  parts.is_named = true;
+  CHECK(record(parts).empty());
+  CHECK(count("callback_reference where reference in ('p-1', 'p-2', 'p-3')") == 3);
 }
 
 TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and is used again when it is back") {

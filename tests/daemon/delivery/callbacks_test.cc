@@ -108,6 +108,45 @@ TEST_CASE_METHOD(Fixture, "a receipt for some parts only leaves the message sent
   CHECK_FALSE(confirmed()->status);
 }
 
+TEST_CASE_METHOD(Fixture, "I6 a message in parts arrived when all of them did, and failed when all of them did") {
+  using Told = std::pair<const char*, ReceiptKind>;
+  const struct {
+    std::vector<Told> before;
+    Told now;
+    std::optional<Status> to;
+  } rows[] = {
+      {{}, {"m1", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::delivered}, Status::delivered},
+      {{{"m2", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, Status::delivered},
+      {{{"m1", ReceiptKind::sent}}, {"m2", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::sent}, {"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::delivered}, Status::delivered},
+      {{{"m1", ReceiptKind::failed}}, {"m2", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::failed}, {}},
+      {{{"m1", ReceiptKind::failed}}, {"m2", ReceiptKind::failed}, Status::failed},
+      {{{"other", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, {}},
+  };
+  view.attempts[0].provider_reference = "m1 m2";
+  for (const bool is_partial : {false, true}) {  // some providers say so of each part's
+    for (const auto& row : rows) {
+      INFO(row.now.first << " " << name(row.now.second));
+      view.part_receipts.clear();
+      for (const auto& [reference, kind] : row.before) view.part_receipts.push_back({1, reference, kind});
+      callback.provider_reference = row.now.first;
+      callback.kind = row.now.second;
+      callback.is_partial = is_partial;
+      const auto change = confirmed();
+      REQUIRE(change);
+      CHECK(change->status.has_value() == row.to.has_value());
+      if (row.to && change->status) CHECK(change->status->status == *row.to);
+    }
+  }
+  view.part_receipts = {{2, "m1", ReceiptKind::delivered}};  // of another attempt
+  callback.kind = ReceiptKind::delivered;
+  callback.provider_reference = "m2";
+  CHECK_FALSE(confirmed()->status);
+}
+
 TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets nothing more") {
   const struct {
     Kind kind;

@@ -292,7 +292,7 @@ void read_route(Section& s, Config::Route& to, const std::set<std::string>& prov
 void read_replies(Section& s, Config::Replies& to) {
   constexpr size_t kWordMax = 32, kTextMax = 480;
   const auto refuse_word = [](const std::string& value) -> Refused {
-    if (!value.empty() && value.size() <= kWordMax) return {};
+    if (value.size() <= kWordMax) return {};
     return Refusal{shown(value) + " is no word to write back", "write 1 to 32 octets, such as STOP"};
   };
   s.list("stop", to.stop, refuse_word);

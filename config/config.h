@@ -152,7 +152,8 @@ struct Config {
   };
   std::vector<Route> routes;  // in the file's order
 
-  // What people write back to our numbers: words, one of which is all of the text. Each list replaces its default.
+  // What people write back to our numbers: words, one of which is all of the text. Each list replaces its default; all
+  // but `stop` may be empty.
   struct Replies {
     std::vector<std::string> stop{"STOP",        "STOPALL",  "STOP ALL", "END",     "QUIT",  "CANCEL",
                                   "UNSUBSCRIBE", "REVOKE",   "OPT OUT",  "OPTOUT",  "ARRET", "ARRETER",
@@ -160,7 +161,7 @@ struct Config {
                                   "DETENER",     "PARE",     "SAIR",     "ANNULLA", "FERMA", "AFMELDEN"};
     std::vector<std::string> start{"START", "UNSTOP", "OPT IN", "OPTIN", "ALTA", "COMENZAR", "DEMARRER", "ANMELDEN"};
     std::vector<std::string> help{"HELP", "INFO", "AIDE", "AYUDA", "AJUDA", "HILFE", "AIUTO"};
-    std::string help_text =  // what HELP is answered with, at most once an hour; empty: nothing
+    std::string help_text =  // what HELP is answered with, at most once an hour
         "This number sends messages of your clinic. To get no more of them, reply STOP; for anything else, call the "
         "clinic.";
   } replies;

@@ -56,7 +56,7 @@ struct SendOptions {
 };
 int send_one(const Config& config, const SendOptions& options);
 
-struct DsnOptions {  // one of the two
+struct DsnOptions {      // one of the two
   std::string provider;  // of the configuration, whose listener is asked
   std::string url;       // https://signet.example.org/webhooks/relay, where the relay has no configuration
   std::string ca_file;   // likewise

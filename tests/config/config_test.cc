@@ -107,7 +107,7 @@ TEST_CASE("what differs from the defaults is read") {
       "  limits: { body_bytes: 2048, header_bytes: 4096, idle_s: 5, read_write_approve_per_min: [3, 2, 1],\n"
       "            export_log_in_per_min: [5, 4] }\n" +
       kNeeded.substr(kNeeded.find("secrets")) +
-      "replies: { stop: [STOP, HALT], start: [], help: [WHO], help_text: '' }\n"
+      "replies: { stop: [STOP, HALT], start: [], help: [WHO], help_text: Us. }\n"
       "delivery:\n"
       "  { loops: 1, window: 16, permit_start_ms: 100, request_timeout_ms: 200,\n"
       "    weights: { critical: 5, high: 4, normal: 3, bulk: 2 },\n"
@@ -169,7 +169,7 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.replies.stop == Words{"STOP", "HALT"});
   CHECK(c.replies.start.empty());
   CHECK(c.replies.help == Words{"WHO"});
-  CHECK(c.replies.help_text.empty());
+  CHECK(c.replies.help_text == "Us.");
   CHECK(c.http.limits.body_bytes == 2048);
   CHECK(c.http.limits.header_bytes == 4096);
   CHECK(c.http.limits.idle_s == 5);

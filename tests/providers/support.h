@@ -143,20 +143,13 @@ inline ProviderSettings postmark_settings() {
   return settings;
 }
 
-// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use them.
+// Settings that work, by adapter: a new one without an entry fails the conformance suite, and the fuzz targets use
+// them.
 inline std::map<std::string, ProviderSettings> working_settings() {
-  return {{"twilio", twilio_settings()},
-          {"vonage", vonage_settings()},
-          {"telnyx", telnyx_settings()},
-          {"plivo", plivo_settings()},
-          {"sendgrid", sendgrid_settings()},
-          {"ses", ses_settings()},
-          {"mailgun", mailgun_settings()},
-          {"resend", resend_settings()},
-          {"postmark", postmark_settings()},
-          {"smtp", smtp_settings()},
-          {"smpp", smsc_settings()},
-          {"generic_http", gateway_settings()}};
+  return {{"twilio", twilio_settings()},   {"vonage", vonage_settings()},     {"telnyx", telnyx_settings()},
+          {"plivo", plivo_settings()},     {"sendgrid", sendgrid_settings()}, {"ses", ses_settings()},
+          {"mailgun", mailgun_settings()}, {"resend", resend_settings()},     {"postmark", postmark_settings()},
+          {"smtp", smtp_settings()},       {"smpp", smsc_settings()},         {"generic_http", gateway_settings()}};
 }
 
 inline Outbound outbound(Kind kind = Kind::sms) {

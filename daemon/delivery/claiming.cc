@@ -30,8 +30,7 @@ void Delivery::claim() {
 void Delivery::claim_express() {
   const int count = std::clamp(settings_.window / kExpressPart, 1, settings_.batch);
   const auto has_room_for_others = [this, count] { return room_.for_others() >= 2 * count; };
-  if (has_room_for_others())
-    for (const int shard : std::exchange(passed_over_, {})) dispatcher_.wake_express(shard);
+  if (has_room_for_others()) dispatcher_.wake_passed_over();
   while (express_under_way_ < kClaimsMax && room_.for_urgent() >= count) {
     const auto shard = dispatcher_.next_express();
     if (!shard) return;
@@ -45,7 +44,7 @@ void Delivery::claim_express() {
         others.closed_lanes.push_back(*lane);
         start_claim(std::move(others), true);
       } else if (lane) {
-        passed_over_.insert(*shard);
+        dispatcher_.pass_over(*shard);
       }
     }
     start_claim(std::move(urgent), true);

@@ -167,7 +167,6 @@ class Delivery {  // loop thread only
   // Wait to be admitted: by priority, then lane and pinned provider.
   std::array<std::map<std::pair<std::string, std::string>, Waiting>, 4> claimed_;
   Batches batches_;
-  std::set<int> passed_over_;  // shards that may have something of other lanes, once there is room for it
   std::map<std::string, std::array<Waiting, 4>> granted_;  // by provider, priority: wait for their token
   Waiting unknown_;                                        // permits whose COMMIT is not known
   std::deque<std::pair<Uuid, int>> stale_;                 // results whose head has moved

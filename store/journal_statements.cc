@@ -8,8 +8,9 @@ namespace {
 
 // Verdicts in the order of the case below are those of PermitVerdict. Laterals with OFFSET 0 are not flattened, so that
 // each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed"). Nor is
-// one CTE joined with another: the planner takes both for tiny and compares each row with each. Who is in neither part
-// of the answer was taken by somebody else.
+// one CTE joined with another: the planner takes both for tiny and compares each row with each. `is true` keeps an IN
+// from becoming such a join: it is a look-up in a hash table. Who is in neither part of the answer was taken by
+// somebody else.
 constexpr char kPermitSql[] = R"sql(
 with u as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[])
@@ -17,7 +18,7 @@ with u as materialized (
 ), z as materialized (
   select scope, name from pause
 ), a as materialized (
-  select u.*, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, d.provider as pinned,
+  select u.*, clock_timestamp() as permitted_at, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, d.provider as pinned,
     d.avoid, m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
     m.recipient_key, m.destination, m.time_zone, m.tags, m.is_urgent,
     case
@@ -51,23 +52,22 @@ with u as materialized (
   left join lateral (select * from message where message.id = u.id offset 0) m on true
 ), g as (
   insert into attempt_start (message_id, attempt_no, kind, epoch, instance, provider, lane, route_reason, permitted_at)
-  select id, attempt_no, 1, $5, $6, provider, lane, why, clock_timestamp() from a where verdict = 0 order by id
+  select id, attempt_no, 1, $5, $6, provider, lane, why, permitted_at from a where verdict = 0 order by id
   on conflict do nothing
-  returning message_id, provider, route_reason, permitted_at
+  returning message_id
 )
-select u.message_id, 0::int, d.attempt_no, m.kind, d.priority, d.lane, d.sender, u.provider, u.route_reason, d.due_at,
-  u.permitted_at, d.send_until, m.expires_at, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.event_n,
-  m.event_leaf, m.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac,
-  p.policy_id, d.provider, d.avoid, null, null, null::text[], false
-from g u
-cross join lateral (select * from due where due.message_id = u.message_id offset 0) d
-cross join lateral (select * from message where message.id = u.message_id offset 0) m
-left join lateral (select * from content where content.message_id = u.message_id offset 0) c on true
-left join lateral (select * from data_key where data_key.message_id = u.message_id offset 0) k on true
-left join lateral (select * from approval where approval.message_id = u.message_id
-  and approval.message_id between $7 and $8 and approval.version = m.version and approval.decision = 1
+select a.id, 0::int, a.attempt_no, a.kind, a.priority, a.due_lane, a.sender, a.provider, a.why, a.due_at,
+  a.permitted_at, a.send_until, a.expires_at, a.version, a.requeues, a.attempts, a.max_attempts, a.status, a.event_n,
+  a.event_leaf, a.recipient_key, k.kek_id, k.wrapped, c.version, c.sealed, p.envelope_commit, p.approval_mac,
+  p.policy_id, a.pinned, a.avoid, null, null, null::text[], false
+from a
+left join lateral (select * from content where content.message_id = a.id offset 0) c on true
+left join lateral (select * from data_key where data_key.message_id = a.id offset 0) k on true
+left join lateral (select * from approval where approval.message_id = a.id
+  and approval.message_id between $7 and $8 and approval.version = a.version and approval.decision = 1
   and approval.approval_mac is not null  -- of several signatures the one that made the quorum whole
   order by approval.at desc limit 1) p on true
+where a.verdict = 0 and (a.id in (select message_id from g)) is true
 union all
 select id, verdict, attempt_no, kind, priority, due_lane, sender, provider, why, due_at, now(), send_until, expires_at,
   version, requeues, attempts, max_attempts, status, event_n, event_leaf, recipient_key, null, null, null, null, null,

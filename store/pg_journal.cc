@@ -102,6 +102,10 @@ class PgJournal : public Journal {
   bool has_room() const override {
     return std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->is_free(); });
   }
+  int connections() const override {
+    return static_cast<int>(
+        std::count_if(connections_.begin(), connections_.end(), [](const auto& c) { return c->is_ready(); }));
+  }
   bool is_up() const override {
     return std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->is_ready(); });
   }

@@ -29,6 +29,8 @@ void Delivery::claim() {
 // of it is kept for: critical and high, and lanes other than the one that has its share.
 void Delivery::claim_express() {
   const int count = std::clamp(settings_.window / kExpressPart, 1, settings_.batch);
+  const auto has_room_for_others = [this, count] { return room_.for_others() >= 2 * count; };
+  if (has_room_for_others()) dispatcher_.wake_passed_over();
   while (express_under_way_ < kClaimsMax && room_.for_urgent() >= count) {
     const auto shard = dispatcher_.next_express();
     if (!shard) return;
@@ -37,10 +39,12 @@ void Delivery::claim_express() {
       urgent.critical_only = true;
     } else {
       urgent.closed_priorities[2] = urgent.closed_priorities[3] = true;
-      if (const std::string* lane = room_.lane_over_share(); lane && room_.for_others() >= 2 * count) {
+      if (const std::string* lane = room_.lane_over_share(); lane && has_room_for_others()) {
         ClaimRequest others = claim_of(*shard, count);
         others.closed_lanes.push_back(*lane);
         start_claim(std::move(others), true);
+      } else if (lane) {
+        dispatcher_.pass_over(*shard);
       }
     }
     start_claim(std::move(urgent), true);

@@ -126,26 +126,37 @@ void Delivery::ask_permit(Flight& flight) {
 }
 
 void Delivery::write_batches() {
+  const auto rows = static_cast<size_t>(settings_.rows);
   const auto is_worth_it = [this] {
     return batches_.is_worth_writing(is_flushing_ ? 1 : static_cast<size_t>(settings_.hold), sends_under_way_ > 0);
   };
-  while (!is_held_off_ && parts_.journal.has_room() && is_worth_it()) {
-    auto kept = std::make_shared<Batch>(batches_.take(static_cast<size_t>(settings_.batch)));
-    if (!kept->permits.empty()) SIGNET_CRASH_POINT(permit_unwritten);
-    if (!kept->results.empty()) SIGNET_CRASH_POINT(result_unwritten);
-    batches_under_way_++;
-    parts_.journal.write(*kept, [this, kept, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
-      if (alive.expired()) return;
-      batches_under_way_--;
-      if (reply)
-        on_written(*kept, std::move(reply));
-      else
-        on_not_written(std::move(*kept), reply.error());
-    });
-  }
+  // Of several connections one is left to what is urgent, which so does not wait behind large batches.
+  const auto is_one_left = [this] {
+    return large_under_way_ == 0 || large_under_way_ < parts_.journal.connections() - 1;
+  };
+  const auto has_room = [this] { return !is_held_off_ && parts_.journal.has_room(); };
+  while (has_room() && batches_.has_urgent()) write(batches_.take_urgent(rows), false);
+  while (has_room() && is_one_left() && is_worth_it()) write(batches_.take(rows), true);
   is_flushing_ = false;
   if (batches_.size() > 0 && parts_.journal.has_room() && !hold_.is_active())
     hold_.start(kHoldMs, [this] { is_flushing_ = true; });
+}
+
+void Delivery::write(Batch batch, bool is_large) {
+  auto kept = std::make_shared<Batch>(std::move(batch));
+  if (!kept->permits.empty()) SIGNET_CRASH_POINT(permit_unwritten);
+  if (!kept->results.empty()) SIGNET_CRASH_POINT(result_unwritten);
+  batches_under_way_++;
+  large_under_way_ += is_large;
+  parts_.journal.write(*kept, [this, kept, is_large, alive = std::weak_ptr(alive_)](Result<BatchReply> reply) {
+    if (alive.expired()) return;
+    batches_under_way_--;
+    large_under_way_ -= is_large;
+    if (reply)
+      on_written(*kept, std::move(reply));
+    else
+      on_not_written(std::move(*kept), reply.error());
+  });
 }
 
 void Delivery::on_written(const Batch& batch, Result<BatchReply> reply) {

@@ -40,7 +40,8 @@ namespace signet {
 
 struct DeliverySettings {
   int window = 2048;  // messages between claim and ack
-  int batch = 256;    // of a claim, a permit batch, a result batch
+  int batch = 256;    // of a claim
+  int rows = 512;     // of each kind that are written at once: permits, results
   int hold = 128;     // rows that a batch waits for, a few milliseconds at most, while sends are under way
   int64_t permit_start_ms = 5000;
   int64_t request_timeout_ms = 30000;
@@ -116,6 +117,7 @@ class Delivery {  // loop thread only
   void admit_waiting(Waiting& waiting, Tick now);
   void ask_permit(Flight& flight);
   void write_batches();
+  void write(Batch batch, bool is_large);
   void on_written(const Batch& batch, Result<BatchReply> reply);
   void on_permit(Permit permit);
   void refuse(Flight& flight);
@@ -174,7 +176,7 @@ class Delivery {  // loop thread only
   std::set<Uuid> alarmed_;  // rows that the database refused, told once
   std::vector<Uuid> acks_;
   std::vector<std::pair<Uuid, WallTime>> nacks_;
-  int claims_under_way_ = 0, express_under_way_ = 0, batches_under_way_ = 0, sends_under_way_ = 0;
+  int claims_under_way_ = 0, express_under_way_ = 0, batches_under_way_ = 0, large_under_way_ = 0, sends_under_way_ = 0;
   int lookups_under_way_ = 0;
   const int first_shard_;        // to ask for without Redis: daemons begin at different ones
   bool is_table_wanted_ = true;  // without Redis: ask it now

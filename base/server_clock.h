@@ -1,3 +1,5 @@
+// A server's time on this machine's ticks, so that several machines stamp by one clock, and a step of this one's
+// changes nothing. Until the server was heard it is this machine's own.
 #pragma once
 
 #include <atomic>
@@ -7,8 +9,6 @@
 
 namespace signet {
 
-// A server's time on this machine's ticks, so that several machines stamp by one clock, and a step of this one's
-// changes nothing. Until the server was heard it is this machine's own.
 class ServerClock : public Clock {  // any thread
  public:
   explicit ServerClock(const Clock& own) : own_(own) {}

@@ -129,6 +129,9 @@ class App {
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Callbacks> callbacks_;
   std::unique_ptr<Sequencer> sequencer_;
+  BackgroundShare background_{
+      clock_,
+      [this] { return std::any_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->is_busy(); }); }};
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<FaultRecord> faults_;
   Receivers receivers_;
@@ -204,6 +207,7 @@ Result<void> App::prepare() {
                          if (is_delivering_) callbacks_worker_->wake();
                        }});
   for (const auto& [name, one] : providers_) services_->providers[name] = one.provider;
+  for (const auto& [name, one] : doubt_providers(providers_)) services_->doubt_rules[name] = one.rules;
   services_->webhooks_public_url = config_.http.webhooks.public_url;
   services_->readiness = [this] { return readiness(); };
   services_->metrics = [this] { return metrics_.text(); };
@@ -410,10 +414,12 @@ void App::start_evidence() {
   sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
                                            log_, metrics_);
   const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
-  verifier_ = std::make_unique<Verifier>(verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_,
-                                         metrics_, alarmed, &*keys_, [this] { begin_nightly(); });
+  verifier_ = std::make_unique<Verifier>(
+      verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_, metrics_, alarmed, &*keys_,
+      [this] { begin_nightly(); }, &background_);
   faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
-  tasks_->add(kVerificationTask, verification_work({verifier_postgres_, log_key_->name, *keys_, clock_}, *faults_),
+  tasks_->add(kVerificationTask,
+              verification_work({verifier_postgres_, log_key_->name, *keys_, clock_, &background_}, *faults_),
               verification_ended(config_.instance, ids_, clock_));
   sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
   verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
@@ -579,6 +585,7 @@ void App::stop(int) {
   reconciler_worker_->stop();
   callbacks_worker_->stop();
   sequencer_worker_->stop();
+  background_.stop();
   verifier_worker_->stop();
   alerts_worker_->stop();
   schedules_worker_->stop();

@@ -4,7 +4,8 @@
 //   POST <url>
 //   Authorization: Bearer <token>          if there is a token_file
 //   Idempotency-Key: 0193b3c4-....1.0      of the message, its version and its requeues
-//   {"id":"0193b3c4-....1","kind":"sms","to":"+15558675310","subject":"","text":"hi","callbackUrl":"https://ex.test/..."}
+//   {"id":"0193b3c4-....1","kind":"sms","to":"+15558675310","subject":"","text":"hi",
+//    "callbackUrl":"https://ex.test/..."}
 //
 //   2xx {"id":"<the gateway's own>"}       it has the message; a repeat of a key is answered as the first was
 //   429, 503                               it has not, and may later; Retry-After is obeyed

@@ -38,7 +38,7 @@ Result<std::vector<Undelivered>> undelivered(PgSession& session, const std::stri
 }  // namespace
 
 Result<int64_t> count_in_review(PgSession& session, WallTime submitted_before) {
-  return count_of(session, "select count(*) from message where status = 2 and submitted_at < $1", submitted_before);
+  return count_of(session, "select count(*) from message where listed = 2 and submitted_at < $1", submitted_before);
 }
 
 Result<int64_t> count_stuck(PgSession& session, WallTime due_before) {
@@ -46,7 +46,7 @@ Result<int64_t> count_stuck(PgSession& session, WallTime due_before) {
 }
 
 Result<int64_t> count_in_doubt(PgSession& session, WallTime since_before) {
-  return count_of(session, "select count(*) from message where status = 10 and updated_at < $1", since_before);
+  return count_of(session, "select count(*) from message where listed = 10 and updated_at < $1", since_before);
 }
 
 Result<int64_t> count_refused_log_ins(PgSession& session, WallTime since) {

@@ -31,7 +31,7 @@ Result<Sequenced> take(PgTransaction& tx, const LogCursor& cursor, const LogCurs
           horizon + " and " + kHasNoPlace +
           " order by e.xact, e.event_id limit $5) x), "
           "w as (insert into audit.log (seq, event_id, leaf) select $4 + i, event_id, leaf from b order by i) "
-          "select leaf, case when i = max(i) over () then xact::text end, event_id from b order by i",
+          "select leaf, case when i = (select max(i) from b) then xact::text end, event_id from b order by i",
       {cursor.foreign_xact, from.xact, from.event_id, cursor.size, static_cast<int32_t>(count_max)});
   if (!rows) return rows.error();
   Sequenced out{{}, cursor};

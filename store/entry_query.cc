@@ -39,7 +39,7 @@ EntryWhere entry_where(const EntryFilter& f) {
     std::string scope = "(e.actor_id = " + me;
     if (f.or_in_scope)
       scope +=
-          " or m.author_id = " + me + " or m.reviewer_id = " + me + " or m.physician_id = " + me + " or m.status = 2";
+          " or m.author_id = " + me + " or m.reviewer_id = " + me + " or m.physician_id = " + me + " or m.listed = 2";
     w.add(scope + ")");
   }
   if (f.after_id) w.add("e.event_id < " + w.place(*f.after_id));

@@ -152,7 +152,8 @@ struct DueClaim {
 class Journal {
  public:
   virtual ~Journal() = default;
-  virtual bool has_room() const = 0;  // a connection is free to take a batch
+  virtual bool has_room() const = 0;    // a connection is free to take a batch
+  virtual int connections() const = 0;  // that are up, free or not
   virtual bool is_up() const = 0;
   // On `unavailable` it is not known whether the batch took effect: results may be written again (the gate holds),
   // permits are settled by open_permits().

@@ -158,6 +158,7 @@ class MemoryJournal : public Journal {
   void set_reachable(bool is_reachable, int64_t limit_us = 5'000'000);
 
   bool has_room() const override { return is_connected_ && busy_ < options_.connections; }
+  int connections() const override { return is_connected_ ? options_.connections : 0; }
   bool is_up() const override { return is_connected_; }
   void write(Batch batch, std::function<void(Result<BatchReply>)> done) override;
   void heads(std::vector<std::pair<Uuid, int>> attempts,

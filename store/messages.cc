@@ -152,6 +152,15 @@ Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uu
   return std::optional(rows->uuid(0, 0));
 }
 
+namespace {
+
+// Statuses that have an index: migration 0018.
+bool is_listed(Status status) {
+  return status == Status::pending_review || status == Status::failed || status == Status::in_doubt;
+}
+
+}  // namespace
+
 std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values) {
   auto place = [&values](PgValue value) {
     values.push_back(std::move(value));
@@ -160,14 +169,16 @@ std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& val
   std::string where = "true";
   std::string scope;
   if (filter.author_id) scope = "m.author_id = " + place(*filter.author_id);
-  if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.status = 2";
+  if (filter.or_in_review) scope += std::string(scope.empty() ? "" : " or ") + "m.listed = 2";
   if (filter.or_reviewer_id)
     scope += std::string(scope.empty() ? "" : " or ") + "m.reviewer_id = " + place(*filter.or_reviewer_id);
   if (filter.or_physician_id)
     scope += std::string(scope.empty() ? "" : " or ") + "m.physician_id = " + place(*filter.or_physician_id);
   if (!scope.empty()) where += " and (" + scope + ")";
-  // Written out, not a parameter: the partial indexes on a status are used only then.
-  if (filter.status) where += " and m.status = " + std::to_string(static_cast<int>(*filter.status));
+  // Written out, not a parameter: the partial index is used only then.
+  if (filter.status)
+    where += (is_listed(*filter.status) ? " and m.listed = " : " and m.status = ") +
+             std::to_string(static_cast<int>(*filter.status));
   if (filter.kind) where += " and m.kind = " + place(small(*filter.kind));
   if (filter.risk_level) where += " and m.risk_level = " + place(small(*filter.risk_level));
   if (filter.priority) where += " and m.priority = " + place(small(*filter.priority));

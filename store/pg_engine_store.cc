@@ -243,9 +243,9 @@ Result<std::vector<Doubt>> PgEngineStore::doubts(int64_t wait_ms, int count_max)
     // Who is settled is forgotten; who came since is noticed. The newest permit is the one in question.
     auto noticed = tx.run(
         "with settled as (delete from doubt d where not exists (select from message m where m.id = d.message_id and "
-        "m.status = 10)), n as materialized (select m.id, s.attempt_no from message m cross join lateral (select "
+        "m.listed = 10)), n as materialized (select m.id, s.attempt_no from message m cross join lateral (select "
         "a.attempt_no from attempt_start a where a.message_id = m.id and a.kind = 1 order by a.attempt_no desc limit "
-        "1) s where m.status = 10) "
+        "1) s where m.listed = 10) "
         "insert into doubt (message_id, attempt_no, due_at) select id, attempt_no, now() + $1 * interval "
         "'1 millisecond' from n on conflict (message_id) do update set attempt_no = excluded.attempt_no, due_at = "
         "excluded.due_at, looks = 0 where doubt.attempt_no <> excluded.attempt_no",

@@ -67,6 +67,7 @@ struct ApiServices {
   const BundleSource* bundles = nullptr;                    // null: no evidence is given, likewise
   const DuePlan* due_plan = nullptr;                        // never null where messages are approved
   const Receivers* receivers = nullptr;                     // whom the configuration names; null: nobody
+  std::map<std::string, DoubtRules> doubt_rules = {};       // by configured name; absent: blind
 };
 
 }  // namespace signet::api

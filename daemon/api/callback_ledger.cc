@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/api/sealing_key.h"
 #include "message/envelope.h"
-#include "store/day_key.h"
 
 namespace signet::api {
 namespace {
@@ -71,19 +71,12 @@ Result<std::set<Uuid>> CallbackLedger::write(const std::vector<ToldCallback*>& t
   for (auto* one : told) {
     CallbackRow& row = one->row;
     const auto wrapped = row.message_id ? keys->find(*row.message_id) : keys->end();
-    std::optional<Secret> key;
-    if (wrapped != keys->end()) {
-      auto opened = keyring_.unwrap(row.message_id->text(), wrapped->second.first, wrapped->second.second);
-      if (!opened) return opened.error();
-      row.sealed_by = "message";
-      key = std::move(*opened);
-    } else {
-      auto day = day_key(tx, keyring_, row.received_at);
-      if (!day) return day.error();
-      row.sealed_by = std::move(day->day);
-      key = std::move(day->key);
-    }
-    row.sealed = keyring_.seal_with(*key, seal_binding("callback", row.id, 0, "sealed"), one->body);
+    auto key = sealing_key_of(tx, keyring_, row.message_id,
+                              wrapped == keys->end() ? std::nullopt : std::optional(wrapped->second), row.received_at);
+    if (!key && key.error().code == ErrorCode::corrupt) tell_of_key(log_, key.error());
+    if (!key) return key.error();
+    row.sealed_by = std::move(key->sealed_by);
+    row.sealed = keyring_.seal_with(key->key, seal_binding("callback", row.id, 0, "sealed"), one->body);
     rows.push_back(row);
   }
   // In one order everywhere: two transactions that know the same events do not wait for each other.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "store/callbacks.h"
 #include "store/keyring.h"
 #include "store/pg_session.h"
@@ -22,8 +23,8 @@ struct ToldCallback {
 
 class CallbackLedger {  // any thread
  public:
-  // Both outlive this.
-  CallbackLedger(PgPool& pool, const Keyring& keyring) : pool_(pool), keyring_(keyring) {}
+  // All outlive this.
+  CallbackLedger(PgPool& pool, const Keyring& keyring, Log& log) : pool_(pool), keyring_(keyring), log_(log) {}
 
   // Seals each body and returns after the COMMIT: how many were not in the ledger yet. Whoever finds nobody at it
   // writes for all who wait. `unavailable`: whether they are in it is not known; told again they are kept once.
@@ -37,6 +38,7 @@ class CallbackLedger {  // any thread
 
   PgPool& pool_;
   const Keyring& keyring_;
+  Log& log_;
   std::mutex lock_;
   std::condition_variable done_;
   std::deque<Turn*> waiting_;

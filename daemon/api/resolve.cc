@@ -95,6 +95,25 @@ CallbackRow take_evidence(Context& context, const Wanted& wanted, const MessageR
   return std::move(*callback);
 }
 
+// A provider that can be asked, or acts once on a key, settles the doubt without a person: sent again by a person's
+// word it could arrive twice. What it does not settle in time can be failed and requeued, on record.
+void check_class(Context& context, const MessageRow& row) {
+  const auto& services = context.services;
+  const auto found = services.doubt_rules.find(row.provider);
+  if (found == services.doubt_rules.end()) return;
+  const DoubtRules& rules = found->second;
+  const bool is_key_known = rules.provider_class == DoubtClass::idempotent && row.last_attempt_at &&
+                            services.clock.wall().us < row.last_attempt_at->us + rules.key_life_ms * 1000;
+  if (rules.provider_class != DoubtClass::queryable && !is_key_known) return;
+  context.refuse(
+      {.code = Code::status_conflict,
+       .title = "The provider settles this doubt by itself",
+       .detail = rules.provider_class == DoubtClass::queryable
+                     ? "It is asked what became of the message. If it does not say: decide `fail` and requeue."
+                     : "It gets the same key again. If that does not end it: decide `fail` and requeue.",
+       .reason = "BEING_SETTLED"});
+}
+
 // `fail` and `delivered`.
 MessageChange settle(const MessageView& view, const Wanted& wanted, const std::optional<CallbackRow>& evidence,
                      Event event, IdSource& ids) {
@@ -159,6 +178,7 @@ http::Response post_resolve(Context& context) {
                       .title = "A cancel was asked for while it was being sent",
                       .detail = "It is not sent again: decide `fail`, or `delivered` if the provider says so.",
                       .reason = "CANCEL_REQUESTED"});
+    check_class(context, row);
     hints.push_back(hint_of(send_again(context, row, ResendKind::resend, std::move(event))));
   } else {
     std::optional<CallbackRow> evidence;

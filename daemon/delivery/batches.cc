@@ -44,8 +44,13 @@ size_t Batches::size() const {
 bool Batches::is_worth_writing(size_t hold, bool is_sending) const {
   const size_t waiting = size();
   if (waiting == 0) return false;
-  const bool is_urgent = !permits_[0].empty() || !permits_[1].empty();
-  return is_urgent || !halves_.empty() || waiting >= hold || !is_sending;
+  return !halves_.empty() || waiting >= hold || !is_sending;
+}
+
+Batch Batches::take_urgent(size_t rows_max) {
+  Batch out;
+  for (size_t priority : {0, 1}) move_front(permits_[priority], rows_max - out.permits.size(), out.permits);
+  return out;
 }
 
 Batch Batches::take(size_t rows_max) {

@@ -1,4 +1,4 @@
-// The rows that wait to be written, and the batches that they form. What is urgent goes first and waits for no others;
+// The rows that wait to be written, and the batches that they form. What is urgent goes alone and waits for no others;
 // a batch that the database refused for one of its rows is written again in halves, until that row stands alone.
 #pragma once
 
@@ -17,8 +17,10 @@ class Batches {
   void add(MoveRow row) { moves_.push_back(std::move(row)); }
   void add(PermitRequest request);
   size_t size() const;  // rows
+  bool has_urgent() const { return !permits_[0].empty() || !permits_[1].empty(); }
   // A batch waits for `hold` rows while sends are under way: their results come soon.
   bool is_worth_writing(size_t hold, bool is_sending) const;
+  Batch take_urgent(size_t rows_max);         // permits of critical and high priority, nothing else
   Batch take(size_t rows_max);                // of each kind
   void put_back(Batch batch);                 // to the front
   void split(const Batch& batch);             // of more than one row

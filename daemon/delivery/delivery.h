@@ -39,7 +39,8 @@ namespace signet {
 
 struct DeliverySettings {
   int window = 2048;  // messages between claim and ack
-  int batch = 256;    // of a claim, a permit batch, a result batch
+  int batch = 256;    // of a claim
+  int rows = 512;     // of each kind that are written at once: permits, results
   int hold = 128;     // rows that a batch waits for, a few milliseconds at most, while sends are under way
   int64_t permit_start_ms = 5000;
   int64_t request_timeout_ms = 30000;
@@ -101,19 +102,21 @@ class Delivery {  // loop thread only
   using Waiting = std::deque<Uuid>;
 
   void pump();
-  // delivery.cc: the way of a message
+  // claiming.cc: how it comes by its messages
   void claim();
   void claim_express();
   ClaimRequest claim_of(int shard, int count_max) const;
   void start_claim(ClaimRequest request, bool is_express);
   void claim_without_redis();
   void take_claimed(const Uuid& id, Priority priority, std::string lane, std::string pinned, std::string avoid);
+  // delivery.cc: the way of a message
   Flight& add_flight(const Uuid& id, std::string lane);
   void wait_for_admission(Flight& flight);
   void admit_claimed();
   void admit_waiting(Waiting& waiting, Tick now);
   void ask_permit(Flight& flight);
   void write_batches();
+  void write(Batch batch, bool is_large);
   void on_written(const Batch& batch, Result<BatchReply> reply);
   void on_permit(Permit permit);
   void refuse(Flight& flight);
@@ -171,7 +174,7 @@ class Delivery {  // loop thread only
   std::set<Uuid> alarmed_;  // rows that the database refused, told once
   std::vector<Uuid> acks_;
   std::vector<std::pair<Uuid, WallTime>> nacks_;
-  int claims_under_way_ = 0, express_under_way_ = 0, batches_under_way_ = 0, sends_under_way_ = 0;
+  int claims_under_way_ = 0, express_under_way_ = 0, batches_under_way_ = 0, large_under_way_ = 0, sends_under_way_ = 0;
   int lookups_under_way_ = 0;
   const int first_shard_;        // to ask for without Redis: daemons begin at different ones
   bool is_table_wanted_ = true;  // without Redis: ask it now

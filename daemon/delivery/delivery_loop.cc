@@ -41,7 +41,7 @@ void DeliveryLoop::run() {
   }
   // More than half of what can be in flight may never come together.
   DeliverySettings settings = options_.delivery;
-  settings.hold = std::clamp(in_flight / 2, 1, settings.batch / 2);
+  settings.hold = std::clamp(in_flight / 2, 1, settings.rows);
   settings.loop = options_.number;
   settings.loops = options_.loops;
   settings.loop_label = "loop=\"" + std::to_string(options_.number) + "\"";
@@ -60,6 +60,7 @@ void DeliveryLoop::run() {
     Timer beat(loop_);
     beat.repeat(kBeatMs, [this] {
       beats_++;
+      is_busy_ = delivery_->in_flight() > 0;
       auto health = delivery_->health();
       std::lock_guard guard(lock_);
       health_ = std::move(health);

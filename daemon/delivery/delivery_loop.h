@@ -58,7 +58,8 @@ class DeliveryLoop : public QueueDoor {
   void settle_overdue(std::vector<Uuid> ids);  // any thread
   // Any thread. `then` gets those that this loop does not have under way, on this loop's thread.
   void without_held(std::vector<Uuid> ids, std::function<void(std::vector<Uuid>)> then);
-  int64_t beats() const { return beats_; }  // any thread; grows while the loop turns
+  int64_t beats() const { return beats_; }   // any thread; grows while the loop turns
+  bool is_busy() const { return is_busy_; }  // any thread: messages are on their way, or were half a second ago
   // For the relay's thread: waits for the answer.
   Result<OfferReply> offer(std::vector<Hint> hints) override;
   Result<ShardReport> inspect(int shard) override;
@@ -76,6 +77,7 @@ class DeliveryLoop : public QueueDoor {
   const DeliveryLoopOptions options_;
   std::function<void()> redis_up_;
   std::atomic<int64_t> beats_ = 0;
+  std::atomic<bool> is_busy_ = true;  // until it is known
   mutable std::mutex lock_;
   std::vector<ProviderHealth> health_;
   Loop loop_;

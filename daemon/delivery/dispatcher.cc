@@ -31,6 +31,10 @@ void Dispatcher::wake_all_express() {
   for (int i = 0; i < kShards; i++) express_.add((first_ + i) % kShards);
 }
 
+void Dispatcher::wake_passed_over() {
+  if (const auto shard = passed_over_.take()) express_.add(*shard);
+}
+
 void Dispatcher::claimed(int shard, int count) {
   if (count > 0) all_.add(shard);
 }

@@ -22,6 +22,10 @@ class Dispatcher {
   std::optional<int> next() { return all_.take(); }  // takes it off the line
   std::optional<int> next_express() { return express_.take(); }
   void claimed(int shard, int count);  // it had something: back to the end of the line
+  // There was no room for what other lanes than the one with its share may have there. One at a time comes back to the
+  // express line, so that room that comes and goes does not ask all shards each time.
+  void pass_over(int shard) { passed_over_.add(shard); }
+  void wake_passed_over();
 
  private:
   struct Line {
@@ -32,7 +36,7 @@ class Dispatcher {
   };
 
   const int first_;
-  Line all_, express_;
+  Line all_, express_, passed_over_;
 };
 
 }  // namespace signet

@@ -64,6 +64,10 @@ class Relay {  // one thread
   void redis_came_up() { is_all_wanted_ = true; }  // any thread
 
  private:
+  struct Stretch {  // of a lane's due rows: what is still to be offered
+    DueSpan span;
+    std::optional<DueCursor> after;
+  };
   bool leads();
   bool look_for_losses();
   bool begin_round();
@@ -91,13 +95,9 @@ class Relay {  // one thread
   Stamps recorded_{};
   Stamps stamps_{};                         // the highest seen: a lower one means that the shard was lost
   std::array<int64_t, kShards> waiting_{};  // hints in a shard's lists, as last inspected
-  struct Stretch {
-    DueSpan span;
-    std::optional<DueCursor> after;
-  };
-  std::map<DueLane, Stretch> wanted_;  // what is still to be offered
-  std::map<DueLane, int64_t> full_;    // and what waits for the shard to fall to this many hints
-  std::set<int> touched_;              // shards that were offered to in this pass
+  std::map<DueLane, Stretch> wanted_;
+  std::map<DueLane, int64_t> full_;  // and what waits for the shard to fall to this many hints
+  std::set<int> touched_;            // shards that were offered to in this pass
   Uuid stale_after_;
 };
 

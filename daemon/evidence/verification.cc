@@ -95,7 +95,9 @@ class MessageReading {
       auto ids = next();
       if (!ids) return ids.error();
       if (ids->empty()) return {};
+      const Tick began = parts_.clock.tick();
       if (auto done = check(*ids, signers); !done) return done;
+      if (parts_.share) parts_.share->rest(began);
     }
   }
   Result<std::vector<Uuid>> next() {  // empty: no more
@@ -252,6 +254,7 @@ class Run {
     const int64_t checkpoints_before = report_.checkpoints;
     while (report_.size < report_.to) {
       const int64_t to = std::min(report_.to, (report_.size / kEntriesAtOnce + 1) * kEntriesAtOnce);
+      const Tick began = parts_.clock.tick();
       auto rows = read_log(*session_, report_.size, static_cast<int>(to - report_.size));
       if (!rows) return rows.error();
       std::erase_if(*rows, [to](const LogRow& row) { return row.seq >= to; });  // where places are missing
@@ -265,6 +268,7 @@ class Run {
       report_.entries += static_cast<int64_t>(rows->size());
       report_.checkpoints = checkpoints_before + check.checkpoints();
       report_.size = to;
+      if (parts_.share) parts_.share->rest(began);
       if (auto done = tell(); !done) return done;
     }
     if (auto done = check.finish(); !done) return done;

@@ -9,6 +9,7 @@
 
 #include "audit/note.h"
 #include "base/clock.h"
+#include "daemon/evidence/background_share.h"
 #include "daemon/evidence/discrepancy.h"
 #include "store/keyring.h"
 #include "store/pg_session.h"
@@ -20,6 +21,7 @@ struct VerificationParts {
   const NoteKey& log;
   const Keyring& keys;
   const Clock& clock;
+  BackgroundShare* share = nullptr;  // null: at full speed
 };
 
 struct VerificationRange {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/evidence/background_share.h"
 #include "daemon/evidence/fault_record.h"
 #include "daemon/evidence/sequencer.h"
 #include "store/keyring.h"
@@ -32,10 +33,11 @@ struct VerifierSettings {
 class Verifier {
  public:
   // `postgres` is the login signet_verify's. `alarmed` hears of each fault once, when it is recorded. `keys` open what
-  // L2 reads: without them there is none. `nightly` is told when the whole log is to be verified.
+  // L2 reads: without them there is none. `nightly` is told when the whole log is to be verified. `share`: of L1 and
+  // L2; null: they read at full speed.
   Verifier(PgOptions postgres, VerifierSettings settings, const LogKey& key, const Clock& clock, IdSource& ids,
            Log& log, Metrics& metrics, Alarmed alarmed, const Keyring* keys = nullptr,
-           std::function<void()> nightly = {})
+           std::function<void()> nightly = {}, BackgroundShare* share = nullptr)
       : place_(std::move(postgres), Elected::verifier, clock),
         settings_(settings),
         key_(key),
@@ -44,7 +46,8 @@ class Verifier {
         metrics_(metrics),
         record_(clock, ids, log, metrics, std::move(alarmed)),
         keys_(keys),
-        nightly_(std::move(nightly)) {}
+        nightly_(std::move(nightly)),
+        share_(share) {}
 
   // What is due. Called every few seconds, or the place is lost to another. True: there is more to read at once.
   bool pass();
@@ -77,6 +80,7 @@ class Verifier {
   const FaultRecord record_;
   const Keyring* const keys_;
   const std::function<void()> nightly_;
+  BackgroundShare* const share_;
   bool is_partition_told_ = false;
   std::string told_;
   std::optional<Tick> checkpoint_at_, entries_at_, slice_at_, nightly_at_;

@@ -61,6 +61,8 @@ IntakeVerdict Intake::decide(const IntakeEntry& entry) {
         wait_for("approvals are stopped while a fault in the evidence is open: GET /api/integrity shows it");
         return {};
       }
+      // Another took it in after we had looked: the next look says whether it is the same.
+      if (left.reason == "ID_TAKEN" && ++conflicts < kConflictsMax) continue;
       if (left.response.status < 500) {
         const bool is_form = left.reason == info(api::Code::validation_error).text;
         return refused(is_form ? "WRONG_SCHEMA" : left.reason);

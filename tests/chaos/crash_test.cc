@@ -329,7 +329,7 @@ TEST_CASE("I14 kill -9 at each crash point: another daemon takes over, nothing i
   }
 }
 
-// crash_test "[long]"
+// ./dev chaos --crash-points
 TEST_CASE("I14 kill -9 at each crash point, and the next daemon lives", "[.long]") {
   Clinic clinic;
   for (const auto& point : clinic.crash_points()) {

@@ -269,23 +269,13 @@ double Fleet::metric(int daemon, const std::string& name, const std::string& tok
 std::string Fleet::run(const std::vector<std::string>& arguments, int expected_status) {
   std::vector<std::string> command{SIGNET_BINARY, "--config", folder + "/1/signetd.yaml"};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  const std::string output = folder + "/run.log";
-  std::filesystem::remove(output);
-  Process process(command, output);
-  const int status = process.wait();
-  const std::string text = read_file(output);
-  if (status != expected_status)
-    throw std::runtime_error("signetd " + arguments[0] + " ended with " + std::to_string(status) + ": " + text);
-  return text;
+  return said_by(command, folder + "/run.log", expected_status);
 }
 
 std::string Fleet::token(const std::string& role) {
   const std::string email = role + "@clinic.example";
   run({"user", "add", "--name", "Chaos " + role, "--email", email, "--role", role});
-  const std::string text = run({"token", "create", "--user", email, "--scope", "approve"});
-  const auto at = text.find("sgn_");
-  if (at == std::string::npos) throw std::runtime_error("no token: " + text);
-  return text.substr(at, text.find_first_of(" \n\r", at) - at);
+  return token_in(run({"token", "create", "--user", email, "--scope", "approve"}));
 }
 
 int64_t Fleet::number(const std::string& sql) {

@@ -212,7 +212,7 @@ std::optional<Uuid> Load::one_where(const std::string& condition) const {
 void Load::resolve() {
   const WallTime start = fleet_.clock.wall();
   for (int64_t n = 0; wait_until_due(start, n, settings_.resolves_per_s); n++) {
-    const auto id = one_where("status = 10");
+    const auto id = one_where("listed = 10");
     if (!id) continue;
     const auto answer = http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/resolve",
                                   n % 3 == 0 ? R"({"decision":"fail","reason":"nobody heard of it"})"
@@ -225,7 +225,7 @@ void Load::resolve() {
 void Load::requeue() {
   const WallTime start = fleet_.clock.wall();
   for (int64_t n = 0; wait_until_due(start, n, settings_.requeues_per_s); n++) {
-    const auto id = one_where("status = 8 and (expires_at is null or expires_at > now()) and requeues < 2");
+    const auto id = one_where("listed = 8 and (expires_at is null or expires_at > now()) and requeues < 2");
     if (!id) continue;
     const auto answer =
         http_call("POST", fleet_.admin_port(a_daemon()), "/api/messages/" + id->text() + "/requeue", "", tokens_.admin);

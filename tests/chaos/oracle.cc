@@ -29,7 +29,8 @@ select a.id::text from acknowledged a left join message m on m.id = a.id left jo
 where m.id is null or m.status not in (4, 5, 6, 8, 9, 10, 11) or (m.status = 4 and d.message_id is null))sql"},
     {"twice_once", "I5", "more effects at idempotent and queryable providers than one and the requeues",
      R"sql(
-select s.id::text || ' x' || s.effects from (
+select s.id::text || ' x' || s.effects || coalesce((select string_agg(' after ' || x.decision || ' by ' || x.actor ||
+  ' (' || x.reason || ')', '' order by x.at) from decision x where x.message_id = s.id), '') from (
   select id, count(*) filter (where has_effect) as effects from seen group by id having bool_and(is_once)) s
 where s.effects > 1 + (select count(*) from decision x where x.message_id = s.id and x.decision = 'requeue'))sql"},
     {"twice_resolved", "I5", "more effects at blind providers than one and the recorded resends",

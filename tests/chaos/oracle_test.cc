@@ -265,13 +265,13 @@ TEST_CASE("what comes too late after its permit, its expiry or its cancel is fou
 TEST_CASE("a journal is read with its torn last line left out; the sandbox's lines are lines too") {
   char name[] = "/tmp/signet-oracle.XXXXXX";
   ::close(::mkstemp(name));
-  write_file(
-      name,
-      R"({"n":1,"at":"2026-11-22T00:41:26.000000Z","channel":"sms","recipient":"+61","echo":"a.1","verdict":"accepted","answer":"201"})"
-      "\n"
-      R"({"n":2,"at":"2026-11-22T00:41:27.000000Z","provider":"idem","echo":"b.1","verdict":"accepted","answer":"reset","effect":false})"
-      "\n"
-      R"({"n":3,"at":"2026-)");
+  write_file(name, R"({"n":1,"at":"2026-11-22T00:41:26.000000Z","channel":"sms","recipient":"+61",)"
+                   R"("echo":"a.1","verdict":"accepted","answer":"201"})"
+                   "\n"
+                   R"({"n":2,"at":"2026-11-22T00:41:27.000000Z","provider":"idem",)"
+                   R"("echo":"b.1","verdict":"accepted","answer":"reset","effect":false})"
+                   "\n"
+                   R"({"n":3,"at":"2026-)");
   const auto seen = read_seen(name);
   REQUIRE(seen.size() == 2);
   CHECK(seen[0].provider == "sms");

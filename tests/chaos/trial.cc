@@ -22,7 +22,8 @@ constexpr char kUnsettledSql[] = R"sql(
 select (select count(*) from due)
   + (select count(*) from attempt_start p where p.kind = 1 and not exists (select from attempt_result r
       where r.message_id = p.message_id and r.attempt_no = p.attempt_no))
-  + (select count(*) from callback_due u join callback c on c.id = u.callback_id join message m on m.id = c.message_id))sql";
+  + (select count(*) from callback_due u join callback c on c.id = u.callback_id
+      join message m on m.id = c.message_id))sql";
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -60,6 +61,23 @@ bool Process::is_running() {
   pid_ = -1;
   status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return false;
+}
+
+std::string said_by(const std::vector<std::string>& command, const std::string& file, int expected_status) {
+  std::filesystem::remove(file);
+  Process process(command, file);
+  const int status = process.wait();
+  std::string text = read_file(file);
+  if (status == expected_status) return text;
+  std::string words;
+  for (const auto& word : command) words += word + ' ';
+  throw std::runtime_error(words + "ended with " + std::to_string(status) + ": " + text);
+}
+
+std::string token_in(const std::string& text) {
+  const auto at = text.find("sgn_");
+  if (at == std::string::npos) throw std::runtime_error("no token: " + text);
+  return text.substr(at, text.find_first_of(" \n\r", at) - at);
 }
 
 void wait_until(const std::string& what, const std::function<bool()>& is_so, int seconds) {

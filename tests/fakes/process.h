@@ -26,6 +26,10 @@ class Process {
 };
 
 // Asks until `is_so` says yes; throws, naming `what`, after about `seconds`.
+// Runs it to its end and gives what it said, which goes through that file. Throws if it ends with another status.
+std::string said_by(const std::vector<std::string>& command, const std::string& file, int expected_status);
+// The token in what `signetd token create` says. Throws if there is none.
+std::string token_in(const std::string& text);
 void wait_until(const std::string& what, const std::function<bool()>& is_so, int seconds = 60);
 int free_tcp_port();
 std::string read_file(const std::string& path);

@@ -24,7 +24,7 @@ ToldCallback told(ApiWorld& world, const std::string& event_id) {
 TEST_CASE("what many threads bring at once is kept once each, and each is told what of its own was new") {
   ApiWorld world;
   PgPool pool(world.postgres.options(), 8);
-  CallbackLedger ledger(pool, world.keyring);
+  CallbackLedger ledger(pool, world.keyring, world.services.log);
   constexpr int kThreads = 12, kEach = 40;
   std::atomic<int> added = 0, failed = 0;
   std::vector<std::vector<ToldCallback>> given(kThreads);
@@ -53,7 +53,7 @@ TEST_CASE("what many threads bring at once is kept once each, and each is told w
 TEST_CASE("a row that the database refuses is refused alone") {
   ApiWorld world;
   PgPool pool(world.postgres.options(), 8);
-  CallbackLedger ledger(pool, world.keyring);
+  CallbackLedger ledger(pool, world.keyring, world.services.log);
   constexpr int kThreads = 8, kEach = 20;
   std::atomic<int> kept = 0, refused = 0;
   std::vector<std::vector<ToldCallback>> given(kThreads);

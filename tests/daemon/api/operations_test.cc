@@ -293,6 +293,28 @@ TEST_CASE("one in doubt is sent again by a person's decision, whose words are se
   CHECK(log.body["items"][0]["note"] == "the ward says it never came");
 }
 
+TEST_CASE("I5 what its provider settles by itself no person sends again") {
+  Operations world;
+  const auto id = world.doubtful();
+  const std::string provider = world.sql("select provider from message").text(0, 0);
+  const Json resend{{"decision", "resend"}, {"reason", "the ward says it never came"}};
+  auto& rules = world.services.doubt_rules[provider];
+  const auto refused = [&] {
+    const auto answer = world.resolve(id, resend);
+    return answer.status == 409 && answer.raw.body.find("requeue") != std::string::npos;
+  };
+  rules.provider_class = DoubtClass::queryable;
+  CHECK(refused());
+  world.sql("update message set last_attempt_at = '" + rfc3339(world.clock.wall()) + "'");
+  rules = {DoubtClass::idempotent, 60'000};
+  CHECK(refused());
+  CHECK(world.status_of(id) == "in_doubt");
+  CHECK(world.count("decision") == 0);
+  CHECK(world.count("due") == 0);
+  world.clock.advance_ms(60'000);  // the provider has forgotten the key: now it counts as blind
+  CHECK(world.resolve(id, resend).status == 200);
+}
+
 TEST_CASE("without the provider's word a resolution is not proven") {
   Operations world;
   const auto given_up = world.doubtful(), said = world.doubtful();

@@ -997,6 +997,10 @@ const std::map<std::string, Script> kScripts{
        s.world.sql("update message set cancel_requested = true");
        s.bad(409, "CANCEL_REQUESTED", id, [&] { return s.call(s.at(id), s.reviewer, resend); });
        s.world.sql("update message set cancel_requested = false, expires_at = '2026-11-01'");
+       auto& rules = s.world.services.doubt_rules[s.world.sql("select provider from message").text(0, 0)];
+       rules.provider_class = DoubtClass::queryable;
+       s.bad(409, "BEING_SETTLED", id, [&] { return s.call(s.at(id), s.reviewer, resend); });
+       rules = {};
        s.bad(409, "EXPIRED", id, [&] { return s.call(s.at(id), s.reviewer, resend); });
        s.good(200, {"resolve"}, [&] { return s.call(s.at(id), s.reviewer, fail); });
        s.world.check_chain(id);

@@ -42,14 +42,28 @@ TEST_CASE_METHOD(Fixture, "a batch takes the urgent first, and of each kind no m
   CHECK(batches.size() == 6);
 }
 
-TEST_CASE_METHOD(Fixture, "a batch waits for others while sends are under way, unless something is urgent") {
+TEST_CASE_METHOD(Fixture, "what is urgent goes alone, critical first, and no more than it may") {
+  CHECK_FALSE(batches.has_urgent());
+  for (const Priority priority : {Priority::bulk, Priority::normal, Priority::high, Priority::critical})
+    for (int i = 0; i < 2; i++) batches.add(request(priority));
+  batches.add(result());
+  REQUIRE(batches.has_urgent());
+  const Batch first = batches.take_urgent(3);
+  CHECK(first.size() == 3);
+  REQUIRE(first.permits.size() == 3);
+  CHECK(first.permits[1].priority == Priority::critical);
+  CHECK(first.permits[2].priority == Priority::high);
+  CHECK(batches.take_urgent(3).permits.size() == 1);
+  CHECK_FALSE(batches.has_urgent());
+  CHECK(batches.size() == 5);
+}
+
+TEST_CASE_METHOD(Fixture, "a batch waits for others while sends are under way") {
   CHECK_FALSE(batches.is_worth_writing(1, false));
   batches.add(request(Priority::normal));
   CHECK_FALSE(batches.is_worth_writing(2, true));
   CHECK(batches.is_worth_writing(2, false));
   CHECK(batches.is_worth_writing(1, true));
-  batches.add(request(Priority::critical));
-  CHECK(batches.is_worth_writing(100, true));
 }
 
 TEST_CASE_METHOD(Fixture, "what is put back comes again in its order") {

@@ -43,3 +43,18 @@ TEST_CASE("a bell puts its shard on the express line; the poll does so only whil
   dispatcher.wake_all();  // and was not yet: what is urgent goes before
   CHECK(*dispatcher.next_express() == 0);
 }
+
+TEST_CASE("shards that were passed over come back to the express line one at a time, in turn") {
+  Dispatcher dispatcher(0, 1);
+  while (dispatcher.next_express()) {
+  }
+  dispatcher.wake_passed_over();
+  CHECK_FALSE(dispatcher.next_express());
+  for (const int shard : {3, 4, 3}) dispatcher.pass_over(shard);
+  dispatcher.wake_passed_over();
+  CHECK(*dispatcher.next_express() == 3);
+  dispatcher.pass_over(3);
+  CHECK_FALSE(dispatcher.next_express());
+  dispatcher.wake_passed_over();
+  CHECK(*dispatcher.next_express() == 4);
+}

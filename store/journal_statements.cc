@@ -18,7 +18,8 @@ with u as materialized (
 ), z as materialized (
   select scope, name from pause
 ), a as materialized (
-  select u.*, clock_timestamp() as permitted_at, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, d.provider as pinned,
+  select u.*, clock_timestamp() as permitted_at, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at,
+    d.send_until, d.provider as pinned,
     d.avoid, m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
     m.recipient_key, m.destination, m.time_zone, m.tags, m.is_urgent,
     case

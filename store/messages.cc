@@ -81,6 +81,11 @@ Result<void> done(const Result<PgRows>& rows) {
   return {};
 }
 
+// Statuses that have an index: migration 0018.
+bool is_listed(Status status) {
+  return status == Status::pending_review || status == Status::failed || status == Status::in_doubt;
+}
+
 }  // namespace
 
 Result<void> insert_message(PgTransaction& tx, const MessageRow& m, const SealedContent& content, const Entry& entry) {
@@ -152,15 +157,6 @@ Result<std::optional<Uuid>> find_by_client_reference(PgTransaction& tx, const Uu
   if (rows->size() == 0) return std::optional<Uuid>();
   return std::optional(rows->uuid(0, 0));
 }
-
-namespace {
-
-// Statuses that have an index: migration 0018.
-bool is_listed(Status status) {
-  return status == Status::pending_review || status == Status::failed || status == Status::in_doubt;
-}
-
-}  // namespace
 
 std::string conditions_of(const MessageFilter& filter, std::vector<PgValue>& values) {
   auto place = [&values](PgValue value) {

@@ -23,7 +23,7 @@ void BackgroundShare::rest(Tick began) {
     guard.lock();
     now_us = clock_.tick().us;
     if (!is_busy) free_at_.us = now_us;
-    const int64_t wait_us = std::min({free_at_.us, end_us}) - now_us;
+    const int64_t wait_us = std::min(free_at_.us, end_us) - now_us;
     if (wait_us <= 0) return;
     stopped_.wait_for(guard, std::chrono::microseconds(std::min(wait_us, kLookUs)));
   }

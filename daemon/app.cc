@@ -42,6 +42,7 @@ constexpr int64_t kRelayEveryMs = 1000;
 constexpr int64_t kReconcileEveryMs = 2000;
 constexpr int64_t kBeatEveryMs = 2000;
 constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
+constexpr int64_t kCallbacksGatherMs = 25;  // a batch of receipts costs little more than one
 constexpr int64_t kSequenceEveryMs = 250;
 constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
 constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place, as the next two
@@ -420,7 +421,8 @@ void App::start_care(std::vector<Uuid> epochs) {
                                              pace_->tokens().set_live_daemons(pulse.daemons);
                                            });
   heartbeat_->pass();  // before anything is stamped
-  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
+  callbacks_worker_ = std::make_unique<Worker>(
+      kCallbacksEveryMs, [this] { return callbacks_->apply(); }, kCallbacksGatherMs);
   heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
   relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
   reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });

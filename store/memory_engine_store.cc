@@ -331,12 +331,14 @@ Result<void> MemoryEngineStore::end_callback(const Uuid& id) {
   return {};
 }
 
-Result<std::optional<std::pair<Uuid, int>>> MemoryEngineStore::find_reference(const std::string& provider,
-                                                                              const std::string& reference) {
+Result<std::map<EngineStore::Reference, std::pair<Uuid, int>>> MemoryEngineStore::find_references(
+    const std::vector<Reference>& references) {
+  std::map<Reference, std::pair<Uuid, int>> out;
+  if (references.empty()) return out;
   if (auto error = fault()) return *error;
-  const auto found = store_.references.find({provider, reference});
-  if (found == store_.references.end()) return std::optional<std::pair<Uuid, int>>();
-  return std::optional(found->second);
+  for (const auto& reference : references)
+    if (const auto found = store_.references.find(reference); found != store_.references.end()) out.insert(*found);
+  return out;
 }
 
 Result<std::vector<Changed>> MemoryEngineStore::change(const std::vector<Uuid>& ids, const Decide& decide) {

@@ -108,12 +108,19 @@ bool Callbacks::apply() {
   if (!taken || taken->empty()) return false;
   SIGNET_CRASH_POINT(callbacks_taken);
   postponed_.clear();
+  std::vector<EngineStore::Reference> references;
+  for (const auto& row : *taken)
+    if (!row.message_id && !row.provider_reference.empty())
+      references.emplace_back(row.provider, row.provider_reference);
+  auto known = store_.find_references(references);
+  if (!known) return false;
   std::map<Uuid, std::vector<Matched>> waiting;  // by message, in the order in which they came
   for (const auto& row : *taken) {
-    auto matched = match(row);
-    if (!matched) return false;
-    if (*matched)
-      waiting[(*matched)->message_id].push_back(std::move(**matched));
+    const auto found = known->find({row.provider, row.provider_reference});
+    if (row.message_id)
+      waiting[*row.message_id].push_back({*row.message_id, row.attempt_no, row});
+    else if (found != known->end())
+      waiting[found->second.first].push_back({found->second.first, found->second.second, row});
     else
       keep(row);
   }
@@ -126,15 +133,6 @@ bool Callbacks::apply() {
   }
   if (!postponed_.empty() && !store_.postpone_callbacks(postponed_).ok()) return false;
   return taken->size() == kBatch;
-}
-
-Result<std::optional<Callbacks::Matched>> Callbacks::match(const CallbackRow& row) {
-  if (row.message_id) return std::optional(Matched{*row.message_id, row.attempt_no, row});
-  if (row.provider_reference.empty()) return std::optional<Matched>();
-  auto found = store_.find_reference(row.provider, row.provider_reference);
-  if (!found) return found.error();
-  if (!*found) return std::optional<Matched>();
-  return std::optional(Matched{(*found)->first, (*found)->second, row});
 }
 
 bool Callbacks::apply_round(const std::vector<Matched>& round) {

@@ -324,10 +324,10 @@ TEMPLATE_TEST_CASE("an attempt is found by what its provider calls it", "", ENGI
   EngineWorld& world = made;
   const Uuid id = world.insert({});
   world.refer("gateway", "g-1", id, 2);
-  const auto found = must(world.store().find_reference("gateway", "g-1"));
-  REQUIRE(found);
-  CHECK(*found == std::pair(id, 2));
-  CHECK_FALSE(must(world.store().find_reference("other", "g-1")));
+  const EngineStore::Reference ours{"gateway", "g-1"};
+  const auto found = must(world.store().find_references({{"other", "g-1"}, ours, {"gateway", "g-2"}, ours}));
+  CHECK(found == std::map<EngineStore::Reference, std::pair<Uuid, int>>{{ours, {id, 2}}});
+  CHECK(must(world.store().find_references({})).empty());
 }
 
 TEMPLATE_TEST_CASE("what was told of each part of an attempt is seen by whoever decides on the next", "",

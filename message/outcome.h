@@ -29,6 +29,7 @@ struct Outcome {
   int status_code = 0;                    // HTTP status or SMTP reply; 0 if none came
   bool is_throttled = false;              // retryable and the lane should pause
   bool is_opted_out = false;              // permanent; ends as suppressed, and the recipient is suppressed
+  bool is_bounced = false;                // permanent; no mail will ever reach the recipient, who is suppressed
   std::optional<int64_t> retry_after_ms;  // as the provider asked; clamped by message/retry
   FaultScope scope = FaultScope::message;
   bool has_begun = false;  // octets of the request had left when it ended; the transport says so

@@ -177,7 +177,10 @@ class Smtp : public Provider {
              : reply.stage == Stage::tls ? set("starttls_refused", FaultScope::provider)
                                          : set("service_refused", FaultScope::provider);
     }
-    if (auto row = find_smtp_status(reply.enhanced)) return set(row->reason, row->scope);
+    if (auto row = find_smtp_status(reply.enhanced)) {
+      outcome.is_bounced = row->is_dead && reply.stage > Stage::mail;  // at MAIL it cannot be about the recipient
+      return set(row->reason, row->scope);
+    }
     if (reply.code == 552) return set("too_large", FaultScope::message);
     if (reply.stage == Stage::mail) return set("sender_refused", FaultScope::sender);
     if (reply.stage == Stage::rcpt) return set("recipient_refused", FaultScope::recipient);

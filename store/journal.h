@@ -91,7 +91,8 @@ struct ResultRow {
   bool is_named = false;                 // receipts will name it by the provider's reference alone
   Head head;                             // the gate: the row takes effect only on this head
   Entry entry;
-  // The provider refused it since the recipient opted out there: its recipient key is the message's own.
+  // The provider refused it since the recipient opted out there, or has no mailbox: its recipient key is the message's
+  // own.
   std::optional<NewSuppression> opt_out = {};
 };
 

@@ -379,7 +379,8 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
-  if (flight.outcome.is_opted_out) row.opt_out = events_.of_opt_out(flight.permit, row.finished_at);
+  if (flight.outcome.is_opted_out || flight.outcome.is_bounced)
+    row.opt_out = events_.of_opt_out(flight.permit, flight.outcome, row.finished_at);
   batches_.add(std::move(row));
 }
 

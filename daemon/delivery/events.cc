@@ -47,10 +47,10 @@ Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, co
   return entry_of(event, permit.id);
 }
 
-NewSuppression DeliveryEvents::of_opt_out(const Permit& permit, WallTime at) {
+NewSuppression DeliveryEvents::of_opt_out(const Permit& permit, const Outcome& outcome, WallTime at) {
   SuppressionRow row;
   row.channel = channel_of(permit.kind);
-  row.reason = name(ReceiptKind::opted_out);
+  row.reason = name(outcome.is_bounced ? ReceiptKind::bounced : ReceiptKind::opted_out);
   row.source = permit.provider;
   return new_suppression(std::move(row), daemon_actor(instance_), ids_, at);
 }

@@ -42,6 +42,7 @@ void must_hold(const Outcome& outcome) {
   must(outcome.parts >= 1 && outcome.parts <= 1000, "a message has a few parts");
   must(!outcome.is_throttled || outcome.kind == OutcomeKind::retryable, "what is throttled is tried again");
   must(!outcome.is_opted_out || outcome.kind == OutcomeKind::permanent, "who opted out is not tried again");
+  must(!outcome.is_bounced || outcome.kind == OutcomeKind::permanent, "who has no mailbox is not tried again");
   must(outcome.retry_after_ms.value_or(0) >= 0, "nobody asks for an earlier time than now");
 }
 

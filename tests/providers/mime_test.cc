@@ -297,7 +297,7 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
     OutcomeKind kind;
     std::string reason;
     FaultScope scope;
-    bool is_throttled = false;
+    bool is_throttled = false, is_bounced = false;
   };
   auto provider = make_provider(testing::smtp_settings());
   REQUIRE(provider);
@@ -329,9 +329,12 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
            {Stage::auth, 535, "5.7.8", "", retryable, "auth_failed", login},
            {Stage::auth, 454, "4.7.0", "", retryable, "auth_unavailable", login},
            {Stage::mail, 530, "5.7.0", "", retryable, "auth_failed", login},
-           {Stage::rcpt, 550, "5.1.1", "", permanent, "unknown_recipient", recipient},
-           {Stage::rcpt, 550, "5.1.10", "", permanent, "unknown_recipient", recipient},
-           {Stage::rcpt, 550, "5.2.1", "", permanent, "mailbox_disabled", recipient},
+           {Stage::rcpt, 550, "5.1.1", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::rcpt, 550, "5.1.10", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::rcpt, 550, "5.2.1", "", permanent, "mailbox_disabled", recipient, false, true},
+           {Stage::final_dot, 550, "5.1.1", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::mail, 550, "5.1.1", "", permanent, "unknown_recipient", recipient},
+           {Stage::rcpt, 450, "4.1.1", "", retryable, "unknown_recipient", recipient},
            {Stage::rcpt, 552, "5.2.2", "", permanent, "mailbox_full", recipient},
            {Stage::rcpt, 550, "5.7.1", "", permanent, "policy_refused", text},
            {Stage::rcpt, 550, "", "no such user", permanent, "recipient_refused", recipient},
@@ -348,6 +351,7 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
     CHECK(outcome.reason == row.reason);
     CHECK(outcome.scope == row.scope);
     CHECK(outcome.is_throttled == row.is_throttled);
+    CHECK(outcome.is_bounced == row.is_bounced);
     CHECK(outcome.status_code == row.code);
     CHECK(outcome.provider_code == std::to_string(row.code) + (row.enhanced.empty() ? "" : " " + row.enhanced));
   }

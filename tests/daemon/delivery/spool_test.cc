@@ -58,6 +58,7 @@ struct Fixture {
     out.outcome.is_throttled = true;
     out.outcome.retry_after_ms = 7000;
     out.outcome.scope = FaultScope::account;
+    out.outcome.is_bounced = true;
     out.outcome.parts = 2;
     out.started_at = {3333};
     out.finished_at = {4444};
@@ -97,6 +98,7 @@ TEST_CASE_METHOD(Fixture, "what was spooled is read back whole and in order, and
                    x.scope, x.parts, x.has_begun) == std::tie(y.kind, y.reason, y.provider_code, y.status_code,
                                                               y.is_throttled, y.is_opted_out, y.retry_after_ms, y.scope,
                                                               y.parts, y.has_begun));
+    CHECK(x.is_bounced == y.is_bounced);
     CHECK(x.provider_reference == "SM\xef\xbf\xbd\n");
     CHECK(left[i].started_at == rows[i].started_at);
     CHECK(left[i].finished_at == rows[i].finished_at);

@@ -23,6 +23,24 @@ std::optional<Echo> parse_echo(std::string_view text) {
   return Echo{*id, attempt};
 }
 
+std::string_view name(CallbackWay way) {
+  switch (way) {
+    case CallbackWay::none:
+      return "none";
+    case CallbackWay::message:
+      return "message";
+    case CallbackWay::account:
+      return "account";
+    case CallbackWay::subscription:
+      return "subscription";
+    case CallbackWay::link:
+      return "link";
+    case CallbackWay::mail:
+      return "mail";
+  }
+  return "unknown";
+}
+
 // A transport that asks an adapter of the other protocol is a bug.
 HttpRequest Provider::build(const Outbound&) const {
   SIGNET_CHECK(protocol() == Protocol::http);

@@ -109,6 +109,7 @@ struct Inbound {          // what somebody wrote to our number
 };
 // How a provider learns where its callbacks go.
 enum class CallbackWay { none, message, account, subscription, link, mail };
+std::string_view name(CallbackWay way);
 struct Receipt {
   std::optional<Uuid> message_id;  // by echo
   int attempt_no = 0;

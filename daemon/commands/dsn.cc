@@ -1,7 +1,6 @@
 // `signetd dsn`: a report on a mail, as a relay pipes it in (docs/operations.md), goes to the running daemon's webhook
 // listener. It holds no secret: the report proves itself by the token in it. The exit status is what a relay's pipe
 // takes (sysexits.h).
-#include <algorithm>
 #include <cstdio>
 
 #include "daemon/commands/admin_api.h"
@@ -16,11 +15,11 @@ namespace {
 constexpr int kRefused = 65;   // EX_DATAERR: the relay gives it up
 constexpr int kTryLater = 75;  // EX_TEMPFAIL: the relay keeps it and comes again
 constexpr int64_t kTimeoutMs = 30000;
-constexpr size_t kOctetsMax = 1 << 20;  // what the listener takes unless http.limits.body_bytes says less
+constexpr size_t kOctetsMax = 1 << 20;  // what the listener takes
 
 // What programs read in a report stands before the mail that it gives back, so a cut costs nothing.
-std::string read_input(size_t octets_max) {
-  std::string text(octets_max, '\0');
+std::string read_input() {
+  std::string text(kOctetsMax, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), stdin));
   // All of it: a relay would take a broken pipe for a failure.
   for (char rest[4096]; std::fread(rest, 1, sizeof rest, stdin) > 0;) continue;
@@ -31,13 +30,11 @@ std::string read_input(size_t octets_max) {
 
 int take_report(const std::string& config_file, const Environment& environment, const DsnOptions& options) {
   HttpCall call;
-  size_t octets_max = kOctetsMax;
   if (options.url.empty()) {
     const auto config = read_config(config_file, environment);
     if (!config) return kTryLater;
     const auto& webhooks = config->http.webhooks;
     call.url = listener_url(webhooks.address, webhooks.port, webhooks.tls) + "/webhooks/" + options.provider;
-    octets_max = std::min(octets_max, static_cast<size_t>(config->http.limits.body_bytes));
   } else {
     auto url = checked_url(options.url);
     if (!url) {
@@ -49,7 +46,7 @@ int take_report(const std::string& config_file, const Environment& environment, 
   call.headers = {{"Content-Type", "message/rfc822"}};
   call.timeout_ms = kTimeoutMs;
   call.ca_file = options.ca_file;
-  call.body = read_input(octets_max);
+  call.body = read_input();
   const auto reply = http_call(call);
   if (!reply) {
     failed(reply.error().text + ": is `signetd run` up, at http.webhooks.listen?");

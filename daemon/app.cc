@@ -257,8 +257,8 @@ Result<void> App::prepare() {
   services_->due_plan = &*due_plan_;
   system_messages_ =
       std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
-  inbounds_ =
-      std::make_unique<Inbounds>(make_inbound_settings(config_), *keys_, ids_, *system_messages_, config_.instance);
+  inbounds_ = std::make_unique<Inbounds>(make_inbound_settings(config_), *keys_, ids_, *system_messages_, metrics_,
+                                         config_.instance);
   services_->inbounds = inbounds_.get();
   services_->http_call = http_call;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());

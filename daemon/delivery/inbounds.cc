@@ -19,9 +19,11 @@ bool is_own_will(const std::string& reason) { return reason == "stop" || reason 
 
 Result<bool> Inbounds::take(PgTransaction& tx, const std::string& provider, const Inbound& inbound, WallTime now) {
   const auto word = settings_.words.find(inbound.text.reveal());
-  if (!word) return false;
   const auto phone = parse_phone(inbound.from.reveal());
-  if (!phone) return false;  // a short code, or a channel without numbers
+  if (!word || !phone) {  // no word of ours; a short code, or a channel without numbers
+    count(provider, "other");
+    return false;
+  }
   InboundRow row;
   row.id = ids_.next();
   row.provider = provider;
@@ -37,7 +39,12 @@ Result<bool> Inbounds::take(PgTransaction& tx, const std::string& provider, cons
   if (*word == ReplyWord::stop) done = stop(tx, provider, row.recipient_key, now);
   if (*word == ReplyWord::start) done = start(tx, row.recipient_key, now);
   if (!done) return done.error();
+  count(provider, name(*word));
   return *word == ReplyWord::help && *is_due;
+}
+
+void Inbounds::count(const std::string& provider, std::string_view word) {
+  metrics_.add("signet_inbounds_total", "provider=\"" + provider + "\",word=\"" + std::string(word) + "\"");
 }
 
 Result<void> Inbounds::stop(PgTransaction& tx, const std::string& provider, const std::string& key, WallTime now) {

@@ -165,6 +165,22 @@ TEST_CASE("any other text, and what comes from no number, leaves nothing at all"
   }
 }
 
+TEST_CASE("what people write is counted by provider and word, a repeat not again") {
+  World world;
+  for (const char* event_id : {"e-1", "e-1", "e-2"}) CHECK(world.write("STOP", event_id).status == 204);
+  CHECK(world.write("start", "e-3").status == 204);
+  CHECK(world.write("HELP", "e-4", "inline").status == 200);
+  CHECK(world.write("thank you", "e-5").status == 204);
+  CHECK(world.callback("apart", "12345|STOP|e-6").status == 204);
+  const auto counted = [&](const std::string& provider, const std::string& word) {
+    return world.metrics.value("signet_inbounds_total", "provider=\"" + provider + "\",word=\"" + word + "\"");
+  };
+  CHECK(counted("apart", "stop") == 2);
+  CHECK(counted("apart", "start") == 1);
+  CHECK(counted("inline", "help") == 1);
+  CHECK(counted("apart", "other") == 2);
+}
+
 TEST_CASE("what somebody forged suppresses nobody") {
   World world;
   CHECK(world.callback("apart", std::string(kPhone) + "|STOP|e-1", "bad").status == 403);

@@ -1,8 +1,11 @@
-// What comes in by the stream and from a file, on a real daemon.
+// What comes in by the stream, from a file and at the webhooks' listener, on a real daemon.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
+#include "base/crypto.h"
 #include "tests/chaos/back_end.h"
+#include "tests/daemon/http/raw_client.h"
 
 using namespace signet;
 using Json = nlohmann::json;
@@ -75,6 +78,34 @@ TEST_CASE("a file is imported a message a line, refused lines are named by numbe
   CHECK_THAT(answer, Catch::Contains("8 messages are there; lines refused: 1"));
   CHECK(answer.find("MARKER") == std::string::npos);
   CHECK(world.count("message") == good + 8);
+  CHECK(world.stop_daemon() == 0);
+}
+
+TEST_CASE("a callback of 1 MB is kept, and of one octet more refused before it is read") {
+  World world;
+  world.start_daemon();
+  constexpr size_t kMax = 1 << 20;
+  const std::string path = "/webhooks/twilio-main", sid = "SM" + std::string(32, 'a');
+  std::string body = "MessageSid=" + sid + "&MessageStatus=delivered&Padding=";
+  const std::string padding(kMax - body.size(), 'a');
+  body += padding;
+  const std::string covered = "http://127.0.0.1:" + std::to_string(world.webhooks_port) + path + "MessageSid" + sid +
+                              "MessageStatusdeliveredPadding" + padding;
+  const std::string head =
+      "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nX-Twilio-Signature: " +
+      to_base64(hmac_sha1("world-token", covered)) + "\r\n";
+  const auto status_of = [&](const std::string& octets) {
+    test::RawClient client(world.webhooks_port);
+    client.send(head + octets);
+    const auto response = client.read_response();
+    return response ? response->status : 0;
+  };
+  CHECK(status_of("Content-Length: " + std::to_string(kMax) + "\r\n\r\n" + body) == 204);
+  CHECK(world.count("callback where provider_reference = '" + sid + "'") == 1);
+  // Nothing of the body was sent yet.
+  CHECK(status_of("Content-Length: " + std::to_string(kMax + 1) + "\r\n\r\n") == 413);
+  CHECK(status_of("Transfer-Encoding: chunked\r\n\r\n100001\r\n") == 413);
+  CHECK(world.count("callback") == 1);
   CHECK(world.stop_daemon() == 0);
 }
 

@@ -46,6 +46,12 @@ struct News {  // what is to be called back
   std::string event_id;  // the same when it is told again
   WallTime at;
 };
+struct Answer {  // what the recipient of a message writes back
+  const Submission& submission;
+  const std::string& reference;  // its own
+  std::string_view text;
+  WallTime at;
+};
 
 class Dialect {
  public:
@@ -58,6 +64,8 @@ class Dialect {
   virtual std::string new_reference(Random& random) const = 0;
   virtual http::Response accept(const Submission& submission, const std::string& reference, WallTime at) const = 0;
   virtual std::optional<CallBack> call_back(const News& news) const = 0;  // none: it tells no such thing
+  // To the account's URL; none: nobody can write back by this provider.
+  virtual std::optional<CallBack> write_back(const Answer&) const { return std::nullopt; }
   // What the provider serves besides its API, to anybody.
   virtual std::optional<http::Response> serve(const http::Request&) const { return std::nullopt; }
   // What comes before the account's first event, once.

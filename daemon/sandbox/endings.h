@@ -19,6 +19,7 @@ enum class Behaviour {
   fail_first,
   opted_out,
   silent,
+  write_stop,
 };
 
 struct Ending {
@@ -49,7 +50,10 @@ inline constexpr Ending kEndings[] = {
     {"0010", Behaviour::opted_out, "refused as opted out (400, code 21610; by SMPP 0x66), or called back so",
      "refused as opted out, or called back so; by SMTP delivered, then complained of"},
     {"0011", Behaviour::silent, "accepted; never called back", "the same"},
+    {"0012", Behaviour::write_stop,
+     "accepted; called back sent, then delivered; then STOP comes from the number, as people write back", "as any other"},
 };
+inline constexpr std::string_view kStop = "STOP";
 inline constexpr std::string_view kOtherwise =
     "Any other: accepted, and called back sent, then delivered; by SMTP, a delivery status notification says "
     "delivered.";

@@ -68,12 +68,18 @@ class Gateway : public Dialect {
   std::optional<CallBack> call_back(const News& news) const override {
     const Json body{{"type", "message." + std::string(name(news.kind))},
                     {"data", {{"id", news.reference}, {"code", news.kind == ReceiptKind::failed ? "absent" : ""}}}};
-    CallBack out{news.submission.callback_url.empty() ? url_ : news.submission.callback_url,
-                 body.dump(),
-                 {{"Content-Type", "application/json"}}};
-    for (auto& header : webhook_headers(webhook_key_, news.event_id, news.at, out.body))
-      out.headers.push_back(std::move(header));
-    return out;
+    return call(news.submission.callback_url.empty() ? url_ : news.submission.callback_url, body, news.event_id,
+                news.at);
+  }
+
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    const Json body{{"type", "message.received"},
+                    {"data",
+                     {{"id", answer.reference},
+                      {"from", answer.submission.arrival.recipient},
+                      {"to", answer.submission.arrival.sender},
+                      {"text", answer.text}}}};
+    return call(url_, body, answer.reference, answer.at);
   }
 
   std::optional<std::string> asked_about(const http::Request& request) const override {
@@ -86,6 +92,12 @@ class Gateway : public Dialect {
   }
 
  private:
+  CallBack call(const std::string& url, const Json& body, const std::string& event_id, WallTime at) const {
+    CallBack out{url, body.dump(), {{"Content-Type", "application/json"}}};
+    for (auto& header : webhook_headers(webhook_key_, event_id, at, out.body)) out.headers.push_back(std::move(header));
+    return out;
+  }
+
   Secret token_;
   std::string webhook_key_, url_;
 };

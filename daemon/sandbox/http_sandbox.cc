@@ -36,6 +36,7 @@ struct HttpSandbox::Chain {
   Submission submission;
   std::shared_ptr<Arrival> arrival;
   std::vector<ReceiptKind> statuses;
+  bool has_answer = false;  // of the recipient, when all have been called back
   size_t next = 0;
 };
 
@@ -115,7 +116,8 @@ void HttpSandbox::call_back(const Dialect& dialect, Submission submission, std::
                             Behaviour behaviour) {
   const bool is_mail = arrival->channel == "email";
   auto chain = std::make_shared<Chain>(
-      Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail), 0});
+      Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail),
+            behaviour == Behaviour::write_stop && !is_mail});
   const bool is_late = behaviour == Behaviour::late || behaviour == Behaviour::reset;
   const int64_t delay_ms = is_late ? options_.late_ms : options_.callback_ms;
   const auto first =
@@ -127,7 +129,7 @@ void HttpSandbox::call_back(const Dialect& dialect, Submission submission, std::
 }
 
 void HttpSandbox::next_status(std::shared_ptr<Chain> chain, int64_t delay_ms) {
-  if (chain->next == chain->statuses.size()) return;
+  if (chain->next == chain->statuses.size()) return write_back(*chain);
   const ReceiptKind kind = chain->statuses[chain->next++];
   const std::string& reference = chain->arrival->reference;
   const auto call = chain->dialect.call_back(
@@ -139,6 +141,17 @@ void HttpSandbox::next_status(std::shared_ptr<Chain> chain, int64_t delay_ms) {
     chain->arrival->statuses.push_back(std::string(name(kind)) + (is_taken ? "" : " (not taken)"));
     if (!is_taken) log_.warn("a status callback was given up", {{"reference", chain->arrival->reference}});
     next_status(chain, options_.callback_ms);
+  });
+}
+
+void HttpSandbox::write_back(const Chain& chain) {
+  if (!chain.has_answer) return;
+  const std::string reference = chain.dialect.new_reference(random_);
+  const auto call = chain.dialect.write_back({chain.submission, reference, kStop, clock_.wall()});
+  const auto url = call ? parse_callback_url(call->url) : Result<CallbackUrl>(CallbackUrl());
+  if (!call || !url) return;
+  callbacks_.post(*url, call->headers, call->body, options_.callback_ms, [arrival = chain.arrival](bool is_taken) {
+    arrival->statuses.push_back("wrote " + std::string(kStop) + (is_taken ? "" : " (not taken)"));
   });
 }
 

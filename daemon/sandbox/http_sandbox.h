@@ -40,6 +40,7 @@ class HttpSandbox {
   std::optional<Refusal> refusal_of(const Dialect& dialect, Behaviour behaviour, const std::string& recipient);
   void call_back(const Dialect& dialect, Submission submission, std::shared_ptr<Arrival> arrival, Behaviour behaviour);
   void next_status(std::shared_ptr<Chain> chain, int64_t delay_ms);
+  void write_back(const Chain& chain);
 
   const Clock& clock_;
   Random& random_;

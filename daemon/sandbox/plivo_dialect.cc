@@ -35,8 +35,10 @@ std::string signed_text(const std::string& url, Fields parameters) {
 
 class Plivo : public Dialect {
  public:
-  explicit Plivo(const ProviderSettings& settings)
-      : id_(setting_of(settings, "auth_id")), token_(std::string(secret_of(settings, "auth_token"))) {}
+  Plivo(const ProviderSettings& settings, std::string url)
+      : id_(setting_of(settings, "auth_id")),
+        token_(std::string(secret_of(settings, "auth_token"))),
+        url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override { return request.path.starts_with("/v1/Account/"); }
   bool is_authorized(const http::Request& request) const override {
@@ -86,8 +88,6 @@ class Plivo : public Dialect {
   }
 
   std::optional<CallBack> call_back(const News& news) const override {
-    const std::string& url = news.submission.callback_url;
-    if (url.empty()) return std::nullopt;
     const bool is_failure = news.kind == ReceiptKind::failed || news.kind == ReceiptKind::opted_out;
     const char* word = is_failure ? "undelivered" : news.kind == ReceiptKind::sent ? "sent" : "delivered";
     Fields parameters{{"MessageUUID", news.reference},
@@ -99,7 +99,26 @@ class Plivo : public Dialect {
                       {"Sequence", news.kind == ReceiptKind::sent ? "1" : "2"},
                       {"Units", "1"}};
     if (is_failure) parameters.emplace_back("ErrorCode", news.kind == ReceiptKind::opted_out ? "200" : "50");
-    const std::string nonce = to_hex(view(sha256(news.event_id + std::to_string(news.at.us)))).substr(0, 20);
+    return call(news.submission.callback_url, std::move(parameters), news.event_id, news.at);
+  }
+
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    const Arrival& arrival = answer.submission.arrival;
+    return call(url_,
+                {{"From", arrival.recipient.substr(1)},
+                 {"To", arrival.sender},
+                 {"Text", std::string(answer.text)},
+                 {"Type", "sms"},
+                 {"Units", "1"},
+                 {"MessageUUID", answer.reference}},
+                answer.reference, answer.at);
+  }
+
+ private:
+  std::optional<CallBack> call(const std::string& url, Fields parameters, const std::string& event_id,
+                               WallTime at) const {
+    if (url.empty()) return std::nullopt;
+    const std::string nonce = to_hex(view(sha256(event_id + std::to_string(at.us)))).substr(0, 20);
     CallBack out{url, form_of(parameters), {}};
     const std::string text = signed_text(url, std::move(parameters)) + '.' + nonce;
     out.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
@@ -108,15 +127,15 @@ class Plivo : public Dialect {
     return out;
   }
 
- private:
   std::string id_;
   Secret token_;
+  std::string url_;  // of the number's application
 };
 
 }  // namespace
 
-std::unique_ptr<Dialect> plivo_dialect(const Account& account, const std::string&) {
-  return std::make_unique<Plivo>(account.settings);
+std::unique_ptr<Dialect> plivo_dialect(const Account& account, const std::string& account_url) {
+  return std::make_unique<Plivo>(account.settings, account_url);
 }
 
 }  // namespace signet::sandbox

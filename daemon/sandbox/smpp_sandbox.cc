@@ -70,6 +70,8 @@ struct SmppSandbox::Told {
   SmppAddress from, to;
   std::shared_ptr<Arrival> arrival;  // null: of a part that is not the first
   std::vector<Stat> rest;            // told one after the other
+  bool has_answer = false;           // of the recipient, which comes last
+  bool has_more() const { return !rest.empty() || has_answer; }
 };
 
 class SmppSandbox::Session : public std::enable_shared_from_this<Session> {
@@ -212,6 +214,7 @@ void SmppSandbox::Session::on_submit(const SmppPdu& pdu) {
     told->to = message->from;
     told->arrival = std::move(recorded);
     told->rest = stats_of(behaviour);
+    told->has_answer = behaviour == Behaviour::write_stop && is_first;
     const bool is_late = behaviour == Behaviour::late || resets;
     owner_.after_(is_late ? owner_.options_.late_ms : owner_.options_.receipt_ms,
                   [at = &owner_, told] { at->tell(told); });
@@ -222,18 +225,23 @@ void SmppSandbox::Session::on_submit(const SmppPdu& pdu) {
 }
 
 void SmppSandbox::Session::deliver(std::shared_ptr<Told> told) {
-  const Stat stat = told->rest.front();
-  told->receipt.stat = stat.word;
-  told->receipt.kind = stat.kind;
-  told->receipt.error = stat.error;
-  told->receipt.done = short_time(owner_.clock_.wall());
   SmppMessage message;
   message.from = told->from;
   message.to = told->to;
-  message.esm_class = smpp::kTypeReceipt;
-  message.short_message = receipt_text(told->receipt);
-  const char state = stat.kind == ReceiptKind::delivered ? 2 : stat.kind == ReceiptKind::failed ? 5 : 1;
-  message.tlvs = {{smpp::kReceiptedMessageId, told->receipt.id + '\0'}, {smpp::kMessageState, std::string(1, state)}};
+  if (told->rest.empty()) {
+    message.short_message = kStop;  // the same in GSM 03.38
+  } else {
+    const Stat stat = told->rest.front();
+    told->receipt.stat = stat.word;
+    told->receipt.kind = stat.kind;
+    told->receipt.error = stat.error;
+    told->receipt.done = short_time(owner_.clock_.wall());
+    message.esm_class = smpp::kTypeReceipt;
+    message.short_message = receipt_text(told->receipt);
+    const char state = stat.kind == ReceiptKind::delivered ? 2 : stat.kind == ReceiptKind::failed ? 5 : 1;
+    message.tlvs = {{smpp::kReceiptedMessageId, told->receipt.id + '\0'},
+                    {smpp::kMessageState, std::string(1, state)}};
+  }
   const uint32_t sequence = next_sequence();
   told_[sequence] = std::move(told);
   say(smpp::kDeliverSm, smpp::kOk, sequence, to_octets(message));
@@ -248,9 +256,15 @@ void SmppSandbox::Session::on_response(const SmppPdu& pdu) {
     at->after_(at->options_.again_ms, [at, told] { at->tell(told); });
     return;
   }
-  if (told->arrival) told->arrival->statuses.emplace_back(name(told->rest.front().kind));
-  told->rest.erase(told->rest.begin());
-  if (!told->rest.empty()) at->after_(at->options_.receipt_ms, [at, told] { at->tell(told); });
+  const bool is_answer = told->rest.empty();
+  if (told->arrival)
+    told->arrival->statuses.push_back(is_answer ? "wrote " + std::string(kStop)
+                                                : std::string(name(told->rest.front().kind)));
+  if (is_answer)
+    told->has_answer = false;
+  else
+    told->rest.erase(told->rest.begin());
+  if (told->has_more()) at->after_(at->options_.receipt_ms, [at, told] { at->tell(told); });
 }
 
 // What was not acknowledged is told again, over another link.
@@ -264,7 +278,7 @@ void SmppSandbox::Session::end() {
 }
 
 void SmppSandbox::tell(std::shared_ptr<Told> told) {
-  if (told->rest.empty()) return;
+  if (!told->has_more()) return;
   for (const auto& [id, session] : sessions_)
     if (session->takes_receipts()) return session->deliver(std::move(told));
   waiting_.push_back(std::move(told));

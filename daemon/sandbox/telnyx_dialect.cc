@@ -18,8 +18,8 @@ http::Response refusal(int status, const char* code, const char* title) {
 
 class Telnyx : public Dialect {
  public:
-  explicit Telnyx(const Account& account)
-      : key_(std::string(secret_of(account.settings, "api_key"))), signing_(*account.signing) {}
+  Telnyx(const Account& account, std::string url)
+      : key_(std::string(secret_of(account.settings, "api_key"))), signing_(*account.signing), url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override { return request.path == "/v2/messages"; }
   bool is_authorized(const http::Request& request) const override { return has_bearer(request, key_.octets()); }
@@ -77,24 +77,42 @@ class Telnyx : public Dialect {
     Json told = payload(news.submission.arrival, news.reference, status);
     if (news.kind == ReceiptKind::failed)
       told["errors"] = {{{"code", "40008"}, {"title", "Undeliverable"}, {"detail", "The carrier did not accept it."}}};
-    const Json body{{"data",
-                     {{"event_type", news.kind == ReceiptKind::sent ? "message.sent" : "message.finalized"},
-                      {"id", news.event_id},
-                      {"occurred_at", rfc3339_ms(news.at)},
-                      {"payload", std::move(told)},
-                      {"record_type", "event"}}},
-                    {"meta", {{"attempt", 1}, {"delivered_to", news.submission.callback_url}}}};
-    CallBack out{news.submission.callback_url, body.dump(-1, ' ', false, Json::error_handler_t::replace), {}};
-    const std::string at = seconds_of(news.at);
-    const auto signature = signing_.sign(at + '|' + out.body);
-    if (!signature || out.url.empty()) return std::nullopt;
-    out.headers = {{"Content-Type", "application/json"},
-                   {"telnyx-signature-ed25519", to_base64(*signature)},
-                   {"telnyx-timestamp", at}};
-    return out;
+    return call(news.submission.callback_url, news.kind == ReceiptKind::sent ? "message.sent" : "message.finalized",
+                news.event_id, std::move(told), news.at);
+  }
+
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    const Arrival& arrival = answer.submission.arrival;
+    Json written{{"record_type", "message"},
+                 {"direction", "inbound"},
+                 {"id", answer.reference},
+                 {"type", "SMS"},
+                 {"from", {{"phone_number", arrival.recipient}}},
+                 {"to", {{{"phone_number", arrival.sender}, {"status", "webhook_delivered"}}}},
+                 {"text", answer.text}};
+    return call(url_, "message.received", answer.reference, std::move(written), answer.at);
   }
 
  private:
+  std::optional<CallBack> call(const std::string& url, const char* type, const std::string& event_id, Json told,
+                               WallTime at) const {
+    const Json body{{"data",
+                     {{"event_type", type},
+                      {"id", event_id},
+                      {"occurred_at", rfc3339_ms(at)},
+                      {"payload", std::move(told)},
+                      {"record_type", "event"}}},
+                    {"meta", {{"attempt", 1}, {"delivered_to", url}}}};
+    CallBack out{url, body.dump(-1, ' ', false, Json::error_handler_t::replace), {}};
+    const std::string seconds = seconds_of(at);
+    const auto signature = signing_.sign(seconds + '|' + out.body);
+    if (!signature || url.empty()) return std::nullopt;
+    out.headers = {{"Content-Type", "application/json"},
+                   {"telnyx-signature-ed25519", to_base64(*signature)},
+                   {"telnyx-timestamp", seconds}};
+    return out;
+  }
+
   static Json payload(const Arrival& arrival, const std::string& reference, const char* status) {
     return {{"record_type", "message"},
             {"direction", "outbound"},
@@ -109,12 +127,13 @@ class Telnyx : public Dialect {
 
   Secret key_;
   SigningKey signing_;
+  std::string url_;  // of the messaging profile
 };
 
 }  // namespace
 
-std::unique_ptr<Dialect> telnyx_dialect(const Account& account, const std::string&) {
-  return std::make_unique<Telnyx>(account);
+std::unique_ptr<Dialect> telnyx_dialect(const Account& account, const std::string& account_url) {
+  return std::make_unique<Telnyx>(account, account_url);
 }
 
 }  // namespace signet::sandbox

@@ -66,8 +66,10 @@ std::string rfc2822(WallTime at) {
 
 class Twilio : public Dialect {
  public:
-  explicit Twilio(const ProviderSettings& settings)
-      : sid_(setting_of(settings, "account_sid")), token_(std::string(secret_of(settings, "auth_token"))) {}
+  Twilio(const ProviderSettings& settings, std::string url)
+      : sid_(setting_of(settings, "account_sid")),
+        token_(std::string(secret_of(settings, "auth_token"))),
+        url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override { return request.path.starts_with(kRoot); }
   bool is_authorized(const http::Request& request) const override { return has_basic(request, sid_, token_.octets()); }
@@ -161,17 +163,40 @@ class Twilio : public Dialect {
         {"AccountSid", sid_},    {"ApiVersion", "2010-04-01"}, {"From", arrival.sender}, {"MessageSid", news.reference},
         {"MessageStatus", word}, {"SmsSid", news.reference},   {"SmsStatus", word},      {"To", arrival.recipient}};
     if (news.kind == ReceiptKind::failed) parameters.emplace_back("ErrorCode", "30005");
-    CallBack out{news.submission.callback_url, form_of(parameters), {}};
-    out.headers = {{"User-Agent", "TwilioProxy/1.1"},
-                   {"Content-Type", "application/x-www-form-urlencoded"},
-                   {"X-Twilio-Signature", twilio_signature(token_.octets(), out.url, std::move(parameters))}};
-    if (out.url.empty()) return std::nullopt;
-    return out;
+    return call(news.submission.callback_url, std::move(parameters));
+  }
+
+  // twilio.com/docs/messaging/guides/webhook-request
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    const Arrival& arrival = answer.submission.arrival;
+    Fields parameters{{"AccountSid", sid_},
+                      {"ApiVersion", "2010-04-01"},
+                      {"Body", std::string(answer.text)},
+                      {"From", arrival.recipient},
+                      {"MessageSid", answer.reference},
+                      {"NumMedia", "0"},
+                      {"NumSegments", "1"},
+                      {"SmsMessageSid", answer.reference},
+                      {"SmsSid", answer.reference},
+                      {"SmsStatus", "received"}};
+    const bool is_service = arrival.sender.starts_with("MG");
+    parameters.emplace_back(is_service ? "MessagingServiceSid" : "To", arrival.sender);
+    return call(url_, std::move(parameters));
   }
 
  private:
+  std::optional<CallBack> call(const std::string& url, Fields parameters) const {
+    if (url.empty()) return std::nullopt;
+    CallBack out{url, form_of(parameters), {}};
+    out.headers = {{"User-Agent", "TwilioProxy/1.1"},
+                   {"Content-Type", "application/x-www-form-urlencoded"},
+                   {"X-Twilio-Signature", twilio_signature(token_.octets(), url, std::move(parameters))}};
+    return out;
+  }
+
   std::string sid_;
   Secret token_;
+  std::string url_;  // of the account
 };
 
 }  // namespace
@@ -183,8 +208,8 @@ std::string twilio_signature(std::string_view auth_token, std::string_view url, 
   return to_base64(hmac_sha1(auth_token, text));
 }
 
-std::unique_ptr<Dialect> twilio_dialect(const Account& account, const std::string&) {
-  return std::make_unique<Twilio>(account.settings);
+std::unique_ptr<Dialect> twilio_dialect(const Account& account, const std::string& account_url) {
+  return std::make_unique<Twilio>(account.settings, account_url);
 }
 
 }  // namespace signet::sandbox

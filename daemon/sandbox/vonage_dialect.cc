@@ -44,7 +44,7 @@ struct Keys {
 
 class Messages : public Dialect {
  public:
-  explicit Messages(const ProviderSettings& settings) : keys_(settings) {}
+  Messages(const ProviderSettings& settings, std::string url) : keys_(settings), url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override { return request.path == "/v1/messages"; }
   bool is_authorized(const http::Request& request) const override {
@@ -98,7 +98,6 @@ class Messages : public Dialect {
   }
 
   std::optional<CallBack> call_back(const News& news) const override {
-    if (news.submission.callback_url.empty() || keys_.signature_secret.is_empty()) return std::nullopt;
     const char* status = news.kind == ReceiptKind::sent        ? "submitted"
                          : news.kind == ReceiptKind::delivered ? "delivered"
                                                                : "undeliverable";
@@ -114,15 +113,32 @@ class Messages : public Dialect {
                        {"title", "1050"},
                        {"detail", "The number is not reachable"},
                        {"instance", "sandbox"}};
-    CallBack out{news.submission.callback_url, dump(body), {{"Content-Type", "application/json"}}};
-    out.headers.emplace_back("Authorization", "Bearer " + token(out.body, news));
-    return out;
+    return call(news.submission.callback_url, body, news.event_id, news.at);
+  }
+
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    const Json body{{"message_uuid", answer.reference},
+                    {"to", answer.submission.arrival.sender},
+                    {"from", answer.submission.arrival.recipient.substr(1)},
+                    {"timestamp", rfc3339_ms(answer.at)},
+                    {"channel", "sms"},
+                    {"message_type", "text"},
+                    {"text", answer.text}};
+    return call(url_, body, answer.reference, answer.at);
   }
 
  private:
-  std::string token(const std::string& body, const News& news) const {
-    const Json claims{{"iat", news.at.us / 1'000'000},
-                      {"jti", to_hex(view(sha256(news.event_id + std::to_string(news.at.us)))).substr(0, 32)},
+  std::optional<CallBack> call(const std::string& url, const Json& body, const std::string& event_id,
+                               WallTime at) const {
+    if (url.empty() || keys_.signature_secret.is_empty()) return std::nullopt;
+    CallBack out{url, dump(body), {{"Content-Type", "application/json"}}};
+    out.headers.emplace_back("Authorization", "Bearer " + token(out.body, event_id, at));
+    return out;
+  }
+
+  std::string token(const std::string& body, const std::string& event_id, WallTime at) const {
+    const Json claims{{"iat", at.us / 1'000'000},
+                      {"jti", to_hex(view(sha256(event_id + std::to_string(at.us)))).substr(0, 32)},
                       {"iss", "Vonage"},
                       {"payload_hash", to_hex(view(sha256(body)))},
                       {"api_key", keys_.api_key}};
@@ -131,6 +147,7 @@ class Messages : public Dialect {
   }
 
   Keys keys_;
+  std::string url_;  // of the application
 };
 
 std::string sms_signature(Fields fields, std::string_view secret) {
@@ -146,7 +163,7 @@ std::string sms_signature(Fields fields, std::string_view secret) {
 
 class Sms : public Dialect {
  public:
-  explicit Sms(const ProviderSettings& settings) : keys_(settings) {}
+  Sms(const ProviderSettings& settings, std::string url) : keys_(settings), url_(std::move(url)) {}
 
   bool is_mine(const http::Request& request) const override { return request.path == "/sms/json"; }
   bool is_authorized(const http::Request& request) const override {
@@ -203,7 +220,6 @@ class Sms : public Dialect {
   }
 
   std::optional<CallBack> call_back(const News& news) const override {
-    if (news.submission.callback_url.empty()) return std::nullopt;
     const char* status = news.kind == ReceiptKind::sent        ? "accepted"
                          : news.kind == ReceiptKind::delivered ? "delivered"
                                                                : "failed";
@@ -214,30 +230,49 @@ class Sms : public Dialect {
                   {"price", "0.03330000"},
                   {"status", status},
                   {"err-code", news.kind == ReceiptKind::failed ? "1" : "0"},
-                  {"api-key", keys_.api_key},
-                  {"client-ref", news.submission.handed_back},
-                  {"message-timestamp", rfc3339(news.at).substr(0, 10) + ' ' + rfc3339(news.at).substr(11, 8)},
-                  {"timestamp", seconds_of(news.at)},
-                  {"nonce", to_hex(view(sha256(news.event_id + std::to_string(news.at.us)))).substr(0, 32)}};
-    if (!keys_.signature_secret.is_empty())
-      fields.emplace_back("sig", sms_signature(fields, keys_.signature_secret.octets()));
-    return CallBack{
-        news.submission.callback_url, form_of(fields), {{"Content-Type", "application/x-www-form-urlencoded"}}};
+                  {"client-ref", news.submission.handed_back}};
+    return call(news.submission.callback_url, std::move(fields), news.event_id, news.at);
+  }
+
+  std::optional<CallBack> write_back(const Answer& answer) const override {
+    return call(url_,
+                {{"msisdn", answer.submission.arrival.recipient.substr(1)},
+                 {"to", answer.submission.arrival.sender},
+                 {"messageId", answer.reference},
+                 {"text", std::string(answer.text)},
+                 {"type", "text"},
+                 {"keyword", std::string(answer.text)}},
+                answer.reference, answer.at);
   }
 
  private:
+  std::optional<CallBack> call(const std::string& url, Fields fields, const std::string& event_id, WallTime at) const {
+    if (url.empty()) return std::nullopt;
+    const std::string nonce = to_hex(view(sha256(event_id + std::to_string(at.us)))).substr(0, 32);
+    fields.insert(fields.end(),
+                  {{"api-key", keys_.api_key},
+                   {"message-timestamp", rfc3339(at).substr(0, 10) + ' ' + rfc3339(at).substr(11, 8)},
+                   {"timestamp", seconds_of(at)},
+                   {"nonce", nonce}});
+    if (!keys_.signature_secret.is_empty())
+      fields.emplace_back("sig", sms_signature(fields, keys_.signature_secret.octets()));
+    return CallBack{url, form_of(fields), {{"Content-Type", "application/x-www-form-urlencoded"}}};
+  }
+
   static http::Response said(const char* status, const char* text) {
     return http::json(200, dump({{"message-count", "1"}, {"messages", {{{"status", status}, {"error-text", text}}}}}));
   }
 
   Keys keys_;
+  std::string url_;  // of the number
 };
 
 }  // namespace
 
-std::unique_ptr<Dialect> vonage_dialect(const Account& account, const std::string&) {
-  if (setting_of(account.settings, "api", "messages") == "sms") return std::make_unique<Sms>(account.settings);
-  return std::make_unique<Messages>(account.settings);
+std::unique_ptr<Dialect> vonage_dialect(const Account& account, const std::string& account_url) {
+  if (setting_of(account.settings, "api", "messages") == "sms")
+    return std::make_unique<Sms>(account.settings, account_url);
+  return std::make_unique<Messages>(account.settings, account_url);
 }
 
 }  // namespace signet::sandbox

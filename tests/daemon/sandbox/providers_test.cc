@@ -101,8 +101,8 @@ class Providers {
     return done.get_future().get();
   }
 
-  // The kinds of what was called back about this message so far; each must be genuine.
-  std::set<ReceiptKind> told(const Account& account, const Outbound& message, const std::string& reference) {
+  // What came from the provider so far; each must be genuine.
+  std::vector<CallbackRequest> heard(const Account& account) {
     std::vector<CallbackRequest> requests;
     {
       const std::lock_guard lock(box.mutex);
@@ -119,7 +119,6 @@ class Providers {
           requests.push_back(std::move(request));
         }
     }
-    std::set<ReceiptKind> out;
     for (auto& request : requests) {
       for (const auto& url : provider(account).wants(request)) {
         HttpCall call;
@@ -132,6 +131,14 @@ class Providers {
         INFO(account.settings.name << ": " << verdict.reason << "\n" << request.body);
         CHECK(verdict.is_genuine);
       }
+    }
+    return requests;
+  }
+
+  // The kinds of what was called back about this message so far.
+  std::set<ReceiptKind> told(const Account& account, const Outbound& message, const std::string& reference) {
+    std::set<ReceiptKind> out;
+    for (const auto& request : heard(account)) {
       const auto receipts = provider(account).receipts(request);
       if (!receipts) FAIL(receipts.error().text);
       for (const auto& receipt : *receipts)
@@ -150,6 +157,14 @@ class Providers {
         if (any_of.contains(kind)) return out;
     }
     return {};
+  }
+
+  // The first that somebody writes back.
+  std::optional<Inbound> wait_for_inbound(const Account& account) {
+    for (const Tick end{box.clock.tick().us + kDeadlineUs}; box.clock.tick() < end; std::this_thread::yield())
+      for (const auto& request : heard(account))
+        if (auto inbounds = must(provider(account).inbounds(request)); !inbounds.empty()) return inbounds.front();
+    return std::nullopt;
   }
 
   std::vector<Account> all;
@@ -237,6 +252,23 @@ TEST_CASE("0010: who has opted out is refused as such, or called back so") {
     CHECK_FALSE(p.wait_for(account, message, outcome.provider_reference,
                            {ReceiptKind::opted_out, ReceiptKind::complained, ReceiptKind::failed})
                     .empty());
+  }
+}
+
+TEST_CASE("0012: who answers STOP is heard, genuinely, by each provider of short messages") {
+  Providers p;
+  for (const auto& account : p.all) {
+    INFO(account.settings.name);
+    if (!p.provider(account).can_send(Kind::sms)) continue;
+    const auto message = p.outbound(account, "0012");
+    const Outcome outcome = p.send(account, message);
+    REQUIRE(outcome.kind == OutcomeKind::accepted);
+    const auto inbound = p.wait_for_inbound(account);
+    REQUIRE(inbound);
+    CHECK(inbound->text.reveal() == "STOP");
+    CHECK(inbound->from.reveal() == message.recipient.reveal());
+    CHECK_FALSE(inbound->event_id.empty());
+    CHECK(p.told(account, message, outcome.provider_reference).contains(ReceiptKind::delivered));
   }
 }
 

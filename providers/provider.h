@@ -55,9 +55,9 @@ struct HttpReply {
 };
 
 struct MailRequest {
-  std::string from, to;     // envelope addresses
-  std::string data;         // RFC 5322 message, CRLF lines, not yet dot-stuffed
-  std::string envelope_id;  // ENVID if the server has DSN: messageId.attempt, then the token if there is one
+  std::string from, to;        // envelope addresses
+  std::string data;            // RFC 5322 message, CRLF lines, not yet dot-stuffed
+  std::string envelope_id;     // ENVID if the server has DSN: messageId.attempt, then the token if there is one
   bool wants_success = false;  // of a server that has DSN: a report that it arrived, too
 };
 // One SMTP reply line set: code, enhanced code if any ("5.1.1"), text of the first line.
@@ -162,7 +162,7 @@ class Provider {
   virtual int64_t receipt_wait_ms() const { return 24 * int64_t{3'600'000}; }
   virtual CallbackWay callback_way() const { return CallbackWay::none; }
   virtual bool wants_pdf(Kind) const { return false; }  // beside the text
-  virtual size_t text_max() const { return 0; }  // of a text, in Unicode characters; 0: no limit of its own
+  virtual size_t text_max() const { return 0; }         // of a text, in Unicode characters; 0: no limit of its own
 
   // Doubts: what the provider offers at best. doubt_rules() says what is used.
   virtual bool has_key() const { return false; }  // it gets Outbound::idempotency_key, and acts once on each

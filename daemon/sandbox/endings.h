@@ -51,7 +51,8 @@ inline constexpr Ending kEndings[] = {
      "refused as opted out, or called back so; by SMTP delivered, then complained of"},
     {"0011", Behaviour::silent, "accepted; never called back", "the same"},
     {"0012", Behaviour::write_stop,
-     "accepted; called back sent, then delivered; then STOP comes from the number, as people write back", "as any other"},
+     "accepted; called back sent, then delivered; then STOP comes from the number, as people write back",
+     "as any other"},
 };
 inline constexpr std::string_view kStop = "STOP";
 inline constexpr std::string_view kOtherwise =

@@ -115,9 +115,9 @@ http::Response HttpSandbox::take(const Dialect& dialect, Submission submission) 
 void HttpSandbox::call_back(const Dialect& dialect, Submission submission, std::shared_ptr<Arrival> arrival,
                             Behaviour behaviour) {
   const bool is_mail = arrival->channel == "email";
-  auto chain = std::make_shared<Chain>(
-      Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail),
-            behaviour == Behaviour::write_stop && !is_mail});
+  auto chain =
+      std::make_shared<Chain>(Chain{dialect, std::move(submission), std::move(arrival), statuses_of(behaviour, is_mail),
+                                    behaviour == Behaviour::write_stop && !is_mail});
   const bool is_late = behaviour == Behaviour::late || behaviour == Behaviour::reset;
   const int64_t delay_ms = is_late ? options_.late_ms : options_.callback_ms;
   const auto first =

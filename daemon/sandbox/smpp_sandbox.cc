@@ -239,8 +239,7 @@ void SmppSandbox::Session::deliver(std::shared_ptr<Told> told) {
     message.esm_class = smpp::kTypeReceipt;
     message.short_message = receipt_text(told->receipt);
     const char state = stat.kind == ReceiptKind::delivered ? 2 : stat.kind == ReceiptKind::failed ? 5 : 1;
-    message.tlvs = {{smpp::kReceiptedMessageId, told->receipt.id + '\0'},
-                    {smpp::kMessageState, std::string(1, state)}};
+    message.tlvs = {{smpp::kReceiptedMessageId, told->receipt.id + '\0'}, {smpp::kMessageState, std::string(1, state)}};
   }
   const uint32_t sequence = next_sequence();
   told_[sequence] = std::move(told);

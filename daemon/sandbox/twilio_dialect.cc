@@ -169,16 +169,11 @@ class Twilio : public Dialect {
   // twilio.com/docs/messaging/guides/webhook-request
   std::optional<CallBack> write_back(const Answer& answer) const override {
     const Arrival& arrival = answer.submission.arrival;
-    Fields parameters{{"AccountSid", sid_},
-                      {"ApiVersion", "2010-04-01"},
-                      {"Body", std::string(answer.text)},
-                      {"From", arrival.recipient},
-                      {"MessageSid", answer.reference},
-                      {"NumMedia", "0"},
-                      {"NumSegments", "1"},
-                      {"SmsMessageSid", answer.reference},
-                      {"SmsSid", answer.reference},
-                      {"SmsStatus", "received"}};
+    Fields parameters{
+        {"AccountSid", sid_},        {"ApiVersion", "2010-04-01"},        {"Body", std::string(answer.text)},
+        {"From", arrival.recipient}, {"MessageSid", answer.reference},    {"NumMedia", "0"},
+        {"NumSegments", "1"},        {"SmsMessageSid", answer.reference}, {"SmsSid", answer.reference},
+        {"SmsStatus", "received"}};
     const bool is_service = arrival.sender.starts_with("MG");
     parameters.emplace_back(is_service ? "MessagingServiceSid" : "To", arrival.sender);
     return call(url_, std::move(parameters));

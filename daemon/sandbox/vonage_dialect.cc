@@ -249,11 +249,10 @@ class Sms : public Dialect {
   std::optional<CallBack> call(const std::string& url, Fields fields, const std::string& event_id, WallTime at) const {
     if (url.empty()) return std::nullopt;
     const std::string nonce = to_hex(view(sha256(event_id + std::to_string(at.us)))).substr(0, 32);
-    fields.insert(fields.end(),
-                  {{"api-key", keys_.api_key},
-                   {"message-timestamp", rfc3339(at).substr(0, 10) + ' ' + rfc3339(at).substr(11, 8)},
-                   {"timestamp", seconds_of(at)},
-                   {"nonce", nonce}});
+    fields.insert(fields.end(), {{"api-key", keys_.api_key},
+                                 {"message-timestamp", rfc3339(at).substr(0, 10) + ' ' + rfc3339(at).substr(11, 8)},
+                                 {"timestamp", seconds_of(at)},
+                                 {"nonce", nonce}});
     if (!keys_.signature_secret.is_empty())
       fields.emplace_back("sig", sms_signature(fields, keys_.signature_secret.octets()));
     return CallBack{url, form_of(fields), {{"Content-Type", "application/x-www-form-urlencoded"}}};

@@ -48,8 +48,8 @@ TEST_CASE("signetd send --provider NAME: by each provider that the sandbox plays
 
   // Who answers STOP gets no more.
   const std::vector<std::string> to_stopper{
-      "send", "--token-file", world.folder + "/token", "--provider", "twilio", "--kind", "sms", "--to", "+61491570012",
-      "--body", "Hello"};
+      "send", "--token-file", world.folder + "/token", "--provider", "twilio", "--kind",
+      "sms",  "--to",         "+61491570012",          "--body",     "Hello"};
   (void)world.run(to_stopper);
   wait_until("its STOP is recorded", [&] { return world.count("suppressions where reason = 'stop'") == 1; });
   CHECK_THAT(world.run(to_stopper, 1), Catch::Contains("opted out"));

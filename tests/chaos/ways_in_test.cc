@@ -91,9 +91,9 @@ TEST_CASE("a callback of 1 MB is kept, and of one octet more refused before it i
   body += padding;
   const std::string covered = "http://127.0.0.1:" + std::to_string(world.webhooks_port) + path + "MessageSid" + sid +
                               "MessageStatusdeliveredPadding" + padding;
-  const std::string head =
-      "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
-      "X-Twilio-Signature: " + to_base64(hmac_sha1("world-token", covered)) + "\r\n";
+  const std::string head = "POST " + path +
+                           " HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
+                           "X-Twilio-Signature: " + to_base64(hmac_sha1("world-token", covered)) + "\r\n";
   const auto status_of = [&](const std::string& octets) {
     test::RawClient client(world.webhooks_port);
     client.send(head + octets);

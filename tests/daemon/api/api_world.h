@@ -131,9 +131,12 @@ class BasicApiWorld {
   LogKey log_key;
   BundleSource bundles{keyring, log_key, {}, clock};
   SystemMessages system_messages{keyring, due_plan, {}, clock, ids, random, "signetd-1"};
-  Inbounds inbounds{
-      {ReplyWords({"STOP"}, {"START"}, {"HELP"}), "Clinic: call us."}, keyring, ids, system_messages, metrics,
-      "signetd-1"};
+  Inbounds inbounds{{ReplyWords({"STOP"}, {"START"}, {"HELP"}), "Clinic: call us."},
+                    keyring,
+                    ids,
+                    system_messages,
+                    metrics,
+                    "signetd-1"};
   ApiServices services;
   Router admin, webhooks;
 

@@ -55,19 +55,19 @@ constexpr struct {
     {20503, kProviderError},    // service unavailable
     {21211, kNoRecipient},      // invalid To
     {21212, kSender},           // invalid From
-    {21408, kRecipient},        // the account may not send to this region
+    {21408, kAccount},          // the account may not send to this region
     {21602, kMessage},          // no body
     {21604, kMessage},          // no To
     {21606, kSender},           // From cannot send SMS
     {21607, kSender},           // From is not ours
-    {21608, kRecipient},        // a trial account, and To is not verified
+    {21608, kAccount},          // a trial account, and To is not verified
     {21610, kOptedOut},         // To has replied STOP
     {21611, kSenderThrottled},  // this From's queue is full
     {21612, kRecipient},        // cannot route to To
     {21614, kNoRecipient},      // To is not a mobile number
     {21703, kSender},           // the messaging service has no sender
     {30001, kThrottled},        // queue overflow
-    {30002, kAuth},             // account suspended
+    {30002, kAccount},          // account suspended
     {30003, kUnreachable},      // handset off or out of reach
     {30004, kRecipient},        // blocked
     {30005, kNoRecipient},      // unknown destination
@@ -244,7 +244,7 @@ class Twilio : public Provider {
 
   Verdict verify(const CallbackRequest& request) const override {
     auto signature = only_header(request, "x-twilio-signature");
-    if (signature.empty()) return {false, "no signature header"};
+    if (signature.empty()) return {false, "no signature header", "", true};
     std::string parameters;
     if (is_form(request)) {
       auto fields = read_form(request.body);
@@ -293,10 +293,11 @@ class Twilio : public Provider {
     Inbound inbound;
     inbound.event_id = field_of(*fields, "MessageSid");
     if (!is_message_sid(inbound.event_id)) return Error{ErrorCode::invalid, "twilio callback: no MessageSid"};
-    inbound.from = Phi<std::string>(field_of(*fields, "From"));
+    inbound.from = Phi<std::string>(e164_of(field_of(*fields, "From")));
     inbound.to = field_of(*fields, "To");
     inbound.text = Phi<std::string>(field_of(*fields, "Body"));
     inbound.is_answered = !field_of(*fields, "OptOutType").empty();
+    if (inbound.from.reveal().empty()) return std::vector<Inbound>();
     return std::vector{std::move(inbound)};
   }
 

@@ -63,6 +63,13 @@ TEST_CASE("vonage builds exactly the documented request") {
         R"("webhook_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2"})");
 }
 
+TEST_CASE("vonage's sender goes without its plus, as the recipient does") {
+  auto settings = vonage_settings();
+  settings.values["from"] = "+15005550006";
+  CHECK(vonage(settings)->build(outbound()).body.find(R"("to":"15558675310","from":"15005550006",)") !=
+        std::string::npos);
+}
+
 TEST_CASE("vonage with a private key mints a token of its own for each attempt") {
   auto settings = vonage_settings();
   settings.secrets.emplace("private_key", Secret(testing::read_text("tests/base/rsa_key.pem")));

@@ -16,8 +16,9 @@
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
 //
-// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request).
-// With OptOutType Twilio has answered it by itself (Advanced Opt-Out); else TwiML in the reply does.
+// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request), as
+// a form or, where the number is set so, as a GET's query. With OptOutType Twilio has answered it by itself (Advanced
+// Opt-Out); else TwiML in the reply does.
 //
 //   MessageSid=SM0123...&SmsStatus=received&From=%2B15558675310&To=%2B15005550006&Body=HELP&NumMedia=0&AccountSid=...
 //   200 text/xml <Response><Message>...</Message></Response>
@@ -266,8 +267,8 @@ class Twilio : public Provider {
 
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override {
     auto refuse = [](std::string text) { return Error{ErrorCode::invalid, "twilio callback: " + std::move(text)}; };
-    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
-    if (!fields) return refuse("the body is not a form");
+    auto fields = parameters_of(request);
+    if (!fields) return refuse("no form, and no query of a GET");
     auto status = field_of(*fields, "MessageStatus");
     auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     Receipt receipt;
@@ -287,8 +288,8 @@ class Twilio : public Provider {
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
-    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
-    if (!fields) return Error{ErrorCode::invalid, "twilio callback: the body is not a form"};
+    auto fields = parameters_of(request);
+    if (!fields) return Error{ErrorCode::invalid, "twilio callback: no form, and no query of a GET"};
     if (!is_inbound(*fields)) return std::vector<Inbound>();
     Inbound inbound;
     inbound.event_id = field_of(*fields, "MessageSid");
@@ -319,6 +320,10 @@ class Twilio : public Provider {
     constexpr std::string_view kForm = "application/x-www-form-urlencoded";
     return std::equal(type.begin(), type.end(), kForm.begin(), kForm.end(),
                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  }
+  // A number's webhook may be set to GET.
+  static std::optional<Fields> parameters_of(const CallbackRequest& request) {
+    return request.method == "GET" || is_form(request) ? fields_of(request) : std::nullopt;
   }
   bool is_signed(std::string_view text, std::string_view signature) const {
     return is_equal_constant_time(to_base64(hmac_sha1(token_.octets(), text)), signature);

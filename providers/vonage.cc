@@ -164,6 +164,8 @@ class VonageMessages : public Provider {
     receipt.kind = *kind;
     receipt.event_id = receipt.provider_reference + ":" + status;
     receipt.provider_code = code_at(*object, "error.");
+    if (receipt.provider_code.empty())
+      receipt.provider_code = code_at(*object, "error.error.");  // (Vonage: Kotlin SDK)
     const auto echo = parse_echo(text_at(*object, "client_ref"));
     set_echo(receipt, echo ? echo : echo_in(request.public_url));
     const auto* what = find_code(kCodes, receipt.provider_code);

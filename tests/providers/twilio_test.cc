@@ -356,6 +356,12 @@ TEST_CASE("what somebody writes to a twilio number is an inbound, no receipt, an
   CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", from_short_code))->empty());
   CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", status_body("sent")))->empty());
   CHECK_FALSE(provider->inbounds(callback("https://signet.example/webhooks/main", "SmsStatus=received&Body=x")).ok());
+  auto as_get = callback("https://signet.example/webhooks/main?" + body, "");
+  as_get.method = "GET";
+  as_get.headers.erase(as_get.headers.begin());
+  REQUIRE(provider->verify(as_get).is_genuine);
+  CHECK(provider->receipts(as_get)->empty());
+  CHECK(provider->inbounds(as_get)->front().text.reveal() == " Stop\n");
   const auto reply = provider->answer("Call <us> & ask");
   REQUIRE(reply);
   CHECK(reply->status == 200);

@@ -271,6 +271,8 @@ TEST_CASE("vonage's statuses become receipts with the echo of the attempt") {
            {"rejected", R"(,"error":{"type":"https://x/y#1360","title":"1360","detail":"","instance":""})",
             ReceiptKind::failed, "1360"},
            {"undeliverable", R"(,"error":{"type":"https://x/y","title":1050})", ReceiptKind::failed, "1050"},
+           {"rejected", R"(,"error":{"type":"https://x/y#rejected","title":"1030"})", ReceiptKind::failed, "1030"},
+           {"rejected", R"(,"error":{"error":{"type":"https://x/y#1000","title":1000}})", ReceiptKind::failed, "1000"},
            {"rejected", R"(,"error":{"type":"https://x/y#1240","title":"Illegal Number"})", ReceiptKind::failed,
             "1240"},
        }) {

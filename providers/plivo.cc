@@ -18,8 +18,11 @@
 // list with commas; the nonce is X-Plivo-Signature-V3-Nonce. The text of a POST: scheme://host/path, "?" if there is
 // anything to follow, the query as k=v sorted and joined by '&', "." if both follow, the form as kv sorted and joined
 // by nothing. Of a GET: scheme://host/path?, the query as k=v sorted and joined by '&'. Of a name that is there twice,
-// the first. No time in it: each nonce counts once. V2 covers scheme://host/path and nonce only, and is taken where it
-// is asked for.
+// the first. No time in it: each nonce counts once.
+//
+// X-Plivo-Signature-V2, or -Ma-V2, with X-Plivo-Signature-V2-Nonce, is what Plivo documents for messages
+// (messaging/concepts/signature-validation): HMAC-SHA256(token, scheme://host/path nonce). It does not cover what a
+// callback says, so it counts only where no V3 came, and where signature_version does not ask for V3.
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -39,7 +42,7 @@ namespace {
 constexpr std::string_view kBaseUrl = "https://api.plivo.com";
 constexpr size_t kReplyMax = 64 * 1024;
 constexpr size_t kNonceMax = 128;
-constexpr std::string_view kOptedOutCode = "200";  // of a callback
+constexpr std::string_view kOptedOutCode = "200";  // of a callback (Plivo: support, opted-out customers)
 
 using namespace reply_class;
 
@@ -73,17 +76,22 @@ std::optional<std::string> signed_text(const CallbackRequest& request) {
   return out + sorted(*form, "", "");
 }
 
-// "Part 1 of 3": whether a callback speaks of one part of several.
-bool is_part(std::string_view text) {
-  const auto of = text.rfind(" of ");
-  return of != text.npos && text.substr(of + 4) != "1";
+enum class Version { any, v2, v3 };
+struct Signature {
+  std::string_view own, main, nonce;  // by the account's token, by its main account's
+  bool is_absent() const { return own.empty() && main.empty(); }
+};
+
+Signature signature_in(const CallbackRequest& request, const std::string& version) {
+  return {only_header(request, "x-plivo-signature-" + version), only_header(request, "x-plivo-signature-ma-" + version),
+          only_header(request, "x-plivo-signature-" + version + "-nonce")};
 }
 
 class Plivo : public Provider {
  public:
   struct Parts {
     std::string url, auth_id, auth_token, from, powerpack_uuid;
-    bool is_v2 = false;
+    Version version = Version::any;
   };
   explicit Plivo(Parts parts)
       : url_(std::move(parts.url)),
@@ -91,7 +99,7 @@ class Plivo : public Provider {
         powerpack_uuid_(std::move(parts.powerpack_uuid)),
         authorization_("Basic " + to_base64(parts.auth_id + ":" + parts.auth_token)),
         token_(std::move(parts.auth_token)),
-        is_v2_(parts.is_v2) {}
+        version_(parts.version) {}
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override { return kind == Kind::sms; }
@@ -125,20 +133,23 @@ class Plivo : public Provider {
   }
 
   Verdict verify(const CallbackRequest& request) const override {
-    const std::string prefix = is_v2_ ? "x-plivo-signature-v2" : "x-plivo-signature-v3";
-    const auto own = only_header(request, prefix);
-    const auto main = is_v2_ ? std::string_view() : only_header(request, "x-plivo-signature-ma-v3");
-    const auto nonce = only_header(request, prefix + "-nonce");
-    if (own.empty() && main.empty()) return {false, "no signature header", "", true};
+    auto signature = signature_in(request, version_ == Version::v2 ? "v2" : "v3");
+    bool is_v2 = version_ == Version::v2;
+    if (version_ == Version::any && signature.is_absent()) {
+      signature = signature_in(request, "v2");
+      is_v2 = true;
+    }
+    const auto nonce = signature.nonce;
+    if (signature.is_absent()) return {false, "no signature header", "", true};
     if (nonce.empty() || nonce.size() > kNonceMax) return {false, "no nonce"};
     const auto bare = request.public_url.substr(0, request.public_url.find_first_of("?#"));
-    const auto text = is_v2_ ? std::optional(bare) : signed_text(request);
+    const auto text = is_v2 ? std::optional(bare) : signed_text(request);
     if (!text) return {false, "unreadable body"};
     const auto expected =
-        to_base64(view(hmac_sha256(token_.octets(), *text + (is_v2_ ? "" : ".") + std::string(nonce))));
+        to_base64(view(hmac_sha256(token_.octets(), *text + (is_v2 ? "" : ".") + std::string(nonce))));
     // All of them, so that the time it takes does not tell which one fits.
     bool is_signed = false;
-    for (auto list : {own, main})
+    for (auto list : {signature.own, signature.main})
       while (!list.empty()) {
         auto one = list.substr(0, list.find(','));
         list.remove_prefix(std::min(one.size() + 1, list.size()));
@@ -161,7 +172,7 @@ class Plivo : public Provider {
     const auto parent = field_of(*fields, "ParentMessageUUID");
     receipt.provider_reference = is_reference(parent) ? parent : id;  // what the reply to the send named
     receipt.kind = *kind;
-    receipt.is_partial = receipt.provider_reference != id || is_part(field_of(*fields, "PartInfo"));
+    receipt.is_partial = receipt.provider_reference != id;
     receipt.event_id = id + ":" + status;
     if (const auto code = field_of(*fields, "ErrorCode"); is_reference(code) && code != "000")
       receipt.provider_code = code;
@@ -190,7 +201,7 @@ class Plivo : public Provider {
 
   std::string url_, from_, powerpack_uuid_;
   Secret authorization_, token_;
-  bool is_v2_;
+  Version version_;
 };
 
 Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
@@ -209,10 +220,11 @@ Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
     return setting_error(settings, "from", "is missing; write a number (+15550001111) or powerpack_uuid");
   if (!parts.from.empty() && !parts.powerpack_uuid.empty())
     return setting_error(settings, "from", "write this or powerpack_uuid, not both");
-  const auto version = setting_of(settings, "signature_version", "v3");
-  if (version != "v2" && version != "v3")
-    return setting_error(settings, "signature_version", "write v3, or v2, which does not cover what a callback says");
-  parts.is_v2 = version == "v2";
+  const auto version = setting_of(settings, "signature_version", "any");
+  if (version != "any" && version != "v2" && version != "v3")
+    return setting_error(settings, "signature_version",
+                         "write any, v3, or v2, which does not cover what a callback says");
+  parts.version = version == "v2" ? Version::v2 : version == "v3" ? Version::v3 : Version::any;
   return std::unique_ptr<Provider>(std::make_unique<Plivo>(std::move(parts)));
 }
 

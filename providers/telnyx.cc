@@ -45,7 +45,7 @@ using namespace reply_class;
 constexpr CodeClass kCodes[] = {
     {10002, kNoRecipient},    // invalid phone number
     {10007, kProviderError},  // unexpected error
-    {10008, kProviderError},  // the service is not available
+    {10008, kProviderError},  // the request timed out
     {10009, kAuth},           // wrong key
     {10010, kAuth},           // this key may not
     {10011, kThrottled},      // too many requests
@@ -53,7 +53,7 @@ constexpr CodeClass kCodes[] = {
     {10016, kNoRecipient},    // the number is not E.164
     {40001, kRecipient},      // cannot be routed there
     {40002, kSender},         // taken for spam, for now
-    {40003, kMessage},        // taken for spam
+    {40003, kMessage},        // taken for spam, for good
     {40004, kUnreachable},    // the destination refused, nobody knows why
     {40005, kMessage},        // expired on its way
     {40006, kUnreachable},    // the recipient's carrier is down

@@ -16,8 +16,9 @@
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
 //
-// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request).
-// With OptOutType Twilio has answered it by itself (Advanced Opt-Out); else TwiML in the reply does.
+// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request), as
+// a form or, where the number is set so, as a GET's query. With OptOutType Twilio has answered it by itself (Advanced
+// Opt-Out); else TwiML in the reply does.
 //
 //   MessageSid=SM0123...&SmsStatus=received&From=%2B15558675310&To=%2B15005550006&Body=HELP&NumMedia=0&AccountSid=...
 //   200 text/xml <Response><Message>...</Message></Response>
@@ -55,19 +56,19 @@ constexpr struct {
     {20503, kProviderError},    // service unavailable
     {21211, kNoRecipient},      // invalid To
     {21212, kSender},           // invalid From
-    {21408, kRecipient},        // the account may not send to this region
+    {21408, kAccount},          // the account may not send to this region
     {21602, kMessage},          // no body
     {21604, kMessage},          // no To
     {21606, kSender},           // From cannot send SMS
     {21607, kSender},           // From is not ours
-    {21608, kRecipient},        // a trial account, and To is not verified
+    {21608, kAccount},          // a trial account, and To is not verified
     {21610, kOptedOut},         // To has replied STOP
     {21611, kSenderThrottled},  // this From's queue is full
     {21612, kRecipient},        // cannot route to To
     {21614, kNoRecipient},      // To is not a mobile number
     {21703, kSender},           // the messaging service has no sender
     {30001, kThrottled},        // queue overflow
-    {30002, kAuth},             // account suspended
+    {30002, kAccount},          // account suspended
     {30003, kUnreachable},      // handset off or out of reach
     {30004, kRecipient},        // blocked
     {30005, kNoRecipient},      // unknown destination
@@ -244,7 +245,7 @@ class Twilio : public Provider {
 
   Verdict verify(const CallbackRequest& request) const override {
     auto signature = only_header(request, "x-twilio-signature");
-    if (signature.empty()) return {false, "no signature header"};
+    if (signature.empty()) return {false, "no signature header", "", true};
     std::string parameters;
     if (is_form(request)) {
       auto fields = read_form(request.body);
@@ -266,8 +267,8 @@ class Twilio : public Provider {
 
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override {
     auto refuse = [](std::string text) { return Error{ErrorCode::invalid, "twilio callback: " + std::move(text)}; };
-    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
-    if (!fields) return refuse("the body is not a form");
+    auto fields = parameters_of(request);
+    if (!fields) return refuse("no form, and no query of a GET");
     auto status = field_of(*fields, "MessageStatus");
     auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     Receipt receipt;
@@ -287,16 +288,17 @@ class Twilio : public Provider {
   }
 
   Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
-    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
-    if (!fields) return Error{ErrorCode::invalid, "twilio callback: the body is not a form"};
+    auto fields = parameters_of(request);
+    if (!fields) return Error{ErrorCode::invalid, "twilio callback: no form, and no query of a GET"};
     if (!is_inbound(*fields)) return std::vector<Inbound>();
     Inbound inbound;
     inbound.event_id = field_of(*fields, "MessageSid");
     if (!is_message_sid(inbound.event_id)) return Error{ErrorCode::invalid, "twilio callback: no MessageSid"};
-    inbound.from = Phi<std::string>(field_of(*fields, "From"));
+    inbound.from = Phi<std::string>(e164_of(field_of(*fields, "From")));
     inbound.to = field_of(*fields, "To");
     inbound.text = Phi<std::string>(field_of(*fields, "Body"));
     inbound.is_answered = !field_of(*fields, "OptOutType").empty();
+    if (inbound.from.reveal().empty()) return std::vector<Inbound>();
     return std::vector{std::move(inbound)};
   }
 
@@ -318,6 +320,10 @@ class Twilio : public Provider {
     constexpr std::string_view kForm = "application/x-www-form-urlencoded";
     return std::equal(type.begin(), type.end(), kForm.begin(), kForm.end(),
                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  }
+  // A number's webhook may be set to GET.
+  static std::optional<Fields> parameters_of(const CallbackRequest& request) {
+    return request.method == "GET" || is_form(request) ? fields_of(request) : std::nullopt;
   }
   bool is_signed(std::string_view text, std::string_view signature) const {
     return is_equal_constant_time(to_base64(hmac_sha1(token_.octets(), text)), signature);

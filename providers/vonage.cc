@@ -55,7 +55,7 @@ constexpr CodeClass kCodes[] = {
     {1070, kAccount},        // its credit or quota is used up
     {1100, kProviderError},  // communication failed: not submitted
     {1120, kSender},         // this sender is not allowed there
-    {1240, kOptedOut},       // the recipient has written STOP
+    {1240, kOptedOut},       // the recipient has written STOP ("Illegal Number")
     {1330, kProviderError},  // unknown error of the carrier
     {1360, kMessage},        // expired before it could be delivered
 };
@@ -164,6 +164,8 @@ class VonageMessages : public Provider {
     receipt.kind = *kind;
     receipt.event_id = receipt.provider_reference + ":" + status;
     receipt.provider_code = code_at(*object, "error.");
+    if (receipt.provider_code.empty())
+      receipt.provider_code = code_at(*object, "error.error.");  // (Vonage: Kotlin SDK)
     const auto echo = parse_echo(text_at(*object, "client_ref"));
     set_echo(receipt, echo ? echo : echo_in(request.public_url));
     const auto* what = find_code(kCodes, receipt.provider_code);
@@ -220,7 +222,7 @@ Result<std::unique_ptr<Provider>> make_vonage_messages(const ProviderSettings& s
   auto base_url = base_url_of(settings, kBaseUrl);
   if (!base_url) return base_url.error();
   parts.url = *base_url + "/v1/messages";
-  parts.from = setting_of(settings, "from");
+  parts.from = without_plus(setting_of(settings, "from"));
   parts.application_id = setting_of(settings, "application_id");
   for (const auto secret : secrets_of(settings, "signature_secret"))
     parts.signature_secrets.emplace_back(std::string(secret));

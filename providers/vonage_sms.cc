@@ -73,7 +73,8 @@ constexpr StatusWord kStatuses[] = {{"accepted", ReceiptKind::sent},  {"buffered
                                     {"unknown", ReceiptKind::sent},   {"delivered", ReceiptKind::delivered},
                                     {"expired", ReceiptKind::failed}, {"failed", ReceiptKind::failed},
                                     {"rejected", ReceiptKind::failed}};
-constexpr std::string_view kOptedOutCode = "9";  // of a receipt: the recipient has written STOP to this sender
+// Of a receipt: the recipient has written STOP to this sender (Vonage: SMS API, delivery receipt error codes).
+constexpr std::string_view kOptedOutCode = "9";
 
 ReplyClass class_of(const std::string& code) {
   const auto* row = find_code(kCodes, code);
@@ -184,7 +185,8 @@ class VonageSms : public Provider {
     if (!messages || messages->get(parts) || parts.size() == 0 || parts.size() > kPartsMax ||
         number_at(*answer, "message-count") != static_cast<int64_t>(parts.size()))
       return outcome_of(kUnreadable, reply);
-    std::string reference, code;  // of the first that was taken, of the first that was not
+    std::string first, all;  // ids of the parts that were taken
+    std::string code;        // of the first that was not
     size_t taken = 0;
     for (const auto& part : parts) {
       simdjson::dom::object entry;
@@ -195,13 +197,15 @@ class VonageSms : public Provider {
         if (code.empty()) code = status;
       } else {
         if (!is_reference(id)) return outcome_of(kUnreadable, reply);
-        if (taken++ == 0) reference = id;
+        all += (taken++ == 0 ? "" : " ") + id;
+        if (first.empty()) first = id;
       }
     }
     Outcome outcome =
         taken == parts.size() ? accepted_as("", reply) : outcome_of(taken > 0 ? kPartly : class_of(code), reply);
     outcome.parts = static_cast<int>(parts.size());
-    outcome.provider_reference = std::move(reference);
+    // Each part has receipts of its own. All ids of a message that is not whole would let it arrive without the rest.
+    outcome.provider_reference = taken == parts.size() ? std::move(all) : std::move(first);
     outcome.provider_code = std::move(code);
     return outcome;
   }
@@ -291,7 +295,7 @@ Result<std::unique_ptr<Provider>> make_vonage_sms(const ProviderSettings& settin
   auto base_url = base_url_of(settings, kBaseUrl);
   if (!base_url) return base_url.error();
   parts.url = *base_url + "/sms/json";
-  parts.from = setting_of(settings, "from");
+  parts.from = without_plus(setting_of(settings, "from"));
   parts.api_key = secret_of(settings, "api_key");
   parts.api_secret = secret_of(settings, "api_secret");
   for (const auto secret : secrets_of(settings, "signature_secret"))

@@ -136,6 +136,8 @@ TEST_CASE("plivo's V3 signatures of the vectors verify and changed ones do not")
     const auto verdict = adapter->verify(request);
     CHECK(verdict.is_genuine == vector.is_valid);
     CHECK(verdict.replay_key == (vector.is_valid ? "31627761595286130198" : ""));
+    settings.values["signature_version"] = "v3";
+    CHECK(plivo(settings)->verify(request).is_genuine == vector.is_valid);
     auto changed = request;
     for (auto& [name, value] : changed.headers)
       if (name == "x-plivo-signature-v3") value = "AAAA," + value + " ,BBBB";
@@ -157,19 +159,37 @@ TEST_CASE("plivo's V3 signatures of the vectors verify and changed ones do not")
   }
 }
 
-TEST_CASE("plivo's V2 counts where it is asked for, and nowhere else") {
+TEST_CASE("plivo's V2 counts where no V3 came, unless V3 is asked for") {
   for (const auto& vector : testing::webhook_vectors("plivo-v2-hmac-sha256")) {
     INFO(vector.name);
     auto settings = plivo_settings();
     settings.secrets["auth_token"] = Secret(vector.key);
-    CHECK_FALSE(plivo(settings)->verify(vector.request).is_genuine);
-    settings.values["signature_version"] = "v2";
-    const auto verdict = plivo(settings)->verify(vector.request);
-    CHECK(verdict.is_genuine == vector.is_valid);
-    if (vector.is_valid) CHECK(verdict.replay_key == "12345");
-    auto changed = vector.request;
-    changed.public_url += "/x";
-    CHECK_FALSE(plivo(settings)->verify(changed).is_genuine);
+    for (const std::string version : {"", "any", "v2"}) {
+      INFO(version);
+      if (!version.empty()) settings.values["signature_version"] = version;
+      const auto verdict = plivo(settings)->verify(vector.request);
+      CHECK(verdict.is_genuine == vector.is_valid);
+      if (vector.is_valid) CHECK(verdict.replay_key == "12345");
+      auto changed = vector.request;
+      changed.public_url += "/x";
+      CHECK_FALSE(plivo(settings)->verify(changed).is_genuine);
+      changed = vector.request;
+      changed.public_url += "/?a=1";  // of the URL it covers scheme, host and path
+      CHECK_FALSE(plivo(settings)->verify(changed).is_genuine);
+      changed = vector.request;
+      changed.public_url += "?a=1";
+      CHECK(plivo(settings)->verify(changed).is_genuine == vector.is_valid);
+      changed = vector.request;
+      for (auto& header : changed.headers)
+        if (header.first == "x-plivo-signature-v2") header.first = "x-plivo-signature-ma-v2";
+      CHECK(plivo(settings)->verify(changed).is_genuine == vector.is_valid);
+      changed = vector.request;
+      changed.headers.emplace_back("x-plivo-signature-v3", "AAAA");
+      changed.headers.emplace_back("x-plivo-signature-v3-nonce", "1");
+      CHECK(plivo(settings)->verify(changed).is_genuine == (version == "v2" && vector.is_valid));
+    }
+    settings.values["signature_version"] = "v3";
+    CHECK(plivo(settings)->verify(vector.request).is_unsigned);
   }
 }
 
@@ -225,8 +245,7 @@ TEST_CASE("plivo's callbacks become receipts with the echo of the attempt") {
            {"failed", "&ErrorCode=%2B1555", ReceiptKind::failed, ""},
            {"delivered", "&ParentMessageUUID=" + kId, ReceiptKind::delivered},
            {"delivered", "&ParentMessageUUID=p-1", ReceiptKind::delivered, "", true, "p-1"},
-           {"delivered", "&ParentMessageUUID=" + kId + "&PartInfo=Part+1+of+2", ReceiptKind::delivered, "", true},
-           {"delivered", "&PartInfo=Part+1+of+1", ReceiptKind::delivered},
+           {"delivered", "&ParentMessageUUID=" + kId + "&PartInfo=Part+1+of+2", ReceiptKind::delivered},
        }) {
     INFO(row.status << row.more);
     const auto receipts = adapter->receipts(status_callback(row.status, row.more));

@@ -140,17 +140,37 @@ TEST_CASE("twilio reads every kind of reply") {
            {0, "", in_doubt, "unreadable_reply", "", FaultScope::provider},
            {101, "", in_doubt, "unreadable_reply", "", FaultScope::provider},
            // By Twilio's code, whatever the HTTP status.
-           {429, error(20429), retryable, "throttled", "20429", account, true},
-           {400, error(21611), retryable, "throttled", "21611", sender, true},
            {401, error(20003), retryable, "auth_failed", "20003", FaultScope::credential},
            {404, error(20404), retryable, "auth_failed", "20404", FaultScope::credential},
-           {400, error(21211), permanent, "unknown_recipient", "21211", recipient},
-           {400, error(21606), retryable, "sender_refused", "21606", sender},
-           {400, error(21408), permanent, "recipient_refused", "21408", recipient},
-           {400, error(21610), permanent, "opted_out", "21610", recipient, false, true},
-           {400, error(30410), in_doubt, "provider_timed_out", "30410", FaultScope::provider},
+           {429, error(20429), retryable, "throttled", "20429", account, true},
            {500, error(20500), retryable, "provider_error", "20500", FaultScope::provider},
            {502, error(20503), retryable, "provider_error", "20503", FaultScope::provider},
+           {400, error(21211), permanent, "unknown_recipient", "21211", recipient},
+           {400, error(21212), retryable, "sender_refused", "21212", sender},
+           {400, error(21408), retryable, "account_refused", "21408", account},
+           {400, error(21602), permanent, "message_refused", "21602"},
+           {400, error(21604), permanent, "message_refused", "21604"},
+           {400, error(21606), retryable, "sender_refused", "21606", sender},
+           {400, error(21607), retryable, "sender_refused", "21607", sender},
+           {400, error(21608), retryable, "account_refused", "21608", account},
+           {400, error(21610), permanent, "opted_out", "21610", recipient, false, true},
+           {400, error(21611), retryable, "throttled", "21611", sender, true},
+           {400, error(21612), permanent, "recipient_refused", "21612", recipient},
+           {400, error(21614), permanent, "unknown_recipient", "21614", recipient},
+           {400, error(21703), retryable, "sender_refused", "21703", sender},
+           {400, error(30001), retryable, "throttled", "30001", account, true},
+           {400, error(30002), retryable, "account_refused", "30002", account},
+           {400, error(30003), retryable, "recipient_unreachable", "30003", recipient},
+           {400, error(30004), permanent, "recipient_refused", "30004", recipient},
+           {400, error(30005), permanent, "unknown_recipient", "30005", recipient},
+           {400, error(30006), permanent, "unknown_recipient", "30006", recipient},
+           {400, error(30007), permanent, "message_refused", "30007"},
+           {400, error(30008), retryable, "provider_error", "30008", FaultScope::provider},
+           {400, error(30022), retryable, "throttled", "30022", sender, true},
+           {400, error(30027), retryable, "throttled", "30027", sender, true},
+           {400, error(30036), permanent, "message_refused", "30036"},
+           {400, error(30410), in_doubt, "provider_timed_out", "30410", FaultScope::provider},
+           {400, error(63018), retryable, "throttled", "63018", sender, true},
            // By the HTTP status where the code is new or missing.
            {400, error(29999), permanent, "message_refused", "29999"},
            {400, "", permanent, "message_refused", ""},
@@ -240,6 +260,7 @@ TEST_CASE("twilio's published signatures verify and tampered ones do not") {
     tampered = request;
     std::erase_if(tampered.headers, [](auto& header) { return header.first == "x-twilio-signature"; });
     CHECK(provider->verify(tampered).reason == "no signature header");
+    CHECK(provider->verify(tampered).is_unsigned);
     tampered = request;
     tampered.headers.emplace_back("x-twilio-signature", "AAAA");
     CHECK(!provider->verify(tampered).is_genuine);
@@ -331,8 +352,16 @@ TEST_CASE("what somebody writes to a twilio number is an inbound, no receipt, an
   auto answered = provider->inbounds(callback("https://signet.example/webhooks/main", body + "&OptOutType=STOP"));
   REQUIRE(answered);
   CHECK(answered->front().is_answered);
+  const std::string from_short_code = "SmsStatus=received&From=24273&To=%2B15005550006&Body=x&MessageSid=" + kSid;
+  CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", from_short_code))->empty());
   CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", status_body("sent")))->empty());
   CHECK_FALSE(provider->inbounds(callback("https://signet.example/webhooks/main", "SmsStatus=received&Body=x")).ok());
+  auto as_get = callback("https://signet.example/webhooks/main?" + body, "");
+  as_get.method = "GET";
+  as_get.headers.erase(as_get.headers.begin());
+  REQUIRE(provider->verify(as_get).is_genuine);
+  CHECK(provider->receipts(as_get)->empty());
+  CHECK(provider->inbounds(as_get)->front().text.reveal() == " Stop\n");
   const auto reply = provider->answer("Call <us> & ask");
   REQUIRE(reply);
   CHECK(reply->status == 200);

@@ -75,6 +75,12 @@ TEST_CASE("vonage's SMS API gets exactly the documented form") {
         "%3D0193b3c4-0000-7000-8000-00000000abcd.2&api_secret=s3cret");
 }
 
+TEST_CASE("vonage's SMS API gets its sender without the plus") {
+  auto settings = vonage_sms_settings();
+  settings.values["from"] = "+15005550006";
+  CHECK(vonage(settings)->build(outbound()).body.find("&from=15005550006&to=15558675310&") != std::string::npos);
+}
+
 TEST_CASE("vonage's SMS API is told of letters that GSM lacks, and the reference tells the parts") {
   auto message = outbound();
   const auto sent = [&](const std::string& text) {
@@ -114,6 +120,7 @@ TEST_CASE("vonage's SMS API says 200 to everything, and each part's status is re
     std::string reason;
     std::string code = "";
     FaultScope scope = FaultScope::message;
+    std::string reference = "";
   };
   using enum OutcomeKind;
   constexpr auto account = FaultScope::account, sender = FaultScope::sender, recipient = FaultScope::recipient,
@@ -121,8 +128,9 @@ TEST_CASE("vonage's SMS API says 200 to everything, and each part's status is re
   auto refused = [](int status) { return reply_of({part_of(status)}); };
   const auto adapter = vonage();
   for (const auto& row : std::vector<Row>{
-           {200, reply_of({part_of(0)}), accepted, ""},
-           {200, reply_of({part_of(0), part_of(0, "B2"), part_of(0, "B3")}), accepted, ""},
+           {200, reply_of({part_of(0)}), accepted, "", "", FaultScope::message, kId},
+           {200, reply_of({part_of(0), part_of(0, "B2"), part_of(0, "B3")}), accepted, "", "", FaultScope::message,
+            kId + " B2 B3"},
            {200, refused(1), retryable, "throttled", "1", account},
            {200, refused(2), permanent, "message_refused", "2"},
            {200, refused(3), permanent, "message_refused", "3"},
@@ -144,8 +152,11 @@ TEST_CASE("vonage's SMS API says 200 to everything, and each part's status is re
            {200, refused(33), permanent, "unknown_recipient", "33", recipient},
            {200, refused(99), permanent, "message_refused", "99"},
            // Some parts are out: neither a repeat nor a failure would be true.
-           {200, reply_of({part_of(0), part_of(1)}), in_doubt, "partly_accepted", "1"},
-           {200, reply_of({part_of(5), part_of(0)}), in_doubt, "partly_accepted", "5"},
+           {200, reply_of({part_of(0), part_of(1)}), in_doubt, "partly_accepted", "1", FaultScope::message, kId},
+           {200, reply_of({part_of(5), part_of(0)}), in_doubt, "partly_accepted", "5", FaultScope::message, kId},
+           // Receipts of those that are out do not add up to the message.
+           {200, reply_of({part_of(0), part_of(0, "B2"), part_of(1)}), in_doubt, "partly_accepted", "1",
+            FaultScope::message, kId},
            {200, R"({"message-count":"2","messages":[)" + part_of(0) + "]}", in_doubt, "unreadable_reply", "",
             provider},
            {200, R"({"message-count":"0","messages":[]})", in_doubt, "unreadable_reply", "", provider},
@@ -168,9 +179,9 @@ TEST_CASE("vonage's SMS API says 200 to everything, and each part's status is re
     CHECK(outcome.provider_code == row.code);
     CHECK(outcome.scope == row.scope);
     CHECK(outcome.is_throttled == (row.reason == "throttled"));
-    if (row.kind == accepted) CHECK(outcome.provider_reference == kId);
+    CHECK(outcome.provider_reference == row.reference);
   }
-  CHECK(adapter->parse({200, {}, reply_of({part_of(0), part_of(0), part_of(0)})}).parts == 3);
+  CHECK(adapter->parse({200, {}, reply_of({part_of(0), part_of(0, "B2"), part_of(0, "B3")})}).parts == 3);
 }
 
 TEST_CASE("vonage's signatures of the vectors verify and changed ones do not") {

@@ -63,6 +63,13 @@ TEST_CASE("vonage builds exactly the documented request") {
         R"("webhook_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2"})");
 }
 
+TEST_CASE("vonage's sender goes without its plus, as the recipient does") {
+  auto settings = vonage_settings();
+  settings.values["from"] = "+15005550006";
+  CHECK(vonage(settings)->build(outbound()).body.find(R"("to":"15558675310","from":"15005550006",)") !=
+        std::string::npos);
+}
+
 TEST_CASE("vonage with a private key mints a token of its own for each attempt") {
   auto settings = vonage_settings();
   settings.secrets.emplace("private_key", Secret(testing::read_text("tests/base/rsa_key.pem")));
@@ -264,6 +271,8 @@ TEST_CASE("vonage's statuses become receipts with the echo of the attempt") {
            {"rejected", R"(,"error":{"type":"https://x/y#1360","title":"1360","detail":"","instance":""})",
             ReceiptKind::failed, "1360"},
            {"undeliverable", R"(,"error":{"type":"https://x/y","title":1050})", ReceiptKind::failed, "1050"},
+           {"rejected", R"(,"error":{"type":"https://x/y#rejected","title":"1030"})", ReceiptKind::failed, "1030"},
+           {"rejected", R"(,"error":{"error":{"type":"https://x/y#1000","title":1000}})", ReceiptKind::failed, "1000"},
            {"rejected", R"(,"error":{"type":"https://x/y#1240","title":"Illegal Number"})", ReceiptKind::failed,
             "1240"},
        }) {

@@ -112,5 +112,23 @@ TEST_CASE("a gateway's word on a message is kept like a callback of its own, onc
   CHECK(world.last_event("delivery_reported")["detail"] == Json{{"attempt", 1}, {"status", "failed"}});
 }
 
+TEST_CASE("messages of any other provider are confirmed by its callbacks alone") {
+  struct Vendor : TestProvider {
+    Verdict verify_status(const CallbackRequest& request) const override { return Provider::verify_status(request); }
+  };
+  World world;
+  world.services.providers["test"] = std::make_shared<Vendor>();
+  const Caller gateway = world.with_token(world.user(Role::service), {"delivery:write"});
+  const auto id = world.queued(world.user(Role::staff), world.user(Role::reviewer));
+  world.doubt(id);
+  const Json report{
+      {"messageId", id}, {"status", "delivered"}, {"providerMessageId", "g-1"}, {"occurredAt", "2026-11-22T00:00:00Z"}};
+  const auto answer = world.call("POST", "/api/message-workflow/delivery-status", gateway, report.dump(),
+                                 {{"webhook-signature", "v1,good"}, {"webhook-id", "w-1"}});
+  CHECK(answer.status == 403);
+  CHECK(answer.body["code"] == "BAD_SIGNATURE");
+  CHECK(world.count("callback") == 0);
+}
+
 }  // namespace
 }  // namespace signet::api

@@ -52,7 +52,7 @@ TEST_CASE("signetd send --provider NAME: by each provider that the sandbox plays
       "sms",  "--to",         "+61491570012",          "--body",     "Hello"};
   (void)world.run(to_stopper);
   wait_until("its STOP is recorded", [&] { return world.count("suppressions where reason = 'stop'") == 1; });
-  CHECK_THAT(world.run(to_stopper, 1), Catch::Contains("opted out"));
+  CHECK_THAT(world.run(to_stopper, 1), Catch::Contains("is suppressed for"));
   CHECK(world.count("attempt_start") == count + 1);
   CHECK(world.stop_daemon() == 0);
   (void)world.run({"verify"});

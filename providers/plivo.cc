@@ -20,6 +20,8 @@
 // by nothing. Of a GET: scheme://host/path?, the query as k=v sorted and joined by '&'. Of a name that is there twice,
 // the first. No time in it: each nonce counts once. V2 covers scheme://host/path and nonce only, and is taken where it
 // is asked for.
+#include <simdjson.h>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>

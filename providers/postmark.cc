@@ -16,6 +16,8 @@
 //
 //   {"RecordType":"Bounce","ID":42,"Type":"HardBounce","TypeCode":1,"MessageID":"0a129aee-...",
 //    "Email":"a@example.net","BouncedAt":"...","Inactive":true,"Metadata":{"sid":"0193b3c4-....1"}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

@@ -16,6 +16,8 @@
 //
 //   {"type":"email.bounced","created_at":"...","data":{"email_id":"56761188-...","to":["a@example.net"],
 //    "tags":{"sid":"0193b3c4-..._1"},"bounce":{"type":"Permanent","subType":"General","message":"..."}}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

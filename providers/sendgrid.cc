@@ -16,6 +16,8 @@
 //
 //   [{"email":"a@example.net","timestamp":1600112492,"event":"bounce","type":"bounce","status":"5.1.1","reason":"...",
 //     "sg_event_id":"Ym91bmNl...","sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-...","sid":"0193b3c4-....1"}]
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

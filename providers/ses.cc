@@ -18,6 +18,8 @@
 //   {"eventType":"Bounce","mail":{"messageId":"0102018d-...","tags":{"sid":["0193b3c4-..._1"]}},
 //    "bounce":{"bounceType":"Permanent","bounceSubType":"General",
 //     "bouncedRecipients":[{"emailAddress":"a@example.net","status":"5.1.1"}]}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

@@ -85,8 +85,8 @@ constexpr StatusWord kEvents[] = {
     {"Subscription", ReceiptKind::opted_out},
 };
 
-// "MessageRejected" of "com.amazonaws...#MessageRejected:http://...", in the header or in the body, as AWS's SDKs read it
-// (boto/botocore parsers.py, RestJSONParser; aws-amplify/amplify-js serde/json).
+// "MessageRejected" of "com.amazonaws...#MessageRejected:http://...", in the header or in the body, as AWS's SDKs read
+// it (boto/botocore parsers.py, RestJSONParser; aws-amplify/amplify-js serde/json).
 std::string code_of(const HttpReply& reply, const std::optional<simdjson::dom::object>& object) {
   std::string code(header_of(reply, "x-amzn-errortype"));
   for (const char* member : {"code", "__type"})

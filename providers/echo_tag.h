@@ -1,5 +1,5 @@
 // The attempt's echo as a tag that travels with a mail: tags hold letters, digits, '_' and '-' only
-// (docs.aws.amazon.com, SES MessageTag; resend.com/docs, tags), so that its '.' becomes '_'.
+// (docs.aws.amazon.com, SES MessageTag), so that its '.' becomes '_'.
 #pragma once
 
 #include <optional>

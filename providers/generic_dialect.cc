@@ -1,5 +1,7 @@
 #include "providers/generic_dialect.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -21,6 +21,8 @@
 //   {"type":"message.delivered","data":{"id":"<the gateway's own>","code":""}}
 // What people write back:
 // {"type":"message.received","data":{"id":"...","from":"+15558675310","to":"...","text":"STOP"}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <functional>
 #include <optional>

@@ -1,5 +1,7 @@
 #include "providers/json_object.h"
 
+#include <simdjson.h>
+
 #include <charconv>
 #include <set>
 

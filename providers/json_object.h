@@ -2,11 +2,15 @@
 // take differently (RFC 8259 section 4).
 #pragma once
 
-#include <simdjson.h>
-
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+namespace simdjson::dom {  // who calls these includes <simdjson.h>
+class element;
+class object;
+}  // namespace simdjson::dom
 
 namespace signet {
 

@@ -1,5 +1,7 @@
 #include "providers/jwt.h"
 
+#include <simdjson.h>
+
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "providers/json_object.h"

@@ -17,6 +17,8 @@
 //     "reason":"bounce","recipient":"a@example.net","delivery-status":{"code":550,"enhanced-code":"5.1.1"},
 //     "message":{"headers":{"message-id":"20130503182626.18666.16540@mg.example.org"}},
 //     "user-variables":{"sid":"0193b3c4-....1"}}}
+#include <simdjson.h>
+
 #include <algorithm>
 
 #include "base/bytes.h"

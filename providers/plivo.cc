@@ -23,6 +23,8 @@
 // X-Plivo-Signature-V2, or -Ma-V2, with X-Plivo-Signature-V2-Nonce, is what Plivo documents for messages
 // (messaging/concepts/signature-validation): HMAC-SHA256(token, scheme://host/path nonce). It does not cover what a
 // callback says, so it counts only where no V3 came, and where signature_version does not ask for V3.
+#include <simdjson.h>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>

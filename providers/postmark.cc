@@ -16,10 +16,13 @@
 //
 //   {"RecordType":"Bounce","ID":42,"Type":"HardBounce","TypeCode":1,"MessageID":"0a129aee-...",
 //    "Email":"a@example.net","BouncedAt":"...","Inactive":true,"Metadata":{"sid":"0193b3c4-....1"}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "providers/callback_form.h"
 #include "providers/json_object.h"
 #include "providers/mime.h"
@@ -117,7 +120,8 @@ class Postmark : public Provider {
     const auto id = object ? text_at(*object, "MessageID") : "";
     if (reply.status == 200 && code == 0 && is_reference(id)) return accepted_as(id, reply);
     ReplyClass what = class_of_http(reply.status);
-    if (reply.status == 403 && !object) what = kProviderError;  // of the network before Postmark
+    // Of the network before Postmark: postmarkapp.com/support, "Getting a 403 that doesn't look like a Postmark error".
+    if (reply.status == 403 && !code) what = kProviderError;
     const bool is_answer = reply.status == 200 || (reply.status >= 400 && reply.status < 600);
     if (is_answer && code)
       if (const auto* known = find_code(kCodes, std::to_string(*code))) what = *known;
@@ -154,9 +158,8 @@ class Postmark : public Provider {
     // Clicks, reading, mail that came in, suppressions by hand, what is new, and mails that we did not send.
     if (!judge(record, *object, receipt) || (!receipt.message_id && receipt.provider_reference.empty()))
       return std::vector<Receipt>();
-    receipt.event_id = receipt.provider_reference + ":" + record;
-    for (const char* more : {"ID", "ChangedAt"})
-      if (auto text = text_at(*object, more, 40); is_reference(text)) receipt.event_id += ":" + text;
+    receipt.event_id = event_id_of(record, *object, receipt.provider_reference);
+    if (receipt.event_id.empty()) receipt.event_id = to_hex(view(sha256(request.body)));
     return std::vector{receipt};
   }
 
@@ -175,6 +178,16 @@ class Postmark : public Provider {
   }
 
  private:
+  // Of one message Postmark tells once that it arrived, and more often the rest. Empty: it names not which one it is.
+  static std::string event_id_of(const std::string& record, simdjson::dom::object object,
+                                 const std::string& reference) {
+    if (reference.empty()) return "";
+    if (record == "Delivery") return reference + ":" + record;
+    for (const char* mark : {"ID", "ChangedAt"})
+      if (auto text = text_at(object, mark, 40); is_reference(text)) return reference + ":" + record + ":" + text;
+    return "";
+  }
+
   static bool judge(std::string_view record, simdjson::dom::object object, Receipt& receipt) {
     bool is_suppressed = false;
     if (record == "Delivery") {

@@ -6,7 +6,10 @@
 //   Content-Type: application/json
 //
 //   {"from":"Clinic <clinic@example.org>","to":["a@example.net"],"subject":"s","text":"x",
-//    "tags":[{"name":"sid","value":"0193b3c4-..._1"}]}
+//    "tags":[{"name":"sid","value":"0193b3c4-..."}]}
+//
+// The same key with another body is refused: nothing in it may name the attempt. What becomes of the mail is told by
+// its id, which a repeat is answered with, too; the tag is for who looks for a message in Resend's console.
 //
 //   200 {"id":"56761188-7520-42d8-8898-ff6fc54ce618"}
 //   422 {"statusCode":422,"name":"missing_required_field","message":"..."}
@@ -15,13 +18,14 @@
 // Webhooks are Standard Webhooks 1.0.0, whose headers begin with "svix-":
 //
 //   {"type":"email.bounced","created_at":"...","data":{"email_id":"56761188-...","to":["a@example.net"],
-//    "tags":{"sid":"0193b3c4-..._1"},"bounce":{"type":"Permanent","subType":"General","message":"..."}}}
+//    "tags":{"sid":"0193b3c4-..."},"bounce":{"type":"Permanent","subType":"General","message":"..."}}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "providers/callback_form.h"
-#include "providers/echo_tag.h"
 #include "providers/json_object.h"
 #include "providers/mime.h"
 #include "providers/reply_class.h"
@@ -67,17 +71,6 @@ constexpr StatusWord kEvents[] = {
     {"email.complained", ReceiptKind::complained},
 };
 
-// The tags come back as an object; older events had the array that was sent.
-std::string tag_in(simdjson::dom::object data) {
-  simdjson::dom::array tags;
-  if (data["tags"].get(tags)) return text_at(data, "tags.sid");
-  for (const auto tag : tags) {
-    simdjson::dom::object object;
-    if (!tag.get(object) && text_at(object, "name") == "sid") return text_at(object, "value");
-  }
-  return "";
-}
-
 class Resend : public Provider {
  public:
   Resend(std::string base_url, const std::string& api_key, std::string from, std::vector<Secret> keys)
@@ -88,7 +81,7 @@ class Resend : public Provider {
 
   Protocol protocol() const override { return Protocol::http; }
   bool can_send(Kind kind) const override { return kind == Kind::email || kind == Kind::letter; }
-  bool has_echo() const override { return has_receipts(); }
+  bool has_echo() const override { return false; }
   bool has_receipts() const override { return !keys_.empty(); }
   CallbackWay callback_way() const override { return CallbackWay::account; }
   bool has_key() const override { return true; }
@@ -100,7 +93,7 @@ class Resend : public Provider {
                     {"to", Json::array({message.recipient.reveal()})},
                     {"subject", message.subject.reveal()},
                     {"text", message.body.reveal()},
-                    {"tags", Json::array({Json{{"name", "sid"}, {"value", tag_of(message.echo())}}})}};
+                    {"tags", Json::array({Json{{"name", "sid"}, {"value", message.message_id.text()}}})}};
     HttpRequest request;
     request.url = url_;
     request.headers = {{"Authorization", std::string(authorization_.octets())},
@@ -119,6 +112,8 @@ class Resend : public Provider {
     const auto row = std::find_if(std::begin(kNames), std::end(kNames), [&](auto& r) { return name == r.name; });
     const bool is_error = reply.status >= 400 && reply.status < 600;
     if (is_error && row != std::end(kNames)) what = row->what;
+    if (is_error && name == "validation_error" && text_at(*object, "message", 1024).starts_with("API key is invalid"))
+      what = kAuth;  // 400 or 401 by the endpoint
     Outcome outcome = outcome_of(what, reply);
     if (is_error && is_reference(name)) outcome.provider_code = name;
     if (!outcome.is_throttled) return outcome;
@@ -146,15 +141,14 @@ class Resend : public Provider {
     Receipt receipt;
     receipt.provider_reference = text_at(data, "email_id");
     if (!is_reference(receipt.provider_reference)) receipt.provider_reference.clear();
-    set_echo(receipt, parse_tag(tag_in(data)));
-    // Clicks, contacts, domains, what is new, and mails that we did not send.
-    if (!kind || (!receipt.message_id && receipt.provider_reference.empty())) return std::vector<Receipt>();
+    // Clicks, contacts, domains, what is new.
+    if (!kind || receipt.provider_reference.empty()) return std::vector<Receipt>();
     receipt.kind = *kind;
     receipt.event_id = webhook_id(request, kHeaders);
-    if (receipt.kind == ReceiptKind::bounced) {
-      if (auto code = text_at(data, "bounce.subType"); is_reference(code)) receipt.provider_code = code;
-      if (text_at(data, "bounce.type") == "Transient") receipt.kind = ReceiptKind::failed;  // the address may be good
-    }
+    for (const char* path : {"bounce.subType", "failed.reason", "suppressed.type"})
+      if (auto code = text_at(data, path); is_reference(code)) receipt.provider_code = code;
+    if (receipt.kind == ReceiptKind::bounced && text_at(data, "bounce.type") == "Transient")
+      receipt.kind = ReceiptKind::failed;  // the address may be good
     return receipts_of(std::move(receipt), type == "email.suppressed");
   }
 

@@ -16,6 +16,8 @@
 //
 //   [{"email":"a@example.net","timestamp":1600112492,"event":"bounce","type":"bounce","status":"5.1.1","reason":"...",
 //     "sg_event_id":"Ym91bmNl...","sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-...","sid":"0193b3c4-....1"}]
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -70,6 +72,9 @@ constexpr struct {
     {"Spam Content", "spam_content", false},
     {"Recipient List over Package Quota", "over_package_quota", false},
 };
+
+// Base64url, padded (docs.sendgrid.com/for-developers/tracking-events/troubleshooting).
+bool is_event_id(std::string_view text) { return is_reference(text.substr(0, text.find_last_not_of('=') + 1)); }
 
 ReplyClass class_of(const HttpReply& reply) {
   if (const auto object = json_object_of(reply.body, kReplyMax)) {
@@ -164,7 +169,7 @@ class SendGrid : public Provider {
     receipt.kind = *kind;
     receipt.part = simdjson::minify(event);
     receipt.event_id = text_at(event, "sg_event_id");
-    if (!is_reference(receipt.event_id)) receipt.event_id = to_hex(view(sha256(receipt.part)));
+    if (!is_event_id(receipt.event_id)) receipt.event_id = to_hex(view(sha256(receipt.part)));
     if (auto status = text_at(event, "status"); is_reference(status)) receipt.provider_code = status;
     const auto type = text_at(event, "type");
     // Neither says that the address is bad.

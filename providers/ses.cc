@@ -4,7 +4,8 @@
 //   POST https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails
 //   X-Amz-Date: 20261122T120000Z
 //   Authorization: AWS4-HMAC-SHA256 Credential=AKIA.../20261122/eu-west-1/ses/aws4_request, SignedHeaders=...,
-//   Signature=... Content-Type: application/json
+//     Signature=...
+//   Content-Type: application/json
 //
 //   {"FromEmailAddress":"clinic@example.org","Destination":{"ToAddresses":["a@example.net"]},
 //    "Content":{"Raw":{"Data":"<the mail in base64>"}},"EmailTags":[{"Name":"sid","Value":"0193b3c4-..._1"}],
@@ -18,6 +19,8 @@
 //   {"eventType":"Bounce","mail":{"messageId":"0102018d-...","tags":{"sid":["0193b3c4-..._1"]}},
 //    "bounce":{"bounceType":"Permanent","bounceSubType":"General",
 //     "bouncedRecipients":[{"emailAddress":"a@example.net","status":"5.1.1"}]}}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -82,13 +85,14 @@ constexpr StatusWord kEvents[] = {
     {"Subscription", ReceiptKind::opted_out},
 };
 
-// "MessageRejected" of "MessageRejected:http://..." in the header, or of "com.amazonaws...#MessageRejected" in the
-// body.
+// "MessageRejected" of "com.amazonaws...#MessageRejected:http://...", in the header or in the body, as AWS's SDKs read
+// it (boto/botocore parsers.py, RestJSONParser; aws-amplify/amplify-js serde/json).
 std::string code_of(const HttpReply& reply, const std::optional<simdjson::dom::object>& object) {
   std::string code(header_of(reply, "x-amzn-errortype"));
-  if (code.empty() && object) code = text_at(*object, "__type");
-  code = code.substr(code.find('#') + 1);
+  for (const char* member : {"code", "__type"})
+    if (code.empty() && object) code = text_at(*object, member);
   code = code.substr(0, code.find(':'));
+  code = code.substr(code.find('#') + 1);
   return is_reference(code) ? code : "";
 }
 
@@ -102,6 +106,7 @@ class Ses : public Provider {
     std::string configuration_set;
     std::vector<std::string> topics;
     std::string sns_url;
+    bool has_letter_pdf = false;
   };
   explicit Ses(Parts parts)
       : parts_(std::move(parts)),
@@ -113,12 +118,14 @@ class Ses : public Provider {
   bool has_echo() const override { return has_receipts(); }
   bool has_receipts() const override { return !parts_.topics.empty(); }
   CallbackWay callback_way() const override { return CallbackWay::subscription; }
+  bool wants_pdf(Kind kind) const override { return kind == Kind::letter && parts_.has_letter_pdf; }
 
   HttpRequest build(const Outbound& message) const override {
     using Json = nlohmann::ordered_json;
     // What cannot be rendered goes as an empty mail, which SES refuses: BadRequestException.
-    const auto mail = render_mail({parts_.from, message.recipient.reveal(), message.subject.reveal(),
-                                   message.body.reveal(), message.message_id.text() + "@" + domain_, message.at});
+    const auto mail =
+        render_mail({parts_.from, message.recipient.reveal(), message.subject.reveal(), message.body.reveal(),
+                     message.message_id.text() + "@" + domain_, message.at, "", message.pdf.reveal()});
     Json body{{"FromEmailAddress", parts_.from.address},
               {"Destination", Json{{"ToAddresses", Json::array({message.recipient.reveal()})}}},
               {"Content", Json{{"Raw", Json{{"Data", mail ? to_base64(*mail) : ""}}}}},
@@ -185,7 +192,18 @@ class Ses : public Provider {
       // The address may be good.
       if (text_at(*event, "bounce.bounceType") == "Transient") receipt.kind = ReceiptKind::failed;
     }
-    return std::vector{receipt};
+    bool is_opted_out = false;
+    if (receipt.kind == ReceiptKind::complained) {
+      const auto type = text_at(*event, "complaint.complaintFeedbackType");
+      if (type == "not-spam" || type == "auth-failure") return std::vector<Receipt>();  // of nobody who complains
+      if (is_reference(type)) receipt.provider_code = type;
+      if (const auto subtype = text_at(*event, "complaint.complaintSubType"); subtype == "OnAccountSuppressionList") {
+        receipt.kind = ReceiptKind::failed;  // he complained before: SES did not try
+        receipt.provider_code = subtype;
+        is_opted_out = true;
+      }
+    }
+    return receipts_of(std::move(receipt), is_opted_out);
   }
 
  private:
@@ -229,6 +247,9 @@ Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
     if (!checked) return checked.error();
     parts.sns_url = std::move(*checked);
   }
+  const auto pdf = setting_of(settings, "letter_pdf", "false");
+  if (pdf != "true" && pdf != "false") return setting_error(settings, "letter_pdf", "write true or false");
+  parts.has_letter_pdf = pdf == "true";
   return std::unique_ptr<Provider>(std::make_unique<Ses>(std::move(parts)));
 }
 
@@ -245,6 +266,7 @@ AdapterInfo ses_adapter() {
            {"configuration_set"},
            {"topic_arn"},
            {"sns_url"},  // of a test server that plays SNS
+           {"letter_pdf"},
            {"proxy"},
            {"ca_file"}},
           make};

@@ -1,5 +1,7 @@
 #include "providers/sns.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 
 #include "base/bytes.h"

@@ -18,6 +18,8 @@
 //
 // What people write back is event_type message.received: payload.from.phone_number, payload.text, and
 // payload.autoresponse_type where Telnyx has answered a STOP, START or HELP by itself.
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -21,6 +21,8 @@
 //    "message_type":"text","to":"447700900001","from":"447700900000","text":"STOP", ...}
 #include "providers/vonage.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -18,6 +18,8 @@
 //   the secret behind it (md5hash), or hex HMAC of it. In capitals or not.
 //
 // What people write back: msisdn=447700900000&to=447700900001&messageId=...&text=STOP&type=text&keyword=STOP
+#include <simdjson.h>
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>

@@ -8,6 +8,8 @@
 //   4xx {"code":"no_such_number"}
 //
 // Status callback, by Standard Webhooks: {"id":"a-42","status":"delivered","reference":"0193b3c4-....1"}
+#include <simdjson.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -54,11 +56,7 @@ class Acme : public Provider {
     const auto row = std::find_if(std::begin(kCodes), std::end(kCodes), [&](auto& r) { return code == r.first; });
     if (reply.status != 202 || !is_reference(id))
       return outcome_of(row == std::end(kCodes) ? class_of_http(reply.status) : row->second, reply);
-    Outcome outcome;
-    outcome.kind = OutcomeKind::accepted;
-    outcome.status_code = reply.status;
-    outcome.provider_reference = id;
-    return outcome;
+    return accepted_as(id, reply);
   }
 
   Verdict verify(const CallbackRequest& request) const override { return verify_webhook(webhook_key_, request); }

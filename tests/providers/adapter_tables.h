@@ -86,7 +86,8 @@ inline std::string kinds_of(const std::vector<Receipt>& receipts) {
   return out;
 }
 
-// `callback(row)`: the request that tells it. All are of the attempt `echo`, under the id `reference`.
+// `callback(row)`: the request that tells it. All are of the attempt `echo`, if they name one, under the id
+// `reference`.
 template <class Callback>
 void check_events(const Provider& provider, const std::string& echo, const std::string& reference,
                   const std::string& event_id, const std::vector<EventRow>& rows, Callback callback) {
@@ -98,8 +99,7 @@ void check_events(const Provider& provider, const std::string& echo, const std::
     const auto id = row.event_id.empty() ? event_id : row.event_id;
     for (size_t i = 0; i < receipts->size(); i++) {
       const auto& receipt = (*receipts)[i];
-      REQUIRE(receipt.message_id);
-      CHECK(echo_of(*receipt.message_id, receipt.attempt_no) == echo);
+      CHECK((receipt.message_id ? echo_of(*receipt.message_id, receipt.attempt_no) : "") == echo);
       CHECK(receipt.provider_reference == reference);
       CHECK(receipt.provider_code == row.code);
       CHECK(receipt.event_id == (i == 0 ? id : id + ":opted_out"));

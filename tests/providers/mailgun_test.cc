@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "tests/providers/adapter_tables.h"

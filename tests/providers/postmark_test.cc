@@ -1,3 +1,5 @@
+#include <set>
+
 #include "base/bytes.h"
 #include "tests/providers/adapter_tables.h"
 #include "tests/providers/support.h"
@@ -90,7 +92,9 @@ TEST_CASE("postmark reads every kind of reply") {
                {422, error(1234), permanent, "message_refused", "1234"},
                {403, "<html>Forbidden</html>", retryable, "provider_error", "", provider},
                {403, error(10), retryable, "auth_failed", "10", credential},
-               {403, "{}", retryable, "auth_failed", "", credential},
+               {403, "", retryable, "provider_error", "", provider},
+               {403, "{}", retryable, "provider_error", "", provider},  // without an ErrorCode: not Postmark's
+               {403, error(1234), retryable, "auth_failed", "1234", credential},
                {404, "", permanent, "message_refused"}});
   testing::check_replies(*adapter, rows);
 }
@@ -164,6 +168,23 @@ TEST_CASE("postmark's events become receipts with the echo of the attempt") {
           {"Inbound", "", ""},
       },
       [&](const auto& row) { return callback(row.event, row.more); });
+  // What names not which one it is, is known by its octets: a repeat has the same, and no other.
+  const auto sid = R"(,"Metadata":{"sid":")" + kEcho + "\"}";
+  std::set<std::string> ids;
+  for (const std::string& body :
+       {R"({"RecordType":"Delivery","MessageID":"","DeliveredAt":"1")" + sid + "}",
+        R"({"RecordType":"Delivery","MessageID":"","DeliveredAt":"2")" + sid + "}",
+        R"({"RecordType":"Bounce","MessageID":")" + kId + R"(","Type":"Transient")" + sid + "}",
+        R"({"RecordType":"Bounce","MessageID":")" + kId + R"(","Type":"HardBounce")" + sid + "}"}) {
+    CallbackRequest nameless;
+    nameless.body = body;
+    const auto told = provider->receipts(nameless);
+    REQUIRE(told);
+    REQUIRE(told->size() == 1);
+    CHECK(told->front().event_id == provider->receipts(nameless)->front().event_id);
+    CHECK(told->front().event_id.size() == 64);
+    CHECK(ids.insert(told->front().event_id).second);
+  }
   CallbackRequest request;
   request.body = R"({"RecordType":"SubscriptionChange","MessageID":null,"SuppressSending":true})";  // by hand
   const auto receipts = provider->receipts(request);

@@ -1,5 +1,4 @@
 #include "base/bytes.h"
-#include "providers/echo_tag.h"
 #include "providers/standard_webhook.h"
 #include "tests/providers/adapter_tables.h"
 #include "tests/providers/webhook_vectors.h"
@@ -11,7 +10,7 @@ using testing::outbound;
 using testing::resend_settings;
 
 const std::string kId = "56761188-7520-42d8-8898-ff6fc54ce618";
-const std::string kEcho = "0193b3c4-0000-7000-8000-00000000abcd.2", kTag = "0193b3c4-0000-7000-8000-00000000abcd_2";
+const std::string kTag = "0193b3c4-0000-7000-8000-00000000abcd";
 
 std::unique_ptr<Provider> resend(const ProviderSettings& settings = resend_settings()) {
   return testing::made(settings);
@@ -26,15 +25,6 @@ CallbackRequest callback(const std::string& type, const std::string& more = "") 
 }
 
 }  // namespace
-
-TEST_CASE("an echo goes as a tag and comes back") {
-  CHECK(tag_of(kEcho) == kTag);
-  const auto echo = parse_tag(kTag);
-  REQUIRE(echo);
-  CHECK(echo_of(echo->message_id, echo->attempt_no) == kEcho);
-  for (std::string bad : {"", "_", "0193b3c4-0000-7000-8000-00000000abcd", "x_1"}) CHECK(!parse_tag(bad));
-  CHECK(!parse_tag(std::string(100000, '_')));
-}
 
 TEST_CASE("resend builds exactly the documented request") {
   const auto request = resend()->build(outbound(Kind::email));
@@ -52,6 +42,16 @@ TEST_CASE("resend builds exactly the documented request") {
   settings.values.erase("base_url");
   CHECK(resend(settings)->build(outbound(Kind::email)).url == "https://api.resend.com/emails");
   CHECK(resend()->key_life_ms() == 86400000);
+}
+
+TEST_CASE("resend gets the same body with the same key, whichever attempt it is") {
+  auto message = outbound(Kind::email);
+  const auto first = resend()->build(message);
+  message.attempt_no++;
+  message.at.us += 60'000'000;
+  const auto repeat = resend()->build(message);
+  CHECK(repeat.headers == first.headers);
+  CHECK(repeat.body == first.body);  // else 409 invalid_idempotent_request
 }
 
 TEST_CASE("resend refuses settings that cannot work and names the key") {
@@ -84,6 +84,11 @@ TEST_CASE("resend reads every kind of reply") {
                {200, error("rate_limit_exceeded"), in_doubt, "unreadable_reply", "", provider},
                {400, error("invalid_idempotency_key"), permanent, "message_refused", "invalid_idempotency_key"},
                {400, error("validation_error"), permanent, "message_refused", "validation_error"},
+               {400, R"({"statusCode":400,"name":"validation_error","message":"API key is invalid"})", retryable,
+                "auth_failed", "validation_error", credential},
+               {401, error("validation_error"), retryable, "auth_failed", "validation_error", credential},
+               {200, R"({"name":"validation_error","message":"API key is invalid"})", in_doubt, "unreadable_reply", "",
+                provider},
                {401, error("missing_api_key"), retryable, "auth_failed", "missing_api_key", credential},
                {401, error("restricted_api_key"), retryable, "auth_failed", "restricted_api_key", credential},
                {403, error("invalid_api_key"), retryable, "auth_failed", "invalid_api_key", credential},
@@ -94,6 +99,8 @@ TEST_CASE("resend reads every kind of reply") {
                {409, error("concurrent_idempotent_requests"), retryable, "provider_error",
                 "concurrent_idempotent_requests", provider},
                {422, error("missing_required_field"), permanent, "message_refused", "missing_required_field"},
+               {422, error("invalid_from_address"), permanent, "message_refused", "invalid_from_address"},
+               {451, error("security_error"), permanent, "message_refused", "security_error"},
                {422, error("a name with blanks"), permanent, "message_refused"},
                {429, error("rate_limit_exceeded"), retryable, "throttled", "rate_limit_exceeded", account, true},
                {429, error("daily_quota_exceeded"), retryable, "throttled", "daily_quota_exceeded", account, true},
@@ -140,10 +147,10 @@ TEST_CASE("resend's published signatures verify and tampered ones do not") {
   }
 }
 
-TEST_CASE("resend's events become receipts with the echo of the attempt") {
+TEST_CASE("resend's events become receipts of the mail with this id") {
   const auto provider = resend();
   testing::check_events(
-      *provider, kEcho, kId, "msg_1",
+      *provider, "", kId, "msg_1",
       {
           {"email.scheduled", "", "queued"},
           {"email.sent", "", "sent"},
@@ -155,7 +162,11 @@ TEST_CASE("resend's events become receipts with the echo of the attempt") {
           {"email.bounced", R"(,"bounce":{"subType":"a@example.net"})", "bounced"},
           {"email.complained", "", "complained"},
           {"email.failed", "", "failed"},
+          {"email.failed", R"(,"failed":{"reason":"reached_daily_quota"})", "failed", "reached_daily_quota"},
+          {"email.failed", R"(,"failed":{"reason":"of a@example.net"})", "failed"},
           {"email.suppressed", "", "failed opted_out"},
+          {"email.suppressed", R"(,"suppressed":{"type":"OnAccountSuppressionList","message":"x"})", "failed opted_out",
+           "OnAccountSuppressionList"},
           {"email.opened", "", ""},
           {"email.clicked", "", ""},
           {"contact.created", "", ""},
@@ -163,25 +174,15 @@ TEST_CASE("resend's events become receipts with the echo of the attempt") {
       [&](const auto& row) { return callback(row.event, row.more); });
 }
 
-TEST_CASE("resend's tags are read as an object or as an array, and without them the id counts") {
+TEST_CASE("a resend event that cannot be read is an error, and one without an id is of nothing of ours") {
   const auto provider = resend();
   auto request = callback("email.sent");
-  request.body =
-      R"({"type":"email.sent","data":{"email_id":"1","tags":[{"name":"x","value":"y"},{"name":"sid","value":")" + kTag +
-      R"("}]}})";
-  auto receipts = provider->receipts(request);
-  REQUIRE(receipts);
-  REQUIRE(receipts->size() == 1);
-  CHECK(receipts->front().attempt_no == 2);
-  request.body = R"({"type":"email.sent","data":{"email_id":"1"}})";
-  receipts = provider->receipts(request);
-  REQUIRE(receipts);
-  REQUIRE(receipts->size() == 1);
-  CHECK(!receipts->front().message_id);
-  request.body = R"({"type":"email.sent","data":{}})";
-  receipts = provider->receipts(request);
-  REQUIRE(receipts);
-  CHECK(receipts->empty());
+  for (std::string data : {R"({})", R"({"email_id":"","tags":{"sid":"0193b3c4-0000-7000-8000-00000000abcd"}})"}) {
+    request.body = R"({"type":"email.sent","data":)" + data + "}";
+    const auto receipts = provider->receipts(request);
+    REQUIRE(receipts);
+    CHECK(receipts->empty());
+  }
   for (std::string bad : {"", "{", "[]", "{}", R"({"type":"email.sent"})", "\xff"}) {
     request.body = bad;
     CHECK(!provider->receipts(request));

@@ -172,6 +172,11 @@ TEST_CASE("of a batch, each event of ours counts and keeps its own part") {
   CHECK(receipts->at(1).event_id.size() == 64);  // of its octets, since its own is none
   CHECK(receipts->at(0).part.find("other") == std::string::npos);
   CHECK(receipts->at(1).part.find(kEcho) == std::string::npos);
+  const auto padded = provider->receipts(
+      callback(R"([{"event":"delivered","sg_message_id":"other.filter-1","sg_event_id":"6g4ZI7SA-xmRDv57GoPIPw=="}])"));
+  REQUIRE(padded);
+  REQUIRE(padded->size() == 1);
+  CHECK(padded->front().event_id == "6g4ZI7SA-xmRDv57GoPIPw==");  // as SendGrid's own examples have it
   REQUIRE(provider->receipts(callback("[]")));
   for (std::string bad : {"", "{", "null", "{}", "[1]", "[[]]", "[\"x\"]", "\xff", R"([{"event":"a","event":"b"}])"})
     CHECK(!provider->receipts(callback(bad)));

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/webhook_crypto.h"
+#include "providers/echo_tag.h"
 #include "tests/providers/adapter_tables.h"
 #include "tests/providers/webhook_vectors.h"
 
@@ -67,6 +68,15 @@ json subscription(const std::string& url) {
 
 }  // namespace
 
+TEST_CASE("an echo goes as a tag and comes back") {
+  CHECK(tag_of(kEcho) == kTag);
+  const auto echo = parse_tag(kTag);
+  REQUIRE(echo);
+  CHECK(echo_of(echo->message_id, echo->attempt_no) == kEcho);
+  for (std::string bad : {"", "_", "0193b3c4-0000-7000-8000-00000000abcd", "x_1"}) CHECK(!parse_tag(bad));
+  CHECK(!parse_tag(std::string(100000, '_')));
+}
+
 TEST_CASE("ses builds exactly the documented request, signed") {
   const auto request = ses()->build(outbound(Kind::email));
   CHECK(request.method == "POST");
@@ -101,13 +111,29 @@ TEST_CASE("ses builds exactly the documented request, signed") {
     if (name == "X-Amz-Security-Token") CHECK(value == "session");
 }
 
+TEST_CASE("ses sends a letter's PDF if that is set") {
+  auto message = outbound(Kind::letter);
+  message.pdf = Phi<std::string>("%PDF-1.4");
+  auto settings = ses_settings();
+  CHECK(!ses(settings)->wants_pdf(Kind::letter));
+  settings.values["letter_pdf"] = "true";
+  const auto provider = ses(settings);
+  CHECK(provider->wants_pdf(Kind::letter));
+  CHECK(!provider->wants_pdf(Kind::email));
+  const auto mail =
+      from_base64(json::parse(provider->build(message).body)["Content"]["Raw"]["Data"].get<std::string>());
+  REQUIRE(mail);
+  CHECK(mail->find("\r\nContent-Disposition: attachment; filename=letter.pdf\r\n") != std::string::npos);
+}
+
 TEST_CASE("ses refuses settings that cannot work and names the key") {
   testing::check_refusals(ses_settings(), {{"region", "eu west"},
                                            {"region", "evil.example/"},
                                            {"access_key_id", "AK/ID"},
                                            {"from", "Clinic"},
                                            {"topic_arn", "ses-events"},
-                                           {"sns_url", "http://sns.example"}});
+                                           {"sns_url", "http://sns.example"},
+                                           {"letter_pdf", "yes"}});
   auto settings = ses_settings();
   settings.values.erase("topic_arn");
   CHECK(!ses(settings)->has_receipts());
@@ -129,6 +155,10 @@ TEST_CASE("ses reads every kind of reply") {
                {403, "", retryable, "auth_failed", "", credential},
                {404, "", retryable, "account_refused", "", account},
                {400, R"({"__type":"com.amazonaws.sesv2#MessageRejected","message":"x"})", permanent, "message_refused",
+                "MessageRejected"},
+               {400, R"({"code":"AccountSuspendedException"})", retryable, "account_refused",
+                "AccountSuspendedException", account},
+               {400, R"({"__type":"com.amazonaws.sesv2#MessageRejected:http://a/#b"})", permanent, "message_refused",
                 "MessageRejected"},
                {400, R"({"__type":"something new"})", permanent, "message_refused"}});
   struct Code {
@@ -313,7 +343,15 @@ TEST_CASE("ses's events become receipts with the echo of the attempt") {
           {"Bounce", bounce("Undetermined", "Undetermined"), "bounced", "Undetermined"},
           {"Bounce", bounce("Transient", "MailboxFull"), "failed", "MailboxFull"},
           {"Bounce", bounce("Transient", "a@example.net"), "failed"},
+          {"Bounce", bounce("Permanent", "Suppressed"), "bounced", "Suppressed"},
+          {"Bounce", bounce("Permanent", "OnAccountSuppressionList"), "bounced", "OnAccountSuppressionList"},
           {"Complaint", R"(,"complaint":{"complainedRecipients":[]})", "complained"},
+          {"Complaint", R"(,"complaint":{"complaintSubType":null,"complaintFeedbackType":"abuse"})", "complained",
+           "abuse"},
+          {"Complaint", R"(,"complaint":{"complaintFeedbackType":"not-spam"})", ""},
+          {"Complaint", R"(,"complaint":{"complaintFeedbackType":"auth-failure"})", ""},
+          {"Complaint", R"(,"complaint":{"complaintSubType":"OnAccountSuppressionList"})", "failed opted_out",
+           "OnAccountSuppressionList"},
           {"Reject", R"(,"reject":{"reason":"Bad content"})", "failed"},
           {"Rendering Failure", R"(,"failure":{"errorMessage":"x"})", "failed"},
           {"Subscription", R"(,"subscription":{})", "opted_out"},

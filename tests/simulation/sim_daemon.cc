@@ -322,7 +322,7 @@ std::function<bool()> SimDaemon::reaches_store() {
 Result<HttpReply> SimDaemon::look_up(const std::string& url) {
   if (!is_calm_ && around_.chance.below(10) == 0) return Error{ErrorCode::timeout, "no reply came in time"};
   const size_t slash = url.find('/');
-  return around_.providers.at(url.substr(0, slash))->answer(url.substr(slash + 1));
+  return around_.providers.at(url.substr(0, slash))->known_of(url.substr(slash + 1));
 }
 
 void SimDaemon::repeat(int64_t every_us, void (*pass)(Run&)) {

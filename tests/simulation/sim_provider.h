@@ -97,7 +97,7 @@ class SimProvider : public Provider {
 
   int64_t connect_us();                             // until the first byte; negative: it cannot be reached
   Reply take(const Outbound& message);              // the first byte leaves now
-  HttpReply answer(const std::string& echo) const;  // to a look-up
+  HttpReply known_of(const std::string& echo) const;  // to a look-up
   const Traits& traits() const { return traits_; }
   const std::string& name() const { return traits_.name; }
 

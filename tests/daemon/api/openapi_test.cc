@@ -150,6 +150,10 @@ TEST_CASE("an operation names each status that its route may answer") {
   }
 }
 
+class Limited : public TestProvider {
+  size_t text_max() const override { return 1600; }
+};
+
 // Objects that the ids in the description's examples stand for. Each is made once it is named.
 class Fixture {
  public:
@@ -157,6 +161,7 @@ class Fixture {
     for (const auto role : {Role::staff, Role::doctor, Role::reviewer, Role::admin, Role::auditor, Role::service})
       users_.emplace(name(role), world.user(role));
     world.services.receivers = &receivers_;
+    world.services.providers["test"] = std::make_shared<Limited>();
   }
 
   World world;

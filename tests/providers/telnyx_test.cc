@@ -225,8 +225,8 @@ TEST_CASE("telnyx's events become receipts with the echo of the attempt") {
   REQUIRE(other);
   CHECK(other->empty());
   for (const std::string& body : {std::string(), std::string("{}"), std::string("[]"), std::string("null"),
-                                 event("message.finalized", payload_of("levitating")), event("message.finalized", "{}"),
-                                 std::string(5000, '['), std::string("\xff")}) {
+                                  event("message.finalized", payload_of("levitating")),
+                                  event("message.finalized", "{}"), std::string(5000, '['), std::string("\xff")}) {
     INFO(body.substr(0, 80));
     CHECK(!adapter->receipts(callback(body)));
   }
@@ -246,9 +246,9 @@ TEST_CASE("what somebody writes to a telnyx number comes with its sender and wor
   CHECK(inbounds->front().event_id == kEvent);
   CHECK_FALSE(inbounds->front().is_answered);
   CHECK(adapter->receipts(request)->empty());
-  const auto answered = adapter->inbounds(callback(
-      event("message.received", R"({"id":"m-1","from":{"phone_number":"+15558675310"},"text":"HELP",)"
-                                R"("to":[{"phone_number":"+15005550006"}],"autoresponse_type":"HELP"})")));
+  const auto answered = adapter->inbounds(
+      callback(event("message.received", R"({"id":"m-1","from":{"phone_number":"+15558675310"},"text":"HELP",)"
+                                         R"("to":[{"phone_number":"+15005550006"}],"autoresponse_type":"HELP"})")));
   REQUIRE(answered);
   CHECK(answered->front().is_answered);
 }

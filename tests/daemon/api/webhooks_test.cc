@@ -216,8 +216,8 @@ TEST_CASE("a key that covers not all of a callback is good for it again, and for
   world.provider->verdict.replay_key = "token-2";
   CHECK(world.tell("b").status == 204);
   CHECK(world.count("webhook_key") == 2);
-  CHECK(world.sql("select count(*) from webhook_key where encode(key_sha256, 'escape') like '%token%'")
-            .number(0, 0) == 0);
+  CHECK(world.sql("select count(*) from webhook_key where encode(key_sha256, 'escape') like '%token%'").number(0, 0) ==
+        0);
 }
 
 TEST_CASE("each end of a callback is answered as the provider wants it") {

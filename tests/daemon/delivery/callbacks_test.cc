@@ -153,10 +153,10 @@ TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets
     ReceiptKind receipt;
     bool is_suppressed;
   } rows[] = {
-      {Kind::sms, ReceiptKind::opted_out, true},    {Kind::email, ReceiptKind::complained, true},
-      {Kind::email, ReceiptKind::bounced, true},    {Kind::letter, ReceiptKind::bounced, true},
-      {Kind::sms, ReceiptKind::bounced, false},
-      {Kind::email, ReceiptKind::delivered, false}, {Kind::email, ReceiptKind::failed, false},
+      {Kind::sms, ReceiptKind::opted_out, true}, {Kind::email, ReceiptKind::complained, true},
+      {Kind::email, ReceiptKind::bounced, true}, {Kind::letter, ReceiptKind::bounced, true},
+      {Kind::sms, ReceiptKind::bounced, false},  {Kind::email, ReceiptKind::delivered, false},
+      {Kind::email, ReceiptKind::failed, false},
   };
   for (const auto& row : rows) {
     INFO(name(row.kind) << " " << name(row.receipt));

@@ -6,9 +6,8 @@
 //   POST /2010-04-01/Accounts/{sid}/Messages.json   Twilio
 //   POST /gateway/{name}                            a gateway of generic_http
 //   GET  /gateway/{name}/look-up?id=                what it knows of an attempt, if it answers look-ups
-//   POST /judge/mix                                 {"mix": "calm" | "usual" | "storm", "away": [gateways that take
-//   nothing]} GET  /judge/summary                             {"requests", "effects", "receipts", "receiptsOpen",
-//   "receiptsLost"}
+//   POST /judge/mix                                 {"mix": "calm" | "usual" | "storm", "away": [gateways at 503]}
+//   GET  /judge/summary                             {"requests", "effects", "receipts", "receiptsOpen", "receiptsLost"}
 #pragma once
 
 #include <memory>

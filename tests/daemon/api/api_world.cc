@@ -362,6 +362,7 @@ BasicAnswer<Json> BasicApiWorld<Json>::webhook(const std::string& method, const 
   Answer out;
   out.raw = webhooks.handle(request);
   if (path.starts_with("test?")) note_exchange("/webhooks/{provider}", request, out.raw);  // others are for one test
+  if (path.starts_with("test/")) note_exchange("/webhooks/{provider}/{echo}", request, out.raw);
   out.status = out.raw.status;
   out.body = Json::parse(out.raw.body, nullptr, false);
   return out;

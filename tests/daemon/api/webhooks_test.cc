@@ -158,6 +158,16 @@ TEST_CASE("a callback is seen as it came: by GET too, with its URL, its caller a
   CHECK(world.webhook("PUT", "scripted", "").status == 405);
 }
 
+TEST_CASE("by GET or POST, with an echo in the path or without: the answers are the same") {
+  ApiWorld world;
+  for (const auto& path : {std::string("test?x=1"), "test/" + std::string(kStranger) + ".1?x=1"})
+    for (const char* method : {"GET", "POST"}) {
+      INFO(method << ' ' << path);
+      CHECK(world.webhook(method, path, "", {{"x-signature", "good"}}).status == 204);
+      CHECK(world.webhook(method, path, "", {{"x-signature", "bad"}}).status == 403);
+    }
+}
+
 TEST_CASE("what a callback by GET says is kept too") {
   ScriptedWorld world;
   world.provider->told.resize(1);

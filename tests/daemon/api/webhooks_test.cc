@@ -160,7 +160,7 @@ TEST_CASE("a callback is seen as it came: by GET too, with its URL, its caller a
 
 TEST_CASE("by GET or POST, with an echo in the path or without: the answers are the same") {
   ApiWorld world;
-  for (const auto& path : {std::string("test?x=1"), "test/" + std::string(kStranger) + ".1?x=1"})
+  for (const auto& path : {std::string("test?x=1"), "test/" + std::string(kStranger) + ".1"})
     for (const char* method : {"GET", "POST"}) {
       INFO(method << ' ' << path);
       CHECK(world.webhook(method, path, "", {{"x-signature", "good"}}).status == 204);

@@ -203,7 +203,7 @@ std::vector<Uuid> SimDaemon::Run::make_epochs() {
   return epochs;
 }
 
-// To the last loop, without what this daemon has under way itself (App::settle_overdue).
+// To the last loop, without what this daemon has under way itself (Deliveries::settle_overdue).
 void SimDaemon::Run::settle_overdue(std::vector<Uuid> overdue) {
   for (const auto& loop : loops) std::erase_if(overdue, [&](const Uuid& id) { return loop->delivery->is_holding(id); });
   SimDaemon::Loop& last = *loops.back();

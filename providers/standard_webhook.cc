@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "providers/callback_form.h"
+#include "providers/reply_class.h"
 
 namespace signet {
 namespace {
@@ -43,7 +44,8 @@ std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_vie
 }
 
 std::string webhook_id(const CallbackRequest& request, std::string_view prefix) {
-  return std::string(only_header(request, std::string(prefix) + "id"));
+  const std::string id(only_header(request, std::string(prefix) + "id"));
+  return id.empty() || is_reference(id) ? id : to_hex(view(sha256(id)));
 }
 
 Verdict verify_webhook(std::string_view key, const CallbackRequest& request, std::string_view prefix) {

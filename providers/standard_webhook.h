@@ -23,6 +23,7 @@ std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_vie
 // Genuine: one of its v1 signatures is by `key`, and it was signed within five minutes of when it came. `prefix`: what
 // the three headers' names begin with, "svix-" at Svix's customers.
 Verdict verify_webhook(std::string_view key, const CallbackRequest& request, std::string_view prefix = "webhook-");
-std::string webhook_id(const CallbackRequest& request, std::string_view prefix = "webhook-");  // empty: none, or two
+// Empty: none, or two. What is no is_reference() comes as its SHA-256: it is kept, and shown to people.
+std::string webhook_id(const CallbackRequest& request, std::string_view prefix = "webhook-");
 
 }  // namespace signet

@@ -31,6 +31,19 @@ TEST_CASE("a webhook's secret is 24 to 64 octets in base64, with its prefix or w
   }
 }
 
+TEST_CASE("a webhook's id that is no short word is known by its hash, and two are none") {
+  const auto id_of = [](Headers headers) {
+    CallbackRequest request;
+    request.headers = std::move(headers);
+    return webhook_id(request);
+  };
+  CHECK(id_of({{"webhook-id", "msg_1.a:2"}}) == "msg_1.a:2");
+  for (const std::string& odd : {std::string("a\xff"), std::string("msg\r'"), std::string(300, 'x')})
+    CHECK(id_of({{"webhook-id", odd}}) == to_hex(view(sha256(odd))));
+  CHECK(id_of({{"webhook-id", "a"}, {"webhook-id", "b"}}).empty());
+  CHECK(id_of({}).empty());
+}
+
 TEST_CASE("the published webhooks verify, with an unpadded secret too, and others do not") {
   for (auto& vector : testing::webhook_vectors("standard-webhooks-v1", "standard-webhooks")) {
     INFO(vector.name);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "tests/providers/webhook_vectors.h"
 
 using namespace signet;
@@ -32,7 +33,7 @@ TEST_CASE("a webhook's secret is 24 to 64 octets in base64, with its prefix or w
 }
 
 TEST_CASE("a webhook's id that is no short word is known by its hash, and two are none") {
-  const auto id_of = [](Headers headers) {
+  const auto id_of = [](std::vector<std::pair<std::string, std::string>> headers) {
     CallbackRequest request;
     request.headers = std::move(headers);
     return webhook_id(request);

@@ -34,6 +34,7 @@ namespace {
 
 constexpr std::string_view kBaseUrl = "https://api.postmarkapp.com";
 constexpr size_t kReplyMax = 64 * 1024;
+constexpr int64_t kNoCode = -1;  // no ErrorCode, or none that is a number
 
 using namespace reply_class;
 
@@ -116,17 +117,17 @@ class Postmark : public Provider {
 
   Outcome parse(const HttpReply& reply) const override {
     const auto object = json_object_of(reply.body, kReplyMax);
-    const auto code = object ? number_at(*object, "ErrorCode") : std::nullopt;
+    const int64_t code = object ? number_at(*object, "ErrorCode").value_or(kNoCode) : kNoCode;
     const auto id = object ? text_at(*object, "MessageID") : "";
     if (reply.status == 200 && code == 0 && is_reference(id)) return accepted_as(id, reply);
     ReplyClass what = class_of_http(reply.status);
     // Of the network before Postmark: postmarkapp.com/support, "Getting a 403 that doesn't look like a Postmark error".
-    if (reply.status == 403 && !code) what = kProviderError;
+    if (reply.status == 403 && code == kNoCode) what = kProviderError;
     const bool is_answer = reply.status == 200 || (reply.status >= 400 && reply.status < 600);
-    if (is_answer && code)
-      if (const auto* known = find_code(kCodes, std::to_string(*code))) what = *known;
+    if (is_answer)
+      if (const auto* known = find_code(kCodes, std::to_string(code))) what = *known;
     Outcome outcome = outcome_of(what, reply);
-    if (is_answer && code && *code > 0 && *code < 100000) outcome.provider_code = std::to_string(*code);
+    if (is_answer && code > 0 && code < 100000) outcome.provider_code = std::to_string(code);
     return outcome;
   }
 

@@ -157,6 +157,13 @@ uint64_t read_big_endian(std::string_view octets) {
   return value;
 }
 
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+  return out;
+}
+
 bool is_equal_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   volatile uint8_t difference = 0;

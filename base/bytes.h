@@ -24,6 +24,7 @@ void append_u32(std::string& to, uint32_t value);
 void append_u64(std::string& to, uint64_t value);
 uint64_t read_big_endian(std::string_view octets);  // up to 8
 
+std::string lower_case(std::string_view text);  // ASCII's letters; other octets stay
 // Takes the same time wherever they differ; false if the lengths differ.
 bool is_equal_constant_time(std::string_view a, std::string_view b);
 bool is_utf8(std::string_view text);  // RFC 3629: no surrogates, no overlong forms

@@ -69,31 +69,6 @@ Result<std::string> spki_of(EVP_PKEY* key) {
   return out;
 }
 
-// ECDSA signatures are a DER SEQUENCE of two INTEGERs inside OpenSSL and r || s everywhere else.
-std::string to_der(std::string_view signature) {
-  const EcdsaSignature pair(ECDSA_SIG_new(), ECDSA_SIG_free);
-  BIGNUM* r = BN_bin2bn(octets(signature), kScalar, nullptr);
-  BIGNUM* s = BN_bin2bn(octets(signature) + kScalar, kScalar, nullptr);
-  SIGNET_CHECK(pair && r && s && ECDSA_SIG_set0(pair.get(), r, s) == 1);
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(pair.get(), &der);
-  SIGNET_CHECK(size > 0);
-  std::string out(reinterpret_cast<char*>(der), static_cast<size_t>(size));
-  OPENSSL_free(der);
-  return out;
-}
-
-Result<std::string> from_der_signature(std::string_view der) {
-  const unsigned char* at = octets(der);
-  const EcdsaSignature pair(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())), ECDSA_SIG_free);
-  std::string out(kSignatureSize, '\0');
-  auto* to = reinterpret_cast<unsigned char*>(out.data());
-  if (!pair || BN_bn2binpad(ECDSA_SIG_get0_r(pair.get()), to, kScalar) != static_cast<int>(kScalar) ||
-      BN_bn2binpad(ECDSA_SIG_get0_s(pair.get()), to + kScalar, kScalar) != static_cast<int>(kScalar))
-    return failed("sign with ECDSA");
-  return out;
-}
-
 Secret drained(BIO* from) {
   char* data = nullptr;
   const auto size = BIO_get_mem_data(from, &data);
@@ -112,6 +87,35 @@ std::optional<SignatureAlgorithm> parse_signature_algorithm(std::string_view tex
   for (const auto algorithm : {SignatureAlgorithm::ed25519, SignatureAlgorithm::p256})
     if (text == name(algorithm)) return algorithm;
   return std::nullopt;
+}
+
+std::string to_der_signature(std::string_view signature) {
+  SIGNET_CHECK(signature.size() == kSignatureSize);
+  const EcdsaSignature pair(ECDSA_SIG_new(), ECDSA_SIG_free);
+  BIGNUM* r = BN_bin2bn(octets(signature), kScalar, nullptr);
+  BIGNUM* s = BN_bin2bn(octets(signature) + kScalar, kScalar, nullptr);
+  SIGNET_CHECK(pair && r && s && ECDSA_SIG_set0(pair.get(), r, s) == 1);
+  unsigned char* der = nullptr;
+  const int size = i2d_ECDSA_SIG(pair.get(), &der);
+  SIGNET_CHECK(size > 0);
+  std::string out(reinterpret_cast<char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return out;
+}
+
+std::optional<std::string> from_der_signature(std::string_view der) {
+  const unsigned char* at = octets(der);
+  const unsigned char* const end = at + der.size();
+  const EcdsaSignature pair(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())), ECDSA_SIG_free);
+  ERR_clear_error();
+  if (!pair || at != end) return std::nullopt;
+  const BIGNUM *r = ECDSA_SIG_get0_r(pair.get()), *s = ECDSA_SIG_get0_s(pair.get());
+  std::string out(kSignatureSize, '\0');
+  auto* to = reinterpret_cast<unsigned char*>(out.data());
+  if (BN_is_negative(r) || BN_is_negative(s) || BN_bn2binpad(r, to, kScalar) != static_cast<int>(kScalar) ||
+      BN_bn2binpad(s, to + kScalar, kScalar) != static_cast<int>(kScalar))
+    return std::nullopt;
+  return out;
 }
 
 VerifyKey::VerifyKey(SignatureAlgorithm algorithm, std::string spki, std::shared_ptr<evp_pkey_st> key)
@@ -163,7 +167,7 @@ std::string_view VerifyKey::raw() const {
 bool VerifyKey::verify(std::string_view data, std::string_view signature) const {
   if (signature.size() != kSignatureSize) return false;
   const bool is_ecdsa = algorithm_ == SignatureAlgorithm::p256;
-  const std::string der = is_ecdsa ? to_der(signature) : std::string(signature);
+  const std::string der = is_ecdsa ? to_der_signature(signature) : std::string(signature);
   const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   SIGNET_CHECK(context != nullptr);
   const bool is_good =
@@ -237,8 +241,10 @@ Result<std::string> SigningKey::sign(std::string_view data) const {
       EVP_DigestSign(context.get(), out.data(), &size, octets(data), data.size()) != 1)
     return failed("sign");
   const std::string_view signature(reinterpret_cast<const char*>(out.data()), size);
-  if (is_ecdsa) return from_der_signature(signature);
-  return std::string(signature);
+  if (!is_ecdsa) return std::string(signature);
+  auto pair = from_der_signature(signature);
+  if (!pair) return failed("sign with ECDSA");
+  return std::move(*pair);
 }
 
 }  // namespace signet

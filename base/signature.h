@@ -22,6 +22,11 @@ std::optional<SignatureAlgorithm> parse_signature_algorithm(std::string_view nam
 
 constexpr size_t kSignatureSize = 64;  // of both: R || S (RFC 8032), r || s (IEEE P1363, as WebCrypto gives it)
 
+// ECDSA's other form, a DER SEQUENCE of two INTEGERs (RFC 3279 section 2.2.3), of a signature of kSignatureSize octets,
+// and back; none: not such a signature of P-256, or something behind it.
+std::string to_der_signature(std::string_view signature);
+std::optional<std::string> from_der_signature(std::string_view der);
+
 class VerifyKey {
  public:
   // SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7), as WebCrypto exports "spki". A key has one spelling: P-256

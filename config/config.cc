@@ -93,13 +93,15 @@ void read_limits(Section& s, Config::Http::Limits& to) {
   }
 }
 
+Refused refuse_network(const std::string& value) {
+  if (is_network(value)) return {};
+  return Refusal{shown(value) + " is not an address or network", "write 10.0.0.1, 10.0.0.0/8 or fd00::/8"};
+}
+
 void read_http(Section& s, Config::Http& to) {
   s.section("admin", [&](Section& admin) {
     read_listener(admin, to.admin);
-    admin.list("trusted_proxies", to.admin.trusted_proxies, [](const std::string& value) -> Refused {
-      if (is_network(value)) return {};
-      return Refusal{shown(value) + " is not an address or network", "write 10.0.0.1, 10.0.0.0/8 or fd00::/8"};
-    });
+    admin.list("trusted_proxies", to.admin.trusted_proxies, refuse_network);
   });
   s.section("webhooks", [&](Section& webhooks) {
     read_listener(webhooks, to.webhooks);
@@ -108,6 +110,7 @@ void read_http(Section& s, Config::Http& to) {
         return Refusal{"has a query or fragment", "write it up to the path: https://hooks.example.org"};
       return refuse_web_url(value);
     });
+    webhooks.list("trusted_proxies", to.webhooks.trusted_proxies, refuse_network);
     while (to.webhooks.public_url.ends_with('/')) to.webhooks.public_url.pop_back();
     if (to.webhooks.listen == to.admin.listen && to.admin.port != 0)
       webhooks.fault("listen", "is the admin listener's too", "give each its own port");
@@ -224,7 +227,10 @@ void read_provider(Section& s, Config::Provider& to) {
   for (const auto* member : s.others()) {
     const std::string& key = member->key;
     to.lines[key] = member->line;
-    if (key.size() > 5 && key.ends_with("_file")) {
+    if (key == "ca_file") {  // no secret
+      std::string path;
+      if (s.path(key, path)) to.values[key] = path;
+    } else if (key.size() > 5 && key.ends_with("_file")) {
       std::string path;
       if (s.path(key, path)) to.secret_files[key.substr(0, key.size() - 5)] = path;
     } else {
@@ -281,6 +287,22 @@ void read_route(Section& s, Config::Route& to, const std::set<std::string>& prov
     s.fault("providers", "names no provider", "write [ { name: twilio-main, weight: 100 } ] or the like");
   else if (sum == 0 && !to.providers.empty())
     s.fault("providers", "has only weights of 0", "give at least one provider a weight");
+}
+
+void read_replies(Section& s, Config::Replies& to) {
+  constexpr size_t kWordMax = 32, kTextMax = 480;
+  const auto refuse_word = [](const std::string& value) -> Refused {
+    if (value.size() <= kWordMax) return {};
+    return Refusal{shown(value) + " is no word to write back", "write 1 to 32 octets, such as STOP"};
+  };
+  s.list("stop", to.stop, refuse_word);
+  s.list("start", to.start, refuse_word);
+  s.list("help", to.help, refuse_word);
+  if (to.stop.empty()) s.fault("stop", "has no word", "people must be able to opt out: write at least STOP");
+  s.text("help_text", to.help_text, [](const std::string& value) -> Refused {
+    if (value.size() <= kTextMax) return {};
+    return Refusal{"is too long", "write at most 480 octets: three parts of an SMS"};
+  });
 }
 
 void read_approval(Section& s, Config::Approval& to) {
@@ -436,6 +458,7 @@ void read_all(Section& s, Config& to) {
     to.providers.push_back(std::move(provider));
   });
   s.each("routes", [&](Section& entry) { read_route(entry, to.routes.emplace_back(), providers); });
+  s.section("replies", [&](Section& inner) { read_replies(inner, to.replies); });
   s.section("approval", [&](Section& inner) { read_approval(inner, to.approval); });
   s.section("audit", [&](Section& inner) { read_audit(inner, to.audit); });
   s.section("exports", [&](Section& inner) { read_exports(inner, to.exports); });

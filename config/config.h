@@ -63,6 +63,7 @@ struct Config {
       int port = 8421;
       std::string public_url = "http://127.0.0.1:8421";  // as providers see it; no slash at the end
       Tls tls;
+      std::vector<std::string> trusted_proxies;  // likewise: where a provider is known by its address
     } webhooks;
     struct Limits {
       int body_bytes = 1048576;  // 1024 to 64 MiB; more is 413
@@ -150,6 +151,20 @@ struct Config {
     std::vector<Choice> providers;  // not empty, each once
   };
   std::vector<Route> routes;  // in the file's order
+
+  // What people write back to our numbers: words, one of which is all of the text. Each list replaces its default; all
+  // but `stop` may be empty.
+  struct Replies {
+    std::vector<std::string> stop{"STOP",        "STOPALL",  "STOP ALL", "END",     "QUIT",  "CANCEL",
+                                  "UNSUBSCRIBE", "REVOKE",   "OPT OUT",  "OPTOUT",  "ARRET", "ARRETER",
+                                  "STOPP",       "ABMELDEN", "BAJA",     "ALTO",    "PARAR", "CANCELAR",
+                                  "DETENER",     "PARE",     "SAIR",     "ANNULLA", "FERMA", "AFMELDEN"};
+    std::vector<std::string> start{"START", "UNSTOP", "OPT IN", "OPTIN", "ALTA", "COMENZAR", "DEMARRER", "ANMELDEN"};
+    std::vector<std::string> help{"HELP", "INFO", "AIDE", "AYUDA", "AJUDA", "HILFE", "AIUTO"};
+    std::string help_text =  // what HELP is answered with, at most once an hour
+        "This number sends messages of your clinic. To get no more of them, reply STOP; for anything else, call the "
+        "clinic.";
+  } replies;
 
   struct Approval {
     struct HighRisk {

@@ -3,33 +3,24 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <thread>
 
 #include "base/notify.h"
 #include "base/server_clock.h"
 #include "base/signals.h"
 #include "daemon/access/sweep.h"
+#include "daemon/api/link_callbacks.h"
 #include "daemon/api/router.h"
 #include "daemon/assembly.h"
 #include "daemon/commands/commands.h"
+#include "daemon/deliveries.h"
 #include "daemon/delivery/bulk_requeue.h"
-#include "daemon/delivery/callbacks.h"
-#include "daemon/delivery/heartbeat.h"
-#include "daemon/delivery/pause_watch.h"
-#include "daemon/delivery/reconciler.h"
 #include "daemon/delivery/worker.h"
-#include "daemon/evidence/alerts.h"
-#include "daemon/evidence/anchors.h"
 #include "daemon/evidence/bundle_writer.h"
-#include "daemon/evidence/entry_of.h"
 #include "daemon/evidence/exporter.h"
-#include "daemon/evidence/purge.h"
-#include "daemon/evidence/reporter.h"
-#include "daemon/evidence/rewrap.h"
-#include "daemon/evidence/schedules.h"
-#include "daemon/evidence/verification_task.h"
-#include "daemon/evidence/verifier.h"
+#include "daemon/evidence_work.h"
 #include "daemon/http/server.h"
+#include "daemon/readiness.h"
+#include "daemon/upkeep.h"
 #include "store/migrate.h"
 
 namespace signet {
@@ -37,20 +28,8 @@ namespace {
 
 constexpr int kExitConfiguration = 78;    // sysexits.h EX_CONFIG
 constexpr int64_t kServersAgainMs = 500;  // while PostgreSQL is not there or has no schema
-constexpr int64_t kRelayEveryMs = 1000;
-constexpr int64_t kReconcileEveryMs = 2000;
-constexpr int64_t kBeatEveryMs = 2000;
-constexpr int64_t kCallbacksEveryMs = 200;  // they are also woken by each callback
-constexpr int64_t kSequenceEveryMs = 250;
-constexpr int64_t kTasksEveryMs = 5000;   // in case that a wake was missed: a schedule of another daemon
-constexpr int64_t kAlertsEveryMs = 2000;  // looks what is due; keeps the place, as the next two
-constexpr int64_t kVerifyEveryMs = 2000;
-constexpr int64_t kAnchorEveryMs = 2000;
-constexpr int64_t kPausesEveryMs = 500;
-constexpr int64_t kNotifyEveryMs = 500;  // keeps the place too
-constexpr int64_t kSchedulesEveryMs = 15000;
-constexpr int64_t kRetentionEveryMs = 60000;  // looks what is due: the purge once a day
 constexpr size_t kRequestsQueuedMax = 1024;
+constexpr size_t kWebhookMax = 1 << 20;  // octets of a callback's body: no provider sends more
 constexpr int64_t kStatusEveryMs = 1000;
 constexpr int64_t kSweepEveryMs = 60000;
 constexpr int64_t kRateWaitMs = 100;   // for Redis, of one request
@@ -74,17 +53,9 @@ class App {
   bool try_start();  // on the starter's thread: true once PostgreSQL is there
   void start_delivery();
   void stop(int signal);
-  void one_loop_stopped();
   void end_if_stopped();
-  void settle_overdue(std::vector<Uuid> ids, size_t loop);
-  bool is_up(const char* gauge) const;  // on every loop
   void tell_status();
-  void watch();
   std::vector<api::Dependency> readiness();
-  void start_care(std::vector<Uuid> epochs);
-  void start_evidence();
-  void begin_nightly();
-  void record_alarm(const IntegrityFault& fault);
 
   const Config& config_;
   Log& log_;
@@ -98,7 +69,6 @@ class App {
   std::optional<Routes> routes_;
   std::unique_ptr<QuietHours> quiet_hours_;
   std::optional<DuePlan> due_plan_;
-  std::unique_ptr<Pace> pace_;
   std::unique_ptr<Spool> result_spool_;
   std::optional<LogKey> log_key_;
   std::optional<BundleSource> bundles_;
@@ -112,48 +82,25 @@ class App {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<RedisIntake> intake_stream_;
   std::unique_ptr<Limits> limits_;
+  std::unique_ptr<SystemMessages> system_messages_;
+  std::unique_ptr<Inbounds> inbounds_;
   std::unique_ptr<api::ApiServices> services_;
   std::unique_ptr<api::Router> admin_, webhooks_;
   std::unique_ptr<ThreadPool> threads_;
   std::unique_ptr<http::Server> server_;
   std::map<std::string, int> sockets_;
 
-  std::vector<std::unique_ptr<DeliveryLoop>> loops_;
+  std::unique_ptr<api::LinkCallbacks> link_callbacks_;
   std::atomic<bool> is_delivering_ = false, is_stopping_ = false, is_fatal_ = false;
-  std::atomic<size_t> next_loop_ = 0;
-  size_t loops_running_ = 0;
-  bool is_server_stopped_ = false, is_intake_stopped_ = true;
-  std::unique_ptr<EngineStore> relay_store_, reconciler_store_, callbacks_store_, beat_store_;
-  std::unique_ptr<Heartbeat> heartbeat_;
-  std::unique_ptr<Relay> relay_;
-  std::unique_ptr<Reconciler> reconciler_;
-  std::unique_ptr<Callbacks> callbacks_;
-  std::unique_ptr<Sequencer> sequencer_;
-  BackgroundShare background_{
-      clock_,
-      [this] { return std::any_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->is_busy(); }); }};
-  std::unique_ptr<Verifier> verifier_;
-  std::unique_ptr<FaultRecord> faults_;
+  bool is_server_stopped_ = false, is_intake_stopped_ = true, are_loops_stopped_ = true;
   Receivers receivers_;
-  std::unique_ptr<SystemMessages> system_messages_;
-  std::unique_ptr<Reporter> reporter_;
-  std::unique_ptr<Schedules> schedules_;
-  std::unique_ptr<Alerts> alerts_;
   AnchorSettings anchor_settings_;
-  std::unique_ptr<Anchors> anchors_;
-  std::unique_ptr<PauseWatch> pause_watch_;
-  std::unique_ptr<Worker> pause_worker_;
   NotifierSettings notifier_settings_;
-  std::unique_ptr<Notifier> notifier_;
-  std::vector<std::unique_ptr<Worker>> tellers_;  // of the notifier, one a service
-  std::unique_ptr<Purge> purge_;
-  std::unique_ptr<Rewrap> rewrap_;
-  std::unique_ptr<Tasks> tasks_;
-  std::vector<std::unique_ptr<Worker>> task_workers_;
-  std::unique_ptr<Worker> starter_, heartbeat_worker_, relay_worker_, reconciler_worker_, callbacks_worker_,
-      sequencer_worker_, verifier_worker_, anchors_worker_, notifier_worker_, alerts_worker_, schedules_worker_,
-      purge_worker_, rewrap_worker_, watchdog_, sweeper_;
-  std::vector<int64_t> beats_seen_;
+  std::optional<Parts> parts_;
+  std::unique_ptr<Deliveries> deliveries_;
+  std::unique_ptr<EvidenceWork> evidence_;
+  std::unique_ptr<Upkeep> upkeep_;
+  std::unique_ptr<Worker> starter_, watchdog_, sweeper_;
   std::string waiting_for_, status_told_;
   Timer status_timer_{loop_};
 };
@@ -196,16 +143,14 @@ Result<void> App::prepare() {
   due_plan_.emplace(*routes_, *quiet_hours_);
 
   pool_ = std::make_unique<PgPool>(postgres_, config_.postgres.api_connections);
+  auto offer = [this](std::vector<Hint> hints) {
+    if (is_delivering_ && !is_stopping_) deliveries_->offer_soon(std::move(hints));
+  };
+  auto callback_came = [this] {
+    if (is_delivering_) deliveries_->callback_came();
+  };
   services_ = std::make_unique<api::ApiServices>(
-      api::ApiServices{*pool_, *keys_, *routes_, clock_, ids_, random_, log_, config_.instance,
-                       [this](std::vector<Hint> hints) {
-                         // One loop after the other, so that a single message does not wait behind another's batch.
-                         if (is_delivering_ && !is_stopping_)
-                           loops_[next_loop_++ % loops_.size()]->offer_soon(std::move(hints));
-                       },
-                       [this] {
-                         if (is_delivering_) callbacks_worker_->wake();
-                       }});
+      api::ApiServices{*pool_, *keys_, *routes_, clock_, ids_, random_, log_, config_.instance, offer, callback_came});
   for (const auto& [name, one] : providers_) services_->providers[name] = one.provider;
   for (const auto& [name, one] : doubt_providers(providers_)) services_->doubt_rules[name] = one.rules;
   services_->webhooks_public_url = config_.http.webhooks.public_url;
@@ -222,10 +167,8 @@ Result<void> App::prepare() {
     metrics_.add("signet_alarm", "reason=\"" + std::string(reason) + '"');
   };
   services_->approval = make_approval_policy(config_);
-  tasks_ = std::make_unique<Tasks>(postgres_, make_task_settings(config_), clock_, log_, metrics_, [this] {
-    if (is_delivering_)  // from then on the workers are there
-      for (auto& worker : task_workers_) worker->wake();
-  });
+  parts_.emplace(Parts{config_, log_, clock_, random_, ids_, metrics_, *keys_, postgres_});
+  upkeep_ = std::make_unique<Upkeep>(*parts_, purge_postgres_);
   bundles_.emplace(BundleSource{*keys_, *log_key_, {}, clock_});
   if (const auto& vkey = config_.audit.anchors.witness_key; !vkey.empty()) {
     auto witness = parse_witness_key(vkey);
@@ -233,12 +176,11 @@ Result<void> App::prepare() {
     bundles_->witnesses.push_back(std::move(*witness));
   }
   services_->bundles = &*bundles_;
-  tasks_->add("export", export_work(*keys_, clock_, &*bundles_), export_ended(ids_, clock_));
-  if (auto spool = tasks_->open_spool(); !spool) return spool;
-  purge_ = std::make_unique<Purge>(purge_postgres_, make_purge_settings(config_), clock_, ids_, log_, metrics_);
-  tasks_->add("purge", [this](TaskRun& run) { return purge_->work(run); });
-  tasks_->add(kBulkRequeueTask, bulk_requeue_work(*due_plan_, clock_, ids_, log_, services_->offer));
-  services_->tasks = tasks_.get();
+  Tasks& tasks = upkeep_->tasks();
+  tasks.add("export", export_work(*keys_, clock_, &*bundles_), export_ended(ids_, clock_));
+  if (auto spool = tasks.open_spool(); !spool) return spool;
+  tasks.add(kBulkRequeueTask, bulk_requeue_work(*due_plan_, clock_, ids_, log_, services_->offer));
+  services_->tasks = &tasks;
   auto result_spool = open_result_spool(config_, log_);
   if (!result_spool) return result_spool.error();
   result_spool_ = std::move(*result_spool);
@@ -250,6 +192,12 @@ Result<void> App::prepare() {
   if (!notifier) return notifier.error();
   notifier_settings_ = std::move(*notifier);
   services_->due_plan = &*due_plan_;
+  system_messages_ =
+      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
+  inbounds_ = std::make_unique<Inbounds>(make_inbound_settings(config_), *keys_, ids_, *system_messages_, metrics_,
+                                         config_.instance);
+  services_->inbounds = inbounds_.get();
+  services_->http_call = http_call;
   admin_ = std::make_unique<api::Router>(*services_, api::admin_routes());
   webhooks_ = std::make_unique<api::Router>(*services_, api::webhook_routes());
   threads_ = std::make_unique<ThreadPool>(static_cast<size_t>(config_.postgres.api_connections), kRequestsQueuedMax);
@@ -267,7 +215,9 @@ Result<void> App::listen() {
   auto done = listen_at("admin", admin.address, admin.port, admin.tls, limits, admin.trusted_proxies, *admin_);
   if (!done) return done;
   const auto& webhooks = config_.http.webhooks;
-  return listen_at("webhooks", webhooks.address, webhooks.port, webhooks.tls, limits, {}, *webhooks_);
+  limits.body_bytes = kWebhookMax;
+  return listen_at("webhooks", webhooks.address, webhooks.port, webhooks.tls, limits, webhooks.trusted_proxies,
+                   *webhooks_);
 }
 
 Result<void> App::listen_at(const std::string& name, const std::string& address, int port, const Config::Tls& tls,
@@ -315,34 +265,24 @@ bool App::try_start() {
   return false;
 }
 
+// In this order: the notifier reads what the sequencer writes, and loops that send are looked after from the start.
 void App::start_delivery() {
-  const int loops = loop_count(config_);
-  pace_ = make_pace(config_, providers_, clock_.tick());
-  const Uuid epoch = ids_.next();
-  const auto& weights = config_.delivery.weights;
-  std::vector<Uuid> epochs;
-  for (int i = 0; i < loops; i++) {
-    DeliveryLoopOptions options;
-    options.number = i;
-    options.loops = loops;
-    options.redis = redis_;
-    options.queue.owner = config_.instance + "." + epoch.text() + "." + std::to_string(i);
-    options.queue.weights = {weights.critical, weights.high, weights.normal, weights.bulk};
-    options.journal = {postgres_, config_.postgres.journal_connections, ids_.next(), config_.instance};
-    epochs.push_back(options.journal.epoch);
-    options.delivery = make_delivery_settings(config_);
-    options.delivery.system_recipients = receivers_.mails();
-    for (const auto& [name, provider] : providers_) options.providers[name] = share_of(provider, loops);
-    loops_.push_back(std::make_unique<DeliveryLoop>(
-        Shared{clock_, random_, ids_, log_, metrics_, *keys_, *routes_, *due_plan_, *pace_, *result_spool_},
-        std::move(options)));
-  }
-  start_care(std::move(epochs));
-  start_evidence();
-  loops_[0]->on_redis_up([this] {
-    relay_->redis_came_up();
-    relay_worker_->wake();
-  });
+  link_callbacks_ = std::make_unique<api::LinkCallbacks>(*services_);
+  deliveries_ = std::make_unique<Deliveries>(
+      *parts_,
+      Deliveries::Means{redis_, *routes_, *due_plan_, *result_spool_, providers_, receivers_, notifier_settings_},
+      [this](const std::string& name, CallbackRequest request, std::function<void(UnaskedEnd)> done) {
+        link_callbacks_->take(name, std::move(request), std::move(done));
+      });
+  deliveries_->start_care();
+  evidence_ = std::make_unique<EvidenceWork>(
+      *parts_,
+      EvidenceWork::Means{*pool_, sequencer_postgres_, verifier_postgres_, *log_key_, anchor_settings_, receivers_,
+                          *system_messages_, upkeep_->tasks()},
+      [this] { return deliveries_->is_busy(); });
+  evidence_->start();
+  deliveries_->start_notifier();
+  upkeep_->start();
   if (intake_key_) {
     intake_ = std::make_unique<Intake>(*services_, *intake_key_, config_.redis.intake_service, metrics_);
     intake_stream_ =
@@ -355,199 +295,42 @@ void App::start_delivery() {
     sweep_access(*pool_, clock_, log_);
     return false;
   });
-  for (auto& loop : loops_) loop->start();
-  loops_running_ = loops_.size();
-  pause_watch_ = std::make_unique<PauseWatch>(
-      postgres_, config_.instance, clock_,
-      [this](const Pauses& pauses) {
-        for (auto& loop : loops_) loop->set_pauses(pauses);
-      },
-      [this] {
-        std::vector<ProviderHealth> out;
-        for (const auto& loop : loops_)
-          for (auto& one : loop->health()) out.push_back(std::move(one));
-        return out;
-      });
-  pause_worker_ = std::make_unique<Worker>(kPausesEveryMs, [this] { return pause_watch_->pass(); });
-  pause_worker_->wake();
+  are_loops_stopped_ = false;
+  deliveries_->start_loops();
   is_delivering_ = true;
-  beats_seen_.assign(loops_.size(), -1);
   if (notify_.watchdog_ms() > 0)
     watchdog_ = std::make_unique<Worker>(notify_.watchdog_ms(), [this] {
-      watch();
+      // Fed only while every loop turns, and the main loop, which carries this.
+      if (deliveries_->have_turned()) loop_.post([this] { notify_.watchdog(); });
       return false;
     });
-  log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(loops)}});
+  log_.info("delivering", {{"instance", config_.instance}, {"loops", std::to_string(deliveries_->loops())}});
   notify_.ready("delivering");
   status_timer_.repeat(kStatusEveryMs, [this] { tell_status(); });
 }
 
-// What looks after the deliveries: of the first two, one daemon's works for all.
-void App::start_care(std::vector<Uuid> epochs) {
-  for (auto* store : {&relay_store_, &reconciler_store_, &callbacks_store_, &beat_store_})
-    *store = make_pg_engine_store(postgres_, clock_);
-  RelaySettings relay;
-  relay.instance = config_.instance;
-  relay_ = std::make_unique<Relay>(*relay_store_, *loops_[0], relay, routes_->lanes(), clock_, ids_, log_, metrics_);
-  const auto plan = [this](const MessageRow& message, int attempt_no, WallTime earliest) {
-    return due_plan_->row(due_facts(message), attempt_no, earliest);
-  };
-  reconciler_ = std::make_unique<Reconciler>(
-      *reconciler_store_, make_reconciler_settings(config_), doubt_providers(providers_), plan, *keys_, clock_, ids_,
-      log_, metrics_,
-      Reconciler::Hooks{[this](std::vector<Uuid> ids) { settle_overdue(std::move(ids), loops_.size() - 1); },
-                        [this] { callbacks_worker_->wake(); }, http_call});
-  callbacks_ = std::make_unique<Callbacks>(*callbacks_store_, ids_, log_, metrics_, config_.instance);
-  heartbeat_ = std::make_unique<Heartbeat>(*beat_store_, clock_, config_.instance, std::move(epochs),
-                                           [this](const Pulse& pulse, Tick asked, Tick answered) {
-                                             clock_.heard(pulse.server_now, asked, answered);
-                                             pace_->tokens().set_live_daemons(pulse.daemons);
-                                           });
-  heartbeat_->pass();  // before anything is stamped
-  callbacks_worker_ = std::make_unique<Worker>(kCallbacksEveryMs, [this] { return callbacks_->apply(); });
-  heartbeat_worker_ = std::make_unique<Worker>(kBeatEveryMs, [this] { return heartbeat_->pass(); });
-  relay_worker_ = std::make_unique<Worker>(kRelayEveryMs, [this] { return relay_->pass(); });
-  reconciler_worker_ = std::make_unique<Worker>(kReconcileEveryMs, [this] { return reconciler_->pass(); });
-}
-
-void App::start_evidence() {
-  sequencer_ = std::make_unique<Sequencer>(sequencer_postgres_, make_sequencer_settings(config_), *log_key_, clock_,
-                                           log_, metrics_);
-  const auto alarmed = [this](const IntegrityFault& fault) { record_alarm(fault); };
-  verifier_ = std::make_unique<Verifier>(
-      verifier_postgres_, VerifierSettings{}, *log_key_, clock_, ids_, log_, metrics_, alarmed, &*keys_,
-      [this] { begin_nightly(); }, &background_);
-  faults_ = std::make_unique<FaultRecord>(clock_, ids_, log_, metrics_, alarmed);
-  tasks_->add(kVerificationTask,
-              verification_work({verifier_postgres_, log_key_->name, *keys_, clock_, &background_}, *faults_),
-              verification_ended(config_.instance, ids_, clock_));
-  sequencer_worker_ = std::make_unique<Worker>(kSequenceEveryMs, [this] { return sequencer_->pass(); });
-  verifier_worker_ = std::make_unique<Worker>(kVerifyEveryMs, [this] { return verifier_->pass(); });
-  system_messages_ =
-      std::make_unique<SystemMessages>(*keys_, *due_plan_, receivers_.mails(), clock_, ids_, random_, config_.instance);
-  reporter_ = std::make_unique<Reporter>(make_reporter_settings(config_), *log_key_, *system_messages_, receivers_,
-                                         clock_, ids_, log_);
-  tasks_->add(
-      "report", [this](TaskRun& run) { return reporter_->make(run); },
-      [this](PgTransaction& tx, const Task& task) { return reporter_->ended(tx, task); });
-  schedules_ = std::make_unique<Schedules>(
-      postgres_, make_report_schedules(config_), config_.instance, clock_, ids_, log_,
-      [this] { return tasks_->check_room(); }, [this](const Uuid& id) { tasks_->came(id); });
-  alerts_ = std::make_unique<Alerts>(postgres_, make_alert_settings(config_, anchor_settings_.sources.kinds()),
-                                     receivers_, *system_messages_, clock_, ids_, log_, metrics_);
-  alerts_worker_ = std::make_unique<Worker>(kAlertsEveryMs, [this] { return alerts_->pass(); });
-  schedules_worker_ = std::make_unique<Worker>(kSchedulesEveryMs, [this] { return schedules_->pass(); });
-  if (!anchor_settings_.sources.kinds().empty()) {
-    anchors_ =
-        std::make_unique<Anchors>(sequencer_postgres_, verifier_postgres_, anchor_settings_, *log_key_, clock_, random_,
-                                  ids_, log_, metrics_, [this](const IntegrityFault& fault) { record_alarm(fault); });
-    anchors_worker_ = std::make_unique<Worker>(kAnchorEveryMs, [this] { return anchors_->pass(); });
-  }
-  if (!notifier_settings_.receivers.empty()) {
-    notifier_ = std::make_unique<Notifier>(postgres_, notifier_settings_, clock_, ids_, log_, metrics_);
-    notifier_worker_ = std::make_unique<Worker>(kNotifyEveryMs, [this] { return notifier_->pass(); });
-    for (size_t i = 0; i < notifier_->receivers(); i++)
-      tellers_.push_back(std::make_unique<Worker>(kNotifyEveryMs, [this, i] { return notifier_->tell(i); }));
-  }
-  purge_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return purge_->pass(); });
-  rewrap_ = std::make_unique<Rewrap>(postgres_, *keys_, config_.instance, clock_, ids_, log_, metrics_);
-  rewrap_worker_ = std::make_unique<Worker>(kRetentionEveryMs, [this] { return rewrap_->pass(); });
-  purge_worker_->wake();
-  rewrap_worker_->wake();
-  for (int i = 0; i < config_.exports.at_once; i++)
-    task_workers_.push_back(std::make_unique<Worker>(kTasksEveryMs, [this] { return tasks_->pass(); }));
-}
-
-void App::begin_nightly() {
-  auto session = pool_->take();
-  if (!session) return;  // asked again in an hour
-  PgTransaction tx(**session);
-  auto id = insert_nightly(tx, config_.instance, ids_, clock_.wall());
-  if (!id || !*id || !tx.commit().ok()) return;
-  tasks_->came(**id);
-}
-
-// The fault is on record already, by the verifier's own login; the log says so too if it can.
-void App::record_alarm(const IntegrityFault& fault) {
-  Event event;
-  event.id = ids_.next();
-  event.at = clock_.wall();
-  event.actor = {config_.instance, "daemon", "", "", ""};
-  event.action = "integrity_alarm";
-  event.object.type = "log";
-  event.detail = {{"fault", fault.what}, {"level", static_cast<int64_t>(fault.level)}};
-  if (fault.seq) event.detail.emplace_back("row", *fault.seq);
-  if (fault.event_id) event.detail.emplace_back("eventId", fault.event_id->text());
-  if (!fault.relation.empty()) event.detail.emplace_back("table", fault.relation);
-  if (!fault.row_key.empty()) event.detail.emplace_back("rowKey", fault.row_key);
-  auto session = pool_->take();
-  if (!session) return;
-  PgTransaction tx(**session);
-  if (insert_entry(tx, entry_of(event, {})).ok()) (void)tx.commit().ok();
-}
-
-// systemd's watchdog is fed only while every loop turns.
-void App::watch() {
-  bool is_alive = true;
-  for (size_t i = 0; i < loops_.size(); i++) {
-    const int64_t beats = loops_[i]->beats();
-    is_alive = is_alive && beats != beats_seen_[i];
-    beats_seen_[i] = beats;
-  }
-  if (is_alive) loop_.post([this] { notify_.watchdog(); });  // and the main loop, which carries this
-}
-
-bool App::is_up(const char* gauge) const {
-  for (size_t i = 0; i < loops_.size(); i++)
-    if (metrics_.value(gauge, "loop=\"" + std::to_string(i) + "\"") != 1) return false;
-  return true;
-}
-
 void App::tell_status() {
-  const std::string status = !is_up("signet_postgres_up") ? "waiting for PostgreSQL; nothing is sent until it is back"
-                             : !is_up("signet_redis_up")  ? "Redis is away; claiming from PostgreSQL, slower"
-                                                          : "delivering";
+  const std::string status =
+      !deliveries_->is_up("signet_postgres_up") ? "waiting for PostgreSQL; nothing is sent until it is back"
+      : !deliveries_->is_up("signet_redis_up")  ? "Redis is away; claiming from PostgreSQL, slower"
+                                                : "delivering";
   if (status != status_told_) notify_.status(status);
   status_told_ = status;
 }
 
 std::vector<api::Dependency> App::readiness() {
   std::vector<api::Dependency> out;
-  api::Dependency postgres{"postgres", false, true, ""};
-  if (auto session = pool_->take(1000)) {
-    auto answered = (**session).run("select 1");
-    postgres.is_ready = answered.ok();
-    if (!answered) postgres.text = answered.error().text;
-  } else {
-    postgres.text = session.error().text;
-  }
-  api::Dependency integrity{"integrity", true, false, ""};
-  if (auto session = pool_->take(1000); session && postgres.is_ready) {
-    auto found = read_integrity(**session);
-    integrity.is_ready = found.ok() && found->faults == 0;
-    if (!found)
-      integrity.text = found.error().text;
-    else if (found->faults > 0)
-      integrity.text = std::to_string(found->faults) +
-                       " faults in the evidence, the newest: " + describe(found->newest.front()) +
-                       ": find out who wrote to the database";
-  }
-  if (!anchor_settings_.sources.kinds().empty()) {
-    api::Dependency anchors{"anchors", false, false, ""};
-    if (auto session = pool_->take(1000); session && postgres.is_ready) {
-      auto overdue = describe_overdue(**session, anchor_settings_);
-      anchors.is_ready = overdue.ok() && overdue->empty();
-      anchors.text = overdue.ok() ? *overdue : overdue.error().text;
-    }
-    out.push_back(std::move(anchors));
-  }
+  api::Dependency postgres = postgres_readiness(*pool_);
+  api::Dependency integrity = integrity_readiness(*pool_, postgres.is_ready);
+  if (!anchor_settings_.sources.kinds().empty())
+    out.push_back(anchors_readiness(*pool_, postgres.is_ready, anchor_settings_));
   if (is_delivering_ && intake_) {
     const std::string waits_for = intake_->waits_for();
     out.push_back({"intake", waits_for.empty(), false, waits_for});
   }
   out.push_back(std::move(postgres));
   out.push_back(std::move(integrity));
-  const bool has_redis = is_delivering_ && is_up("signet_redis_up");
+  const bool has_redis = is_delivering_ && deliveries_->is_up("signet_redis_up");
   out.push_back({"redis", has_redis, false,
                  has_redis ? ""
                            : "Redis is away; messages are claimed from PostgreSQL, "
@@ -559,7 +342,7 @@ std::vector<api::Dependency> App::readiness() {
 
 void App::stop(int) {
   if (is_stopping_.exchange(true)) {  // the second signal hurries
-    for (auto& loop : loops_) loop->hurry();
+    if (deliveries_) deliveries_->hurry();
     return;
   }
   const int64_t deadline_ms = std::min<int64_t>(config_.delivery.request_timeout_ms, kStopMsMax);
@@ -580,45 +363,20 @@ void App::stop(int) {
       is_intake_stopped_ = true;
       end_if_stopped();
     });
-  heartbeat_worker_->stop();
-  relay_worker_->stop();
-  reconciler_worker_->stop();
-  callbacks_worker_->stop();
-  sequencer_worker_->stop();
-  background_.stop();
-  verifier_worker_->stop();
-  alerts_worker_->stop();
-  schedules_worker_->stop();
-  if (anchors_worker_) anchors_worker_->stop();
-  pause_worker_->stop();
-  if (notifier_worker_) notifier_worker_->stop();
-  for (auto& teller : tellers_) teller->stop();
-  purge_->stop();
-  purge_worker_->stop();
-  rewrap_worker_->stop();
-  tasks_->stop();
-  for (auto& worker : task_workers_) worker->stop();
-  for (auto& loop : loops_) loop->stop(deadline_ms, [this] { loop_.post([this] { one_loop_stopped(); }); });
-}
-
-// Past every loop: a result that one still holds, waiting for PostgreSQL, is better than a doubt.
-void App::settle_overdue(std::vector<Uuid> ids, size_t loop) {
-  loops_[loop]->without_held(std::move(ids), [this, loop](std::vector<Uuid> left) {
-    if (left.empty()) return;
-    if (loop == 0)
-      loops_[0]->settle_overdue(std::move(left));
-    else
-      settle_overdue(std::move(left), loop - 1);
+  deliveries_->stop_care();
+  evidence_->stop();
+  deliveries_->stop_watches();
+  upkeep_->stop();
+  deliveries_->stop_loops(deadline_ms, [this] {
+    loop_.post([this] {
+      are_loops_stopped_ = true;
+      end_if_stopped();
+    });
   });
 }
 
-void App::one_loop_stopped() {
-  --loops_running_;
-  end_if_stopped();
-}
-
 void App::end_if_stopped() {
-  if (loops_running_ == 0 && is_server_stopped_ && is_intake_stopped_) loop_.stop();
+  if (are_loops_stopped_ && is_server_stopped_ && is_intake_stopped_) loop_.stop();
 }
 
 int App::run() {
@@ -638,26 +396,18 @@ int App::run() {
   is_delivering_ = false;
   sweeper_.reset();
   threads_.reset();  // handlers under way end before what they use
+  if (link_callbacks_) link_callbacks_->stop();
   rate_.reset();
   intake_stream_.reset();
   watchdog_.reset();
-  heartbeat_worker_.reset();
-  relay_worker_.reset();
-  reconciler_worker_.reset();
-  callbacks_worker_.reset();
-  sequencer_worker_.reset();
-  verifier_worker_.reset();
-  alerts_worker_.reset();
-  schedules_worker_.reset();
-  anchors_worker_.reset();
-  notifier_worker_.reset();
-  pause_worker_.reset();
-  tellers_.clear();
-  purge_worker_.reset();
-  rewrap_worker_.reset();
-  task_workers_.clear();
+  if (deliveries_) {
+    deliveries_->join_care();
+    evidence_->join();
+    deliveries_->join_watches();
+    upkeep_->join();
+  }
   server_.reset();
-  loops_.clear();
+  if (deliveries_) deliveries_->end_loops();
   if (is_fatal_) return kExitConfiguration;
   log_.info("stopped");
   return 0;

@@ -216,6 +216,11 @@ TaskSettings make_task_settings(const Config& config) {
   return out;
 }
 
+InboundSettings make_inbound_settings(const Config& config) {
+  const auto& replies = config.replies;
+  return {ReplyWords(replies.stop, replies.start, replies.help), replies.help_text};
+}
+
 Result<Receivers> make_receivers(const Config& config) {
   Receivers out;
   for (const auto& entry : config.alerts.receivers) {

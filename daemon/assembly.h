@@ -10,6 +10,7 @@
 #include "daemon/api/api.h"
 #include "daemon/delivery/delivery_loop.h"
 #include "daemon/delivery/due_plan.h"
+#include "daemon/delivery/inbounds.h"
 #include "daemon/delivery/notifier.h"
 #include "daemon/delivery/reconciler.h"
 #include "daemon/evidence/alerts.h"
@@ -46,6 +47,7 @@ SequencerSettings make_sequencer_settings(const Config& config);
 PurgeSettings make_purge_settings(const Config& config);
 Result<AnchorSettings> make_anchor_settings(const Config& config);
 TaskSettings make_task_settings(const Config& config);
+InboundSettings make_inbound_settings(const Config& config);
 Result<Receivers> make_receivers(const Config& config);
 Result<NotifierSettings> make_notifier_settings(const Config& config);
 AlertSettings make_alert_settings(const Config& config, const std::vector<std::string>& anchor_kinds);

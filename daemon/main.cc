@@ -159,7 +159,17 @@ int run_command(int argc, char** argv, const Environment& environment) {
   one->add_option("--kind", send.kind, "sms or email")->required();
   one->add_option("--body", send.body)->required();
   one->add_option("--subject", send.subject);
+  one->add_option("--provider", send.provider, "by this one: a route with a tag of its own leads to it alone");
   one->add_option("--ca-file", send.ca_file, "who signed the admin listener's certificate");
+
+  DsnOptions report;
+  CLI::App* dsn = command("dsn", "a delivery report or a complaint on standard input, as a mail relay pipes it in",
+                          [&] { return take_report(config, environment, report); });
+  CLI::Option_group* to = dsn->add_option_group("to");
+  to->add_option("--provider", report.provider, "whose mail it is about: a name of `providers` in the configuration");
+  to->add_option("--url", report.url, "its address at the webhook listener, without a configuration");
+  to->require_option(1);
+  dsn->add_option("--ca-file", report.ca_file, "who signed the webhook listener's certificate");
 
   ImportOptions lines;
   CLI::App* import = command("import", "messages of a file, a JSON object a line",
@@ -170,12 +180,17 @@ int run_command(int argc, char** argv, const Environment& environment) {
   import->add_option("--ca-file", lines.ca_file, "who signed the admin listener's certificate");
 
   SandboxOptions box;
-  CLI::App* sandbox = command("sandbox", "a provider to try things against", [&box] { return run_sandbox(box); });
-  sandbox->add_option("--http", box.http, "Twilio's API and the page")->capture_default_str();
+  CLI::App* sandbox = command("sandbox", "every provider, to try things against", [&box] { return run_sandbox(box); });
+  sandbox->add_option("--http", box.http, "the providers' APIs, and the page")->capture_default_str();
   sandbox->add_option("--smtp", box.smtp, "a mail relay")->capture_default_str();
+  sandbox->add_option("--smpp", box.smpp, "an SMSC")->capture_default_str();
+  sandbox->add_option("--state", box.state, "a folder of its own: accounts at every provider, and providers.yaml");
+  sandbox->add_option("--webhooks", box.webhooks, "http.webhooks.public_url of who is called back")
+      ->capture_default_str();
+  sandbox->add_option("--mail-account", box.mail_account, "the provider whose delivery reports the relay sends");
   sandbox->add_option("--journal", box.journal, "a file to keep what arrived");
-  sandbox->add_option("--account-sid", box.account_sid);
-  sandbox->add_option("--auth-token-file", box.auth_token_file);
+  sandbox->add_option("--account-sid", box.account_sid, "of Twilio, instead of --state");
+  sandbox->add_option("--auth-token-file", box.auth_token_file, "likewise");
 
   VerifyOptions log;
   VerifyBundleOptions bundle;

@@ -25,6 +25,7 @@ constexpr std::array kFamilies{
     Family{"signet_due", "gauge", "Messages that are due now"},
     Family{"signet_duplicate_total", "counter", "Messages that were sent twice without a decision; must stay 0"},
     Family{"signet_in_flight", "gauge", "Messages between claim and acknowledgement"},
+    Family{"signet_inbounds_total", "counter", "What people wrote to our numbers, by provider and word"},
     Family{"signet_intake_total", "counter", "Messages read from the intake stream, by verdict"},
     Family{"signet_integrity_faults", "gauge", "Faults on record that verification found"},
     Family{"signet_keys_to_rewrap", "gauge", "Data keys that are still wrapped under a previous key"},

@@ -92,7 +92,8 @@ class Findings {
     if (!f_.has_recipient)
       error("RECIPIENT_MISSING", "Give recipientPhone for an SMS or recipientEmail for an e-mail.");
     if (f_.is_suppressed)
-      error("RECIPIENT_SUPPRESSED", "The recipient has opted out; nothing is sent to this address.");
+      error("RECIPIENT_SUPPRESSED",
+            "The recipient opted out, or is suppressed for a bounce or by a person; nothing is sent there.");
     if (!f_.has_route) error("NO_ROUTE", "No route is configured for this kind of message: add one under `routes`.");
     if (f_.is_expired) error("EXPIRED", "expiresAt has passed: the message would be useless now.");
   }

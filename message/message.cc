@@ -8,6 +8,8 @@ struct Word {
   T value;
   std::string_view text;
 };
+template <class T>
+Word(T, const char*) -> Word<T>;  // clang 14 deduces none of its own from an aggregate
 
 constexpr std::array kKinds{Word{Kind::sms, "sms"}, Word{Kind::email, "email"}, Word{Kind::letter, "letter"}};
 constexpr std::array kMethods{Word{DeliveryMethod::sms, "sms"}, Word{DeliveryMethod::email, "email"},

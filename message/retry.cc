@@ -13,6 +13,7 @@ double slowness(FaultScope scope) {
     case FaultScope::recipient:
       return 30;
     case FaultScope::account:
+    case FaultScope::credential:
     case FaultScope::sender:
       return 10;
     case FaultScope::provider:

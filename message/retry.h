@@ -36,8 +36,8 @@ struct Decision {
 };
 
 // Exponential with full jitter (equal chance in [0, min(cap, base * factor^attempts)]), from a base 30 times as long
-// where the fault is the recipient's and 10 times where it is our account's or sender's; Retry-After is obeyed as a
-// lower bound, clamped to cap_ms. A throttled attempt counts: a lane that stays shut must end.
+// where the fault is the recipient's and 10 times where it is our account's, credential's or sender's; Retry-After is
+// obeyed as a lower bound, clamped to cap_ms. A throttled attempt counts: a lane that stays shut must end.
 Decision decide(const Outcome& outcome, const AttemptState& state, const RetryPolicy& policy, WallTime now,
                 Random& random);
 

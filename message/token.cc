@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace signet {
 namespace {
@@ -58,20 +59,6 @@ constexpr std::array<std::string_view, 27> kStems{
     "olol",     "pril",    "sartan",  "statin", "azole",  "cillin", "mycin",    "oxetine",   "zepam",
     "zolam",    "dipine",  "xaban",   "gatran", "grelor", "grel",   "gliptin",  "gliflozin", "glutide",
     "floxacin", "cycline", "triptan", "setron", "mab",    "tinib",  "thiazide", "parin",     "semide"};
-
-struct CodePoint {
-  char32_t value;
-  size_t octets;
-};
-
-CodePoint read(std::string_view text, size_t at) {
-  const auto octet = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  const auto more = [&](size_t i) { return static_cast<char32_t>(octet(i) & 0x3f); };
-  if (octet(0) < 0x80) return {octet(0), 1};
-  if (octet(0) < 0xe0) return {(octet(0) & 0x1fU) << 6 | more(1), 2};
-  if (octet(0) < 0xf0) return {(octet(0) & 0x0fU) << 12 | more(1) << 6 | more(2), 3};
-  return {(octet(0) & 0x07U) << 18 | more(1) << 12 | more(2) << 6 | more(3), 4};
-}
 
 // ASCII, fractions, Arabic-Indic, Devanagari, full width.
 bool is_digit(char32_t c) {
@@ -184,11 +171,11 @@ class Cutter {
   // The code point `ahead` places on; 0 beyond the end.
   char32_t peek(size_t ahead = 0) const {
     size_t at = at_;
-    while (ahead-- > 0 && at < text_.size()) at += read(text_, at).octets;
-    return at < text_.size() ? read(text_, at).value : 0;
+    while (ahead-- > 0 && at < text_.size()) at += code_point_at(text_, at).octets;
+    return at < text_.size() ? code_point_at(text_, at).value : 0;
   }
   void take() {
-    const CodePoint c = read(text_, at_);
+    const CodePoint c = code_point_at(text_, at_);
     at_ += c.octets;
     offset_ += 1;
     offset_utf16_ += c.value > 0xffff ? 2 : 1;
@@ -298,16 +285,16 @@ class Cutter {
   // The word or unit sign that begins `ahead` places on; empty for anything else.
   std::string_view word_at(size_t ahead) const {
     size_t begin = at_;
-    while (ahead-- > 0 && begin < text_.size()) begin += read(text_, begin).octets;
+    while (ahead-- > 0 && begin < text_.size()) begin += code_point_at(text_, begin).octets;
     size_t end = begin;
     if (end < text_.size()) {
-      const CodePoint first = read(text_, end);
+      const CodePoint first = code_point_at(text_, end);
       if (first.value == '%' || first.value == 0x2030) return text_.substr(begin, first.octets);
       if (first.value == 0xb0) end += first.octets;
     }
     size_t count = 0;
     while (end < text_.size() && ++count <= 16) {
-      const CodePoint c = read(text_, end);
+      const CodePoint c = code_point_at(text_, end);
       if (!is_word(c.value)) break;
       end += c.octets;
     }

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "providers/failure_log.h"
 #include "providers/host_cache.h"
 #include "providers/settings.h"
 
@@ -69,12 +70,11 @@ class CurlTransport : public Transport {
                 const ProviderSettings& settings, TransportOptions options)
       : loop_(loop),
         clock_(clock),
-        log_(log),
         provider_(std::move(provider)),
-        name_(settings.name),
         proxy_(setting_of(settings, "proxy")),
         ca_file_(setting_of(settings, "ca_file")),
-        options_(options),
+        options_(std::move(options)),
+        failures_(log, settings.name),
         hosts_(loop, clock),
         timer_(loop) {
     static std::once_flag once;
@@ -386,8 +386,8 @@ class CurlTransport : public Transport {
     t->reply.status = int(status);
     if (result == CURLE_OK) {
       SIGNET_CRASH_POINT(http_replied);
-      last_failure_.clear();
-      return end(t, provider_->parse(t->reply));
+      failures_.answered();
+      return end_begun(t, provider_->parse(t->reply));
     }
     if (t->is_lapsed) return end(t, failure(OutcomeKind::unsent, "permit_lapsed"));
     if (t->requests == 0)
@@ -397,10 +397,11 @@ class CurlTransport : public Transport {
     // A refusal stands even if its text was cut off; a success does not.
     if (status >= 400) {
       auto refused = provider_->parse(t->reply);
-      if (refused.kind != OutcomeKind::accepted) return end(t, std::move(refused));
+      if (refused.kind != OutcomeKind::accepted) return end_begun(t, std::move(refused));
     }
     auto outcome = failure(OutcomeKind::in_doubt, reason_after(result));
     outcome.status_code = int(status);
+    outcome.has_begun = true;
     fail(t, std::move(outcome), t->error_text);
   }
 
@@ -453,12 +454,14 @@ class CurlTransport : public Transport {
     return outcome;
   }
 
-  // The outcome goes to its message; what libcurl or the resolver said goes to the log, once until it changes.
-  void fail(Transfer* t, Outcome outcome, std::string detail) {
-    if (last_failure_ != outcome.reason) {
-      last_failure_ = outcome.reason;
-      log_.warn("sending fails", {{"provider", name_}, {"reason", outcome.reason}, {"detail", std::move(detail)}});
-    }
+  // The outcome goes to its message; what libcurl or the resolver said goes to the log.
+  void fail(Transfer* t, Outcome outcome, const std::string& detail) {
+    failures_.tell(outcome, detail);
+    end(t, std::move(outcome));
+  }
+
+  void end_begun(Transfer* t, Outcome outcome) {
+    outcome.has_begun = true;
     end(t, std::move(outcome));
   }
 
@@ -475,10 +478,10 @@ class CurlTransport : public Transport {
 
   Loop& loop_;
   const Clock& clock_;
-  Log& log_;
   std::shared_ptr<const Provider> provider_;
-  std::string name_, proxy_, ca_file_;
+  std::string proxy_, ca_file_;
   TransportOptions options_;
+  FailureLog failures_;
   HostCache hosts_;
   Timer timer_;
   CURLM* multi_ = nullptr;
@@ -490,7 +493,6 @@ class CurlTransport : public Transport {
   Target target_;
   bool is_target_numeric_ = false;
   bool has_fresh_ = false;
-  std::string last_failure_;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 

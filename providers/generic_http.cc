@@ -1,7 +1,8 @@
-// Any gateway that speaks this small dialect: a hospital's own, or a few lines in front of what it has. What it can do
-// about doubts is a setting (providers[].in_doubt), since only its owner knows.
+// Any gateway that the configuration can describe: a hospital's own, or a provider that has no adapter here. Without
+// a description it is this small dialect. What it can do about doubts is a setting (providers[].in_doubt), since only
+// its owner knows.
 //
-//   POST <url>
+//   POST <url><path>
 //   Authorization: Bearer <token>          if there is a token_file
 //   Idempotency-Key: 0193b3c4-....1.0      of the message, its version and its requeues
 //   {"id":"0193b3c4-....1","kind":"sms","to":"+15558675310","subject":"","text":"hi",
@@ -18,254 +19,335 @@
 //
 // Receipts are Standard Webhooks 1.0.0 at callbackUrl, or without `echo` at a URL that the gateway was given once:
 //   {"type":"message.delivered","data":{"id":"<the gateway's own>","code":""}}
+// What people write back:
+// {"type":"message.received","data":{"id":"...","from":"+15558675310","to":"...","text":"STOP"}}
 #include <simdjson.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <functional>
 #include <optional>
 
 #include "base/bytes.h"
-#include "providers/provider.h"
+#include "base/crypto.h"
+#include "providers/callback_form.h"
+#include "providers/generic_dialect.h"
+#include "providers/json_object.h"
 #include "providers/retry_after.h"
-#include "providers/settings.h"
 #include "providers/standard_webhook.h"
 
 namespace signet {
 namespace {
 
 constexpr size_t kReplyMax = 64 * 1024;
-constexpr size_t kNameMax = 128;  // of the gateway's ids and codes
+constexpr size_t kReceiptsMax = 1000;  // of one callback
+constexpr int64_t kWindowS = 300;
+constexpr size_t kNonceMax = 128;
 
-struct Class {
-  OutcomeKind kind;
-  FaultScope scope;
-  const char* reason;
-  bool is_throttled = false;
-};
+using namespace reply_class;
 
 // A refusal is believed, an error of the server's is not: it may have acted before.
-Class class_of(int status) {
-  if (status == 429) return {OutcomeKind::retryable, FaultScope::account, "throttled", true};
-  if (status == 503) return {OutcomeKind::retryable, FaultScope::provider, "provider_error"};
-  if (status == 401 || status == 403 || status == 404)
-    return {OutcomeKind::retryable, FaultScope::account, "auth_failed"};
+ReplyClass class_of(int status) {
+  if (status == 404) return kAuth;
   if (status == 408 || status == 409 || status == 425)
     return {OutcomeKind::in_doubt, FaultScope::provider, "provider_error"};
-  if (status >= 300 && status < 400) return {OutcomeKind::retryable, FaultScope::account, "unexpected_redirect"};
-  if (status >= 400 && status < 500) return {OutcomeKind::permanent, FaultScope::message, "message_refused"};
-  if (status >= 500 && status < 600) return {OutcomeKind::in_doubt, FaultScope::provider, "gateway_error"};
-  return {OutcomeKind::in_doubt, FaultScope::provider, "unreadable_reply"};
+  if (status >= 500 && status < 600 && status != 503) return kGateway;
+  return class_of_http(status);
 }
 
-constexpr struct {
-  const char* word;
-  ReceiptKind kind;
-} kTypes[] = {{"message.queued", ReceiptKind::queued},       {"message.sent", ReceiptKind::sent},
-              {"message.delivered", ReceiptKind::delivered}, {"message.failed", ReceiptKind::failed},
-              {"message.bounced", ReceiptKind::bounced},     {"message.complained", ReceiptKind::complained},
-              {"message.opted_out", ReceiptKind::opted_out}};
+// One receipt of a callback, in whichever form: the text at a path, or under a name.
+using Told = std::function<std::string(std::string_view)>;
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
-           c == '.' || c == ':';
-  });
-}
-
-// The members that are names; of others, and of one that is repeated, nothing is taken.
-struct Answer {
-  std::string id, code, status;
-};
-bool take(simdjson::dom::object object, Answer& answer) {
-  unsigned seen = 0;
-  for (auto [name, value] : object) {
-    std::string* into = name == "id" ? &answer.id : name == "code" ? &answer.code : nullptr;
-    unsigned member = name == "id" ? 1 : name == "code" ? 2 : 0;
-    if (name == "status") into = &answer.status, member = 4;
-    if (seen & member) return false;
-    seen |= member;
-    std::string_view text;
-    if (into && !value.get(text) && is_name(text)) *into = text;
-  }
-  return true;
-}
-std::optional<simdjson::dom::object> object_of(std::string_view body) {
-  if (body.empty() || body.size() > kReplyMax) return std::nullopt;
-  thread_local simdjson::dom::parser parser(kReplyMax);
-  simdjson::dom::object object;
-  // `true`: copies the body, which has not the padding that simdjson reads beyond the end.
-  if (parser.parse(body.data(), body.size(), true).get(object)) return std::nullopt;
-  return object;
-}
-std::optional<Answer> read_answer(std::string_view body) {
-  auto object = object_of(body);
-  Answer answer;
-  if (!object || !take(*object, answer)) return std::nullopt;
-  return answer;
-}
-
-// `...?m=ID.N`, as we gave it.
-std::optional<Echo> echo_in(std::string_view url) {
-  const auto mark = url.rfind("?m=");
-  return mark == url.npos ? std::nullopt : parse_echo(url.substr(mark + 3));
+std::string reference_at(const Told& told, const std::string& path) {
+  auto text = path.empty() ? "" : told(path);
+  return is_reference(text) ? text : "";
 }
 
 class GenericHttp : public Provider {
  public:
-  struct Parts {
-    std::string url, look_up_url, token, webhook_key;
-    bool has_echo = true;
-  };
-  explicit GenericHttp(Parts parts) : parts_(std::move(parts)), webhook_key_(std::move(parts_.webhook_key)) {
-    if (!parts_.token.empty()) authorization_.emplace("Bearer " + std::exchange(parts_.token, {}));
-  }
+  explicit GenericHttp(GenericDialect dialect)
+      : dialect_(std::move(dialect)), basic_(to_base64(dialect_.user + ":" + std::string(dialect_.token.octets()))) {}
 
   Protocol protocol() const override { return Protocol::http; }
-  bool can_send(Kind kind) const override { return kind != Kind::letter; }
-  bool has_echo() const override { return has_receipts() && parts_.has_echo; }
-  bool has_receipts() const override { return !webhook_key_.is_empty(); }
-  bool has_key() const override { return true; }
-  bool has_look_up() const override { return !parts_.look_up_url.empty(); }
+  bool can_send(Kind kind) const override {
+    return (kind == Kind::sms && dialect_.has_sms) || (kind == Kind::email && dialect_.has_email);
+  }
+  bool has_echo() const override {
+    return has_receipts() &&
+           (dialect_.has_callback_url || (!dialect_.receipt_echo_at.empty() && dialect_.body.has("id")));
+  }
+  bool has_receipts() const override { return dialect_.signature != GenericDialect::Signature::none; }
+  CallbackWay callback_way() const override {
+    return !has_receipts()             ? CallbackWay::none
+           : dialect_.has_callback_url ? CallbackWay::message
+                                       : CallbackWay::account;
+  }
+  bool has_key() const override {
+    return dialect_.body.has("key") || std::any_of(dialect_.headers.begin(), dialect_.headers.end(),
+                                                   [](auto& header) { return header.second.has("key"); });
+  }
+  bool has_look_up() const override { return !dialect_.look_up_url.empty(); }
 
   HttpRequest build(const Outbound& message) const override {
+    const auto value_of = [&](std::string_view name) -> std::string {
+      if (name == "to") return message.recipient.reveal();
+      if (name == "to_digits") return message.recipient.reveal().substr(message.recipient.reveal().starts_with('+'));
+      if (name == "text") return message.body.reveal();
+      if (name == "subject") return message.subject.reveal();
+      if (name == "id") return message.echo();
+      if (name == "key") return message.idempotency_key;
+      if (name == "kind") return std::string(signet::name(message.kind));
+      if (name == "callback_url") return dialect_.has_callback_url ? message.callback_url : "";
+      if (name == "from") return dialect_.from;
+      if (name == "user") return dialect_.user;
+      if (name == "token") return std::string(dialect_.token.octets());
+      return std::string(basic_.octets());
+    };
     HttpRequest request;
-    request.url = parts_.url;
-    request.headers = headers();
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("Idempotency-Key", message.idempotency_key);
-    nlohmann::ordered_json body{{"id", message.echo()},
-                                {"kind", std::string(name(message.kind))},
-                                {"to", message.recipient.reveal()},
-                                {"subject", message.subject.reveal()},
-                                {"text", message.body.reveal()}};
-    if (has_echo()) body["callbackUrl"] = message.callback_url;
-    request.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    request.method = dialect_.method;
+    request.url = dialect_.url + dialect_.path.fill(TemplateFormat::form, value_of);
+    request.headers = fixed_headers();
+    request.headers.emplace_back("Content-Type", dialect_.content_type);
+    for (const auto& [name, value] : dialect_.headers)
+      request.headers.emplace_back(name, value.fill(TemplateFormat::plain, value_of));
+    request.body = dialect_.body.fill(dialect_.format, value_of);
     return request;
   }
 
   Outcome parse(const HttpReply& reply) const override {
-    const auto answer = read_answer(reply.body);
-    Outcome outcome;
-    outcome.status_code = reply.status;
-    if (answer) outcome.provider_code = answer->code;
-    if (reply.status >= 200 && reply.status < 300 && answer && !answer->id.empty()) {
-      outcome.kind = OutcomeKind::accepted;
-      outcome.provider_reference = answer->id;
-      return outcome;
-    }
-    const Class what = class_of(reply.status);
-    outcome.kind = what.kind;
-    outcome.scope = what.scope;
-    outcome.reason = what.reason;
-    outcome.is_throttled = what.is_throttled;
-    if (what.kind == OutcomeKind::permanent && answer) {
-      if (answer->code == "opted_out") outcome.is_opted_out = true;
-      if (answer->code == "opted_out" || answer->code == "unknown_recipient") {
-        outcome.scope = FaultScope::recipient;
-        outcome.reason = answer->code;
+    const auto answer = json_object_of(reply.body, kReplyMax);
+    const bool is_success = reply.status >= 200 && reply.status < 300;
+    const auto code = reply_text(reply, answer, dialect_.code_at);
+    const auto known = dialect_.codes.find(code);
+    ReplyClass what = kUnreadable;
+    if (is_success) {
+      const auto word = dialect_.accepted_at.empty() ? "" : reply_text(reply, answer, dialect_.accepted_at);
+      const auto& words = dialect_.accepted_words;
+      const bool is_taken = dialect_.accepted_at.empty() || std::find(words.begin(), words.end(), word) != words.end();
+      const auto id = reply_text(reply, answer, dialect_.id_at);
+      if (is_taken && !id.empty()) {
+        Outcome outcome = accepted_as(id, reply);
+        outcome.provider_code = code;
+        return outcome;
       }
+      if (!is_taken && !word.empty()) what = known == dialect_.codes.end() ? kMessage : known->second;
+    } else {
+      const auto status = dialect_.http_statuses.find(reply.status);
+      what = status == dialect_.http_statuses.end() ? class_of(reply.status) : status->second;
+      const bool is_refused = what.kind == OutcomeKind::permanent || dialect_.has_own_codes;
+      if (is_refused && known != dialect_.codes.end()) what = known->second;
     }
-    if (what.kind == OutcomeKind::retryable) outcome.retry_after_ms = retry_after_ms(reply);
+    Outcome outcome = outcome_of(what, reply);
+    outcome.provider_code = code;
     return outcome;
   }
 
   HttpRequest build_look_up(const Sent& sent) const override {
     HttpRequest request;
     request.method = "GET";
-    request.url = parts_.look_up_url + "?id=" + sent.echo();
-    request.headers = headers();
+    request.url = dialect_.look_up_url + "?id=" + sent.echo();
+    request.headers = fixed_headers();
     return request;
   }
 
   LookUp parse_look_up(const HttpReply& reply) const override {
-    const auto answer = read_answer(reply.body);
+    const auto answer = json_object_of(reply.body, kReplyMax);
     if (!answer || (reply.status != 200 && reply.status != 404)) return {};
-    if (answer->status == "unknown") return {Found::nothing, "", ""};
+    const auto status = text_at(*answer, "status");
+    if (status == "unknown") return {Found::nothing, "", ""};
     if (reply.status != 200) return {};
-    if (answer->status == "accepted") return {Found::accepted, answer->id, answer->code};
-    if (answer->status == "failed") return {Found::refused, answer->id, answer->code};
+    const auto id = reply_text(reply, answer, "id"), code = reply_text(reply, answer, "code");
+    if (status == "accepted") return {Found::accepted, id, code};
+    if (status == "failed") return {Found::refused, id, code};
     return {};
   }
 
   Verdict verify(const CallbackRequest& request) const override {
-    if (!has_receipts()) return {false, "this provider sends no callbacks"};
-    return verify_webhook(webhook_key_.octets(), request);
+    using enum GenericDialect::Signature;
+    if (dialect_.signature == none) return {false, "this provider sends no callbacks"};
+    Verdict last;
+    for (const auto& secret : dialect_.secrets) {
+      auto verdict = dialect_.signature == standard_webhooks ? verify_webhook(secret.octets(), request)
+                     : dialect_.signature == hmac            ? verify_mac(secret, request)
+                                                             : verify_word(secret, request);
+      if (verdict.is_genuine) return verdict;
+      last = std::move(verdict);
+    }
+    return last;
+  }
+
+  // Whatever its callbacks are signed by, this is a Standard Webhook.
+  Verdict verify_status(const CallbackRequest& request) const override {
+    Verdict last{false, "webhook_secret_file of the provider is missing, or is no secret of Standard Webhooks"};
+    for (const auto& key : dialect_.status_keys) {
+      auto verdict = verify_webhook(key.octets(), request);
+      if (verdict.is_genuine) return verdict;
+      last = std::move(verdict);
+    }
+    return last;
   }
 
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override {
-    auto refuse = [](std::string text) { return Error{ErrorCode::invalid, "gateway callback: " + std::move(text)}; };
-    if (!has_receipts()) return refuse("this provider sends none");
-    auto object = object_of(request.body);
-    std::string_view type;
-    simdjson::dom::object data;
-    Answer answer;
-    if (!object || (*object)["type"].get(type) || (*object)["data"].get(data) || !take(data, answer))
-      return refuse("not an object with type and data");
-    const auto row = std::find_if(std::begin(kTypes), std::end(kTypes), [&](auto& r) { return type == r.word; });
-    if (row == std::end(kTypes)) return refuse("a type that is not in the table");
-    Receipt receipt;
-    receipt.kind = row->kind;
-    receipt.provider_reference = answer.id;
-    receipt.provider_code = answer.code;
-    receipt.event_id = webhook_id(request);
-    if (has_echo()) {
-      if (auto echo = echo_in(request.public_url)) {
-        receipt.message_id = echo->message_id;
-        receipt.attempt_no = echo->attempt_no;
-      }
-    }
-    if (!receipt.message_id && receipt.provider_reference.empty()) return refuse("it names no message");
-    return std::vector{receipt};
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> headers() const {
-    std::vector<std::pair<std::string, std::string>> out{{"Accept", "application/json"}};
-    if (authorization_) out.emplace_back("Authorization", std::string(authorization_->octets()));
+    std::vector<Receipt> out;
+    auto fault = each_told(request, [&](const Told& told, size_t place, std::string part) -> std::optional<Error> {
+      const auto status = told(dialect_.receipt_status_at);
+      if (is_inbound(told)) return std::nullopt;
+      const auto row = dialect_.receipt_statuses.find(status);
+      if (row == dialect_.receipt_statuses.end()) return refuse("a status that is not in receipt_statuses");
+      if (!row->second) return std::nullopt;
+      Receipt receipt;
+      receipt.kind = *row->second;
+      receipt.provider_reference = reference_at(told, dialect_.receipt_id_at);
+      receipt.provider_code = reference_at(told, dialect_.receipt_code_at);
+      receipt.part = std::move(part);
+      const auto echo = dialect_.receipt_echo_at.empty() ? std::nullopt : parse_echo(told(dialect_.receipt_echo_at));
+      if (receipt.provider_reference.empty() && !echo) return refuse("it names no message");
+      if (has_echo()) set_echo(receipt, echo ? echo : echo_in(request.public_url));
+      receipt.event_id = event_of(request, told, place);
+      if (receipt.event_id.empty())
+        receipt.event_id =
+            (receipt.message_id ? echo_of(*receipt.message_id, receipt.attempt_no) : receipt.provider_reference) + ":" +
+            std::string(signet::name(receipt.kind));
+      out.push_back(std::move(receipt));
+      return std::nullopt;
+    });
+    if (fault) return *fault;
     return out;
   }
 
-  Parts parts_;
-  std::optional<Secret> authorization_;
-  Secret webhook_key_;
+  Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
+    std::vector<Inbound> out;
+    auto fault = each_told(request, [&](const Told& told, size_t place, const std::string&) -> std::optional<Error> {
+      if (!is_inbound(told)) return std::nullopt;
+      auto from = e164_of(told(dialect_.inbound_from_at));
+      if (from.empty()) return std::nullopt;
+      auto event = event_of(request, told, place);
+      if (event.empty()) event = reference_at(told, dialect_.inbound_id_at);
+      if (event.empty()) return refuse("what somebody wrote has no id");
+      out.push_back(
+          {Phi(std::move(from)), told(dialect_.inbound_to_at), Phi(told(dialect_.inbound_text_at)), std::move(event)});
+      return std::nullopt;
+    });
+    if (fault) return *fault;
+    return out;
+  }
+
+ private:
+  static Error refuse(std::string text) { return {ErrorCode::invalid, "gateway callback: " + std::move(text)}; }
+
+  // A token goes as Bearer, unless the configuration says where else.
+  std::vector<std::pair<std::string, std::string>> fixed_headers() const {
+    std::vector<std::pair<std::string, std::string>> out{{"Accept", "application/json"}};
+    const bool is_elsewhere =
+        dialect_.body.has("token") || std::any_of(dialect_.headers.begin(), dialect_.headers.end(), [](auto& header) {
+          return header.second.has("token") || header.second.has("basic");
+        });
+    if (!dialect_.token.is_empty() && !is_elsewhere)
+      out.emplace_back("Authorization", "Bearer " + std::string(dialect_.token.octets()));
+    return out;
+  }
+
+  // At a path of the answer, or of `header:name`; only what ids and codes are made of.
+  static std::string reply_text(const HttpReply& reply, const std::optional<simdjson::dom::object>& answer,
+                                std::string_view path) {
+    constexpr std::string_view kHeader = "header:";
+    auto text = path.starts_with(kHeader) ? std::string(header_of(reply, path.substr(kHeader.size())))
+                : answer                  ? text_at(*answer, path)
+                                          : std::string();
+    return is_reference(text) ? text : "";
+  }
+
+  Verdict verify_mac(const Secret& secret, const CallbackRequest& request) const {
+    auto signature = only_header(request, dialect_.signature_header);
+    if (signature.empty()) return {false, "no signature header", "", true};
+    if (!signature.starts_with(dialect_.signature_prefix)) return {false, "bad signature"};
+    signature.remove_prefix(dialect_.signature_prefix.size());
+    const auto header = [&](const std::string& name) {
+      return name.empty() ? std::string() : std::string(only_header(request, name));
+    };
+    const auto stamp = header(dialect_.timestamp_header), nonce = header(dialect_.nonce_header);
+    if (nonce.size() > kNonceMax) return {false, "bad signature"};
+    const auto text = dialect_.signature_text.fill(TemplateFormat::plain, [&](std::string_view name) {
+      return name == "body" ? request.body : name == "url" ? request.public_url : name == "nonce" ? nonce : stamp;
+    });
+    const auto octets = hmac(dialect_.hash, secret.octets(), text);
+    std::string told(signature);
+    if (!dialect_.is_base64)
+      for (char& c : told)
+        if (c >= 'A' && c <= 'F') c += 'a' - 'A';
+    if (!is_equal_constant_time(told, dialect_.is_base64 ? to_base64(octets) : to_hex(octets)))
+      return {false, "bad signature"};
+    if (dialect_.timestamp_header.empty()) return {true, "", nonce};
+    if (stamp.empty() || stamp.size() > 12 || stamp.find_first_not_of("0123456789") != std::string::npos)
+      return {false, "no time stamp"};
+    const int64_t age_s = request.received_at.us / 1'000'000 - std::stoll(stamp);
+    return age_s > kWindowS || age_s < -kWindowS ? Verdict{false, "too old"} : Verdict{true, "", nonce};
+  }
+
+  // A word that both know, in a header: nothing is signed, and TLS is all that keeps it.
+  Verdict verify_word(const Secret& secret, const CallbackRequest& request) const {
+    const bool is_basic = dialect_.signature == GenericDialect::Signature::basic;
+    const auto told = only_header(request, is_basic ? std::string_view("authorization") : dialect_.signature_header);
+    if (told.empty()) return {false, is_basic ? "no password" : "no signature header", "", true};
+    const auto expected = is_basic ? "Basic " + to_base64(dialect_.user + ":" + std::string(secret.octets()))
+                                   : dialect_.signature_prefix + std::string(secret.octets());
+    return is_equal_constant_time(told, expected) ? Verdict{true, ""} : Verdict{false, "bad signature"};
+  }
+
+  bool is_inbound(const Told& told) const { return told(dialect_.inbound_kind_at) == dialect_.inbound_kind; }
+
+  // Its own, or the webhook's; each of a batch has one.
+  std::string event_of(const CallbackRequest& request, const Told& told, size_t place) const {
+    auto event = reference_at(told, dialect_.receipt_event_at);
+    if (event.empty() && dialect_.signature == GenericDialect::Signature::standard_webhooks)
+      event = webhook_id(request) + (place > 0 ? ":" + std::to_string(place) : "");
+    return event;
+  }
+
+  // What a callback tells, one by one, until one is at fault.
+  std::optional<Error> each_told(
+      const CallbackRequest& request,
+      const std::function<std::optional<Error>(const Told& told, size_t place, std::string part)>& take) const {
+    if (!has_receipts()) return refuse("this provider sends none");
+    if (dialect_.is_form || request.method == "GET") {
+      const auto fields = fields_of(request);
+      if (!fields) return refuse("not a form");
+      return take([&](std::string_view name) { return field_of(*fields, name); }, 0, "");
+    }
+    auto element = json_of(request.body);
+    simdjson::dom::object object;
+    simdjson::dom::array batch;
+    if (!element) return refuse("not JSON");
+    if (!dialect_.receipts_at.empty()) {
+      if (element->get(object)) return refuse("not a JSON object");
+      element = element_at(object, dialect_.receipts_at);
+      if (!element) return refuse("nothing at receipts_at");
+    }
+    const auto told = [&](std::string_view path) { return text_at(object, path, kJsonMax); };
+    if (element->get(batch)) {
+      if (element->get(object)) return refuse("not a JSON object");
+      return take(told, 0, "");
+    }
+    if (batch.size() == 0 || batch.size() > kReceiptsMax) return refuse("none, or more than 1000 at once");
+    size_t place = 0;
+    for (const auto& one : batch) {
+      if (one.get(object)) return refuse("a receipt that is not a JSON object");
+      if (auto fault = take(told, place++, simdjson::minify(one))) return fault;
+    }
+    return std::nullopt;
+  }
+
+  GenericDialect dialect_;
+  Secret basic_;
 };
 
 Result<std::unique_ptr<Provider>> make(const ProviderSettings& settings) {
-  GenericHttp::Parts parts;
-  auto url = checked_url(settings, "url", setting_of(settings, "url"));
-  if (!url) return url.error();
-  parts.url = *url;
-  if (const auto look_up = setting_of(settings, "look_up_url"); !look_up.empty()) {
-    auto checked = checked_url(settings, "look_up_url", look_up);
-    if (!checked) return checked.error();
-    parts.look_up_url = *checked;
-  }
-  parts.token = secret_of(settings, "token");
-  if (std::any_of(parts.token.begin(), parts.token.end(), [](char c) { return c <= ' ' || c == 0x7f; }))
-    return setting_error(settings, "token_file", "holds a space or a line's end");
-  if (const auto secret = secret_of(settings, "webhook_secret"); !secret.empty()) {
-    auto key = webhook_key(secret);
-    if (!key) return setting_error(settings, "webhook_secret_file", key.error().text);
-    parts.webhook_key = std::move(*key);
-  }
-  const auto echo = setting_of(settings, "echo", "true");
-  if (echo != "true" && echo != "false") return setting_error(settings, "echo", "write true or false");
-  parts.has_echo = echo == "true";
-  return std::unique_ptr<Provider>(std::make_unique<GenericHttp>(std::move(parts)));
+  auto dialect = read_generic_dialect(settings);
+  if (!dialect) return dialect.error();
+  return std::unique_ptr<Provider>(std::make_unique<GenericHttp>(std::move(*dialect)));
 }
 
 }  // namespace
 
-AdapterInfo generic_http_adapter() {
-  return {"generic_http",
-          {{"url", true},
-           {"look_up_url"},
-           {"token", false, true},
-           {"webhook_secret", false, true},
-           {"echo"},
-           {"proxy"},
-           {"ca_file"}},
-          make};
-}
+AdapterInfo generic_http_adapter() { return {"generic_http", generic_settings(), make}; }
 
 }  // namespace signet

@@ -23,6 +23,24 @@ std::optional<Echo> parse_echo(std::string_view text) {
   return Echo{*id, attempt};
 }
 
+std::string_view name(CallbackWay way) {
+  switch (way) {
+    case CallbackWay::none:
+      return "none";
+    case CallbackWay::message:
+      return "message";
+    case CallbackWay::account:
+      return "account";
+    case CallbackWay::subscription:
+      return "subscription";
+    case CallbackWay::link:
+      return "link";
+    case CallbackWay::mail:
+      return "mail";
+  }
+  return "unknown";
+}
+
 // A transport that asks an adapter of the other protocol is a bug.
 HttpRequest Provider::build(const Outbound&) const {
   SIGNET_CHECK(protocol() == Protocol::http);
@@ -47,10 +65,43 @@ Outcome Provider::parse_mail(const MailReply& reply) const {
   return outcome;
 }
 
+Result<LinkRequest> Provider::build_link(const Outbound&) const {
+  return Error{ErrorCode::invalid, "this provider does not speak SMPP"};
+}
+
+Outcome Provider::parse_link(const LinkReply&) const {
+  Outcome outcome;
+  outcome.reason = "unreadable_reply";
+  return outcome;
+}
+
 Verdict Provider::verify(const CallbackRequest&) const { return {false, "this provider sends no callbacks"}; }
 
 Result<std::vector<Receipt>> Provider::receipts(const CallbackRequest&) const {
   return Error{ErrorCode::invalid, "this provider sends no callbacks"};
+}
+
+std::vector<std::string> Provider::wants(const CallbackRequest&) const { return {}; }
+Result<std::vector<Inbound>> Provider::inbounds(const CallbackRequest&) const { return std::vector<Inbound>(); }
+std::optional<HttpRequest> Provider::follow_up(const CallbackRequest&) const { return std::nullopt; }
+
+CallbackReply Provider::reply_to(CallbackEnd end) const {
+  switch (end) {
+    case CallbackEnd::kept:
+      return {};
+    case CallbackEnd::unreadable:
+      return {400, {}, ""};
+    case CallbackEnd::unsigned_:
+    case CallbackEnd::forged:
+      break;
+  }
+  return {403, {}, ""};
+}
+
+std::optional<CallbackReply> Provider::answer(const std::string&) const { return std::nullopt; }
+
+Verdict Provider::verify_status(const CallbackRequest&) const {
+  return {false, "messages of this provider are confirmed by its callbacks alone"};
 }
 
 // Who asks an adapter that cannot answer is a bug.

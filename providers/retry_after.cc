@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
+#include <string>
 
 namespace signet {
 namespace {
@@ -17,6 +19,19 @@ std::optional<int64_t> seconds_of(std::string_view date) {  // all three forms o
   return int64_t{at};
 }
 
+std::optional<int64_t> number_of(std::string_view text) {  // of digits alone; too many are as good as the most
+  if (text.empty() || text.find_first_not_of("0123456789") != text.npos) return std::nullopt;
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() ? number : std::numeric_limits<int64_t>::max() / 2;
+}
+
+std::optional<int64_t> until_ms(const HttpReply& reply, std::optional<int64_t> epoch_s) {
+  auto now = seconds_of(header_of(reply, "date"));
+  if (!epoch_s || !now) return std::nullopt;
+  return std::clamp<int64_t>(*epoch_s - *now, 0, kSecondsMax) * 1000;
+}
+
 }  // namespace
 
 std::string_view header_of(const HttpReply& reply, std::string_view lower_case_name) {
@@ -26,17 +41,26 @@ std::string_view header_of(const HttpReply& reply, std::string_view lower_case_n
 }
 
 std::optional<int64_t> retry_after_ms(const HttpReply& reply) {
-  auto text = header_of(reply, "retry-after");
-  if (text.empty()) return std::nullopt;
-  if (text.find_first_not_of("0123456789") == text.npos) {
-    int64_t seconds = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc() || seconds > kSecondsMax) seconds = kSecondsMax;
-    return seconds * 1000;
+  const auto text = header_of(reply, "retry-after");
+  if (auto seconds = number_of(text)) return std::min(*seconds, kSecondsMax) * 1000;
+  return until_ms(reply, seconds_of(text));
+}
+
+std::optional<int64_t> reset_after_ms(const HttpReply& reply, std::string_view lower_case_name, ResetUnit unit) {
+  const auto number = number_of(header_of(reply, lower_case_name));
+  if (!number) return std::nullopt;
+  return unit == ResetUnit::epoch ? until_ms(reply, number) : std::min(*number, kSecondsMax) * 1000;
+}
+
+std::optional<int64_t> retry_date_ms(const HttpReply& reply, std::string_view text) {
+  constexpr size_t kDate = std::string_view("Thu, 02 Jul 2020 15:09:10").size();
+  for (auto comma = text.find(", "); comma != text.npos; comma = text.find(", ", comma + 1)) {
+    if (comma < 3) continue;
+    const auto date = text.substr(comma - 3, kDate), zone = text.substr(comma - 3 + date.size());
+    if (!zone.starts_with(" UTC") && !zone.starts_with(" GMT") && !zone.starts_with(" +0000")) continue;
+    if (auto ms = until_ms(reply, seconds_of(std::string(date) + " GMT"))) return ms;
   }
-  auto until = seconds_of(text), now = seconds_of(header_of(reply, "date"));
-  if (!until || !now) return std::nullopt;
-  return std::clamp<int64_t>(*until - *now, 0, kSecondsMax) * 1000;
+  return std::nullopt;
 }
 
 }  // namespace signet

@@ -11,6 +11,8 @@ constexpr size_t kLinesMax = 128;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+}  // namespace
+
 std::string enhanced_of(std::string_view text, char code_class) {
   auto token = text.substr(0, text.find(' '));
   if (token.size() < 5 || token.size() > 9 || token[0] != code_class || token[1] != '.') return "";
@@ -21,8 +23,6 @@ std::string enhanced_of(std::string_view text, char code_class) {
     if (part.empty() || part.size() > 3 || !std::all_of(part.begin(), part.end(), is_digit)) return "";
   return std::string(token);
 }
-
-}  // namespace
 
 Result<void> SmtpReplyParser::feed(std::string_view octets, std::vector<SmtpReply>& replies) {
   while (!octets.empty()) {

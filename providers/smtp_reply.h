@@ -16,6 +16,9 @@ struct SmtpReply {
   bool is_positive() const { return code < 400; }
 };
 
+// "5.1.1" at the start of the text, if its class is that digit; else empty.
+std::string enhanced_of(std::string_view text, char code_class);
+
 class SmtpReplyParser {
  public:
   // Appends every reply that is complete. An error means that this is no SMTP: line over 2048 octets, over 128 lines,

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "providers/connect_reason.h"
 #include "providers/mime.h"
 #include "providers/settings.h"
 
@@ -42,16 +43,6 @@ std::vector<std::string> words_of(const std::string& line) {
     at = end + 1;
   }
   return words;
-}
-
-// base/stream tells these apart in its text only.
-const char* reason_of_setup(const Error& error) {
-  auto has = [&](std::string_view word) { return error.text.find(word) != std::string::npos; };
-  if (has("TLS")) return error.code == ErrorCode::timeout ? "connect_timed_out" : "tls_failed";
-  if (has("closed by peer") || has("broke")) return "connection_lost";
-  if (has("resolve")) return "dns_failed";
-  if (has("refused")) return "connect_refused";
-  return error.code == ErrorCode::timeout ? "connect_timed_out" : "connect_failed";
 }
 
 }  // namespace
@@ -143,7 +134,7 @@ void SmtpSession::connect() {
 
 void SmtpSession::send(const MailRequest& mail, Tick deadline, int64_t timeout_ms, Done done) {
   SIGNET_CHECK(is_free());
-  job_.emplace();
+  job_.emplace(Job{});
   job_->mail = &mail;
   job_->deadline = deadline;
   job_->done = std::move(done);
@@ -176,7 +167,7 @@ void SmtpSession::on_data(std::string_view octets) {
 
 void SmtpSession::on_close(const Error& error) {
   if (state_ == State::closed) return drop();  // our own QUIT
-  if (state_ == State::connecting || state_ == State::setting_up) return lose(reason_of_setup(error), error.text);
+  if (state_ == State::connecting || state_ == State::setting_up) return lose(connect_reason(error), error.text);
   lose(job_ && job_->is_committed ? "reset_after_send" : "connection_lost", error.text);
 }
 
@@ -249,14 +240,15 @@ void SmtpSession::on_starttls(const SmtpReply& reply) {
 void SmtpSession::authenticate() {
   if (options_->username.empty()) return become_ready();
   if (!stream_->is_tls())
-    return end_with(OutcomeKind::retryable, "auth_in_the_clear", FaultScope::account,
+    return end_with(OutcomeKind::retryable, "auth_in_the_clear", FaultScope::credential,
                     "the relay offers no TLS, and a password is never sent in the clear");
   auth_step_ = 0;
   const auto& user = options_->username;
   if (can_.auth_plain)
     return say("AUTH PLAIN " + to_base64('\0' + user + '\0' + std::string(options_->password.octets())), Command::auth);
   if (can_.auth_login) return say("AUTH LOGIN", Command::auth);
-  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::account, "the relay offers neither PLAIN nor LOGIN");
+  end_with(OutcomeKind::retryable, "auth_unavailable", FaultScope::credential,
+           "the relay offers neither PLAIN nor LOGIN");
 }
 
 void SmtpSession::on_auth(const SmtpReply& reply) {
@@ -287,6 +279,7 @@ void SmtpSession::begin_mail() {
   if (meets_obstacle()) return;
   SIGNET_CRASH_POINT(smtp_before_mail);
   state_ = State::mail;
+  job_->has_begun = true;
   if (!can_.pipelining) return say(mail_line(), Command::mail);
   expected_ = {Command::mail, Command::rcpt, Command::data};
   stream_->write(mail_line() + "\r\n" + rcpt_line() + "\r\nDATA\r\n");
@@ -322,7 +315,7 @@ std::string SmtpSession::mail_line() const {
 std::string SmtpSession::rcpt_line() const {
   const auto& to = job_->mail->to;
   auto line = "RCPT TO:<" + to + ">";
-  if (can_.dsn) line += " NOTIFY=FAILURE,DELAY";
+  if (can_.dsn) line += job_->mail->wants_success ? " NOTIFY=SUCCESS,FAILURE,DELAY" : " NOTIFY=FAILURE,DELAY";
   if (can_.dsn && is_ascii(to)) line += " ORCPT=rfc822;" + xtext(to);
   return line;
 }
@@ -441,6 +434,7 @@ void SmtpSession::end(SmtpResult result) {
   if (!job_) return;
   limit_.stop();
   auto done = std::move(job_->done);
+  result.has_begun = job_->has_begun;
   job_.reset();
   if (state_ == State::ready) idle_.start(options_->idle_ms, [this] { quit(); });
   if (!is_in_send_) return done(std::move(result));

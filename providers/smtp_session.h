@@ -39,6 +39,7 @@ struct SmtpResult {
   std::optional<MailReply> reply;  // the deciding one; else `outcome`
   Outcome outcome;                 // what no reply decided: lost, timed out, lapsed, not possible with this server
   std::string detail;              // for the log
+  bool has_begun = false;          // of its mail something may have left
   bool is_stale = false;           // a kept connection that was gone before MAIL was answered: certainly unsent
 };
 
@@ -66,6 +67,7 @@ class SmtpSession {
     bool is_kept = false;              // began on a connection that had been idle
     bool is_answered = false;          // the server has said something since MAIL
     bool is_draining = false;          // the content leaves, the dot waits
+    bool has_begun = false;            // a byte of MAIL may have left
     bool is_committed = false;         // a byte of the final dot may have left
   };
   struct Extensions {

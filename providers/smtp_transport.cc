@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "providers/failure_log.h"
 #include "providers/smtp_session.h"
 
 namespace signet {
@@ -16,10 +17,9 @@ class SmtpTransport : public Transport {
                 SmtpOptions smtp, TransportOptions options)
       : loop_(loop),
         clock_(clock),
-        log_(log),
         provider_(std::move(provider)),
-        name_(std::move(name)),
-        options_(options) {
+        options_(std::move(options)),
+        failures_(log, std::move(name)) {
     smtp.user_timeout_ms = options_.request_timeout_ms;
     if (smtp.tls != SmtpTls::off) {
       auto context = TlsContext::client(smtp.ca_file, smtp.tls != SmtpTls::opportunistic);
@@ -79,7 +79,8 @@ class SmtpTransport : public Transport {
     // A kept connection may have been closed by the other end meanwhile. Nothing was sent, so a new one is tried.
     if (result.is_stale && !std::exchange(job->is_second, true)) return begin(job, nullptr);
     auto outcome = result.reply ? provider_->parse_mail(*result.reply) : std::move(result.outcome);
-    tell(outcome, result.detail);
+    outcome.has_begun = result.has_begun;
+    failures_.tell(outcome, result.detail);
     in_flight_--;
     job->done(std::move(outcome));  // may send again, or end this transport
   }
@@ -90,7 +91,7 @@ class SmtpTransport : public Transport {
     outcome.kind = kind;
     outcome.reason = reason;
     outcome.scope = scope;
-    tell(outcome, detail);
+    failures_.tell(outcome, detail);
     loop_.post([this, job, outcome, is_alive = is_alive_] {
       if (!*is_alive) return;
       in_flight_--;
@@ -98,24 +99,14 @@ class SmtpTransport : public Transport {
     });
   }
 
-  // What is the relay's or the account's fault goes to the log, once until it changes; what is a message's does not.
-  void tell(const Outcome& outcome, const std::string& detail) {
-    if (outcome.kind == OutcomeKind::accepted) last_failure_.clear();
-    if (outcome.scope != FaultScope::provider && outcome.scope != FaultScope::account) return;
-    if (outcome.kind == OutcomeKind::accepted || std::exchange(last_failure_, outcome.reason) == outcome.reason) return;
-    log_.warn("sending fails",
-              {{"provider", name_}, {"reason", outcome.reason}, {"code", outcome.provider_code}, {"detail", detail}});
-  }
-
   Loop& loop_;
   const Clock& clock_;
-  Log& log_;
   std::shared_ptr<const Provider> provider_;
-  std::string name_;
   TransportOptions options_;
+  FailureLog failures_;
   std::shared_ptr<const SmtpOptions> smtp_;
   std::shared_ptr<TlsContext> tls_;
-  std::string tls_error_, last_failure_;
+  std::string tls_error_;
   int in_flight_ = 0;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
   std::vector<std::unique_ptr<SmtpSession>> sessions_;

@@ -5,6 +5,8 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "providers/callback_form.h"
+#include "providers/reply_class.h"
 
 namespace signet {
 namespace {
@@ -19,23 +21,14 @@ std::string signature_of(std::string_view key, std::string_view id, std::string_
   return "v1," + to_base64(view(hmac_sha256(key, content)));
 }
 
-// The one header of this name; none, or two that could disagree, give nothing.
-std::string_view only_header(const CallbackRequest& request, std::string_view name) {
-  std::string_view found;
-  for (const auto& [key, value] : request.headers) {
-    if (key != name) continue;
-    if (!found.empty()) return {};
-    found = value;
-  }
-  return found;
-}
-
 }  // namespace
 
 Result<std::string> webhook_key(std::string_view secret) {
   constexpr std::string_view kPrefix = "whsec_";
   if (secret.starts_with(kPrefix)) secret.remove_prefix(kPrefix.size());
-  auto key = from_base64(secret);
+  std::string padded(secret);
+  while (padded.size() % 4 != 0) padded += '=';
+  auto key = from_base64(padded);
   if (!key || key->size() < 24 || key->size() > 64)
     return Error{ErrorCode::invalid,
                  "is no webhook secret: write 24 to 64 octets in base64, as `openssl rand -base64 32` does"};
@@ -50,13 +43,16 @@ std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_vie
           {"webhook-signature", signature_of(key, id, timestamp, body)}};
 }
 
-std::string webhook_id(const CallbackRequest& request) { return std::string(only_header(request, "webhook-id")); }
+std::string webhook_id(const CallbackRequest& request, std::string_view prefix) {
+  const std::string id(only_header(request, std::string(prefix) + "id"));
+  return id.empty() || is_reference(id) ? id : to_hex(view(sha256(id)));
+}
 
-Verdict verify_webhook(std::string_view key, const CallbackRequest& request) {
-  const auto id = only_header(request, "webhook-id");
-  const auto timestamp = only_header(request, "webhook-timestamp");
-  auto signatures = only_header(request, "webhook-signature");
-  if (signatures.empty()) return {false, "no signature header"};
+Verdict verify_webhook(std::string_view key, const CallbackRequest& request, std::string_view prefix) {
+  const auto id = only_header(request, std::string(prefix) + "id");
+  const auto timestamp = only_header(request, std::string(prefix) + "timestamp");
+  auto signatures = only_header(request, std::string(prefix) + "signature");
+  if (signatures.empty()) return {false, "no signature header", "", true};
   if (id.empty() || id.size() > kIdMax) return {false, "no webhook id"};
   int64_t at_s = 0;
   const auto [end, error] = std::from_chars(timestamp.data(), timestamp.data() + timestamp.size(), at_s);

@@ -13,10 +13,20 @@
 
 namespace signet {
 
+enum class UnaskedEnd {
+  kept,         // committed: the SMSC may forget it
+  unreadable,   // no receipt and no text that anybody can read: not to be told again
+  unavailable,  // not known to be kept: to be told again
+};
+// What a provider tells over a link without being asked, to be kept. `done` once, on the loop's thread, at any time;
+// never inside the call.
+using OnUnasked = std::function<void(CallbackRequest, std::function<void(UnaskedEnd)> done)>;
+
 struct TransportOptions {
   int in_flight_max = 64;
   int64_t request_timeout_ms = 30000;
-  bool guard_resend = true;  // only the test that shows libcurl's silent resend turns it off
+  bool guard_resend = true;   // only the test that shows libcurl's silent resend turns it off
+  OnUnasked on_unasked = {};  // empty: all of it is to be told again
 };
 
 class Transport {

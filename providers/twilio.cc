@@ -15,6 +15,13 @@
 //
 //   POST https://ex.test/webhooks/t?m=0193b3c4-....1
 //   MessageSid=SM0123...&MessageStatus=delivered&To=%2B15005550006&From=...&AccountSid=AC0123...&ApiVersion=2010-04-01
+//
+// What somebody writes to our number comes to the same address, signed likewise (messaging/guides/webhook-request), as
+// a form or, where the number is set so, as a GET's query. With OptOutType Twilio has answered it by itself (Advanced
+// Opt-Out); else TwiML in the reply does.
+//
+//   MessageSid=SM0123...&SmsStatus=received&From=%2B15558675310&To=%2B15005550006&Body=HELP&NumMedia=0&AccountSid=...
+//   200 text/xml <Response><Message>...</Message></Response>
 #include <simdjson.h>
 #include <algorithm>
 #include <optional>
@@ -22,8 +29,9 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "providers/callback_form.h"
 #include "providers/provider.h"
-#include "providers/retry_after.h"
+#include "providers/reply_class.h"
 #include "providers/settings.h"
 
 namespace signet {
@@ -33,32 +41,13 @@ constexpr std::string_view kBaseUrl = "https://api.twilio.com";
 constexpr size_t kReplyMax = 64 * 1024;
 constexpr int kGatewayTimeout = 30410;  // Twilio lost the carrier's answer and does not try again itself
 
-struct Class {
-  OutcomeKind kind;
-  FaultScope scope;
-  const char* reason;
-  bool is_throttled = false;
-  bool is_opted_out = false;
-};
-constexpr Class kThrottled{OutcomeKind::retryable, FaultScope::account, "throttled", true};
-constexpr Class kSenderThrottled{OutcomeKind::retryable, FaultScope::sender, "throttled", true};
-constexpr Class kProviderError{OutcomeKind::retryable, FaultScope::provider, "provider_error"};
-constexpr Class kUnreachable{OutcomeKind::retryable, FaultScope::recipient, "recipient_unreachable"};
-// The message is not at fault: it waits, and what is at fault pauses, until somebody mends the settings.
-constexpr Class kAuth{OutcomeKind::retryable, FaultScope::account, "auth_failed"};
-constexpr Class kSender{OutcomeKind::retryable, FaultScope::sender, "sender_refused"};
-constexpr Class kNoRecipient{OutcomeKind::permanent, FaultScope::recipient, "unknown_recipient"};
-constexpr Class kRecipient{OutcomeKind::permanent, FaultScope::recipient, "recipient_refused"};
-constexpr Class kMessage{OutcomeKind::permanent, FaultScope::message, "message_refused"};
-constexpr Class kOptedOut{OutcomeKind::permanent, FaultScope::recipient, "opted_out", false, true};
-constexpr Class kDoubt{OutcomeKind::in_doubt, FaultScope::provider, "provider_timed_out"};
-constexpr Class kUnreadable{OutcomeKind::in_doubt, FaultScope::provider, "unreadable_reply"};
+using namespace reply_class;
 
 // twilio.com/docs/api/errors. The numbers are Twilio's word, the classes are our judgement; what is not here falls
 // back to the class of the HTTP status, since Twilio adds and changes codes.
 constexpr struct {
   int code;
-  Class what;
+  ReplyClass what;
 } kCodes[] = {
     {20003, kAuth},             // authentication failed
     {20404, kAuth},             // no such resource: the account's sid is wrong
@@ -67,19 +56,19 @@ constexpr struct {
     {20503, kProviderError},    // service unavailable
     {21211, kNoRecipient},      // invalid To
     {21212, kSender},           // invalid From
-    {21408, kRecipient},        // the account may not send to this region
+    {21408, kAccount},          // the account may not send to this region
     {21602, kMessage},          // no body
     {21604, kMessage},          // no To
     {21606, kSender},           // From cannot send SMS
     {21607, kSender},           // From is not ours
-    {21608, kRecipient},        // a trial account, and To is not verified
+    {21608, kAccount},          // a trial account, and To is not verified
     {21610, kOptedOut},         // To has replied STOP
     {21611, kSenderThrottled},  // this From's queue is full
     {21612, kRecipient},        // cannot route to To
     {21614, kNoRecipient},      // To is not a mobile number
     {21703, kSender},           // the messaging service has no sender
     {30001, kThrottled},        // queue overflow
-    {30002, kAuth},             // account suspended
+    {30002, kAccount},          // account suspended
     {30003, kUnreachable},      // handset off or out of reach
     {30004, kRecipient},        // blocked
     {30005, kNoRecipient},      // unknown destination
@@ -106,22 +95,28 @@ constexpr struct {
     {"canceled", ReceiptKind::failed},
 };
 
-const Class* find_code(int code) {
+const ReplyClass* find_code(int code) {
   for (const auto& row : kCodes)
     if (row.code == code) return &row.what;
   return nullptr;
 }
 
-Class class_of_http(int status) {
-  if (status == 429) return kThrottled;
-  if (status == 408 || status == 425) return kProviderError;
-  if (status == 401 || status == 402 || status == 403 || status == 404) return kAuth;
-  if (status >= 300 && status < 400) return {OutcomeKind::retryable, FaultScope::account, "unexpected_redirect"};
-  if (status >= 400 && status < 500) return kMessage;
-  // A gateway's word that it lost the server behind it proves nothing about the message.
-  if (status == 502 || status == 504) return {OutcomeKind::in_doubt, FaultScope::provider, "gateway_error"};
-  if (status >= 500 && status < 600) return kProviderError;
-  return kUnreadable;
+// Twilio answers 404 where the account's sid is wrong.
+ReplyClass class_of_status(int status) { return status == 404 ? kAuth : class_of_http(status); }
+
+std::string xml_text(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else
+      out += c;
+  }
+  return out;
 }
 
 bool is_message_sid(std::string_view sid) {
@@ -180,55 +175,6 @@ std::pair<std::string, std::string> url_variants(const std::string& url) {
   return {url, url.substr(0, end) + port + url.substr(end)};
 }
 
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-std::optional<Fields> read_form(std::string_view text) {
-  Fields fields;
-  while (!text.empty()) {
-    auto field = text.substr(0, text.find('&'));
-    text.remove_prefix(std::min(field.size() + 1, text.size()));
-    if (field.empty()) continue;
-    auto equals = field.find('=');
-    auto name = from_form(field.substr(0, equals));
-    auto value = from_form(equals == field.npos ? std::string_view() : field.substr(equals + 1));
-    if (!name || !value) return std::nullopt;
-    fields.emplace_back(std::move(*name), std::move(*value));
-  }
-  return fields;
-}
-
-std::string field_of(const Fields& fields, std::string_view name) {
-  for (const auto& [key, value] : fields)
-    if (key == name) return value;
-  return "";
-}
-
-// The one header of this name; none, or two that could disagree, give nothing.
-std::string_view only_header(const CallbackRequest& request, std::string_view name) {
-  std::string_view found;
-  for (const auto& [key, value] : request.headers) {
-    if (key != name) continue;
-    if (!found.empty()) return {};
-    found = value;
-  }
-  return found;
-}
-
-std::string_view query_of(std::string_view url) {
-  url = url.substr(0, url.find('#'));
-  auto mark = url.find('?');
-  return mark == url.npos ? std::string_view() : url.substr(mark + 1);
-}
-
-// `.../webhooks/name?m=ID.N`, or the last part of the path.
-std::optional<Echo> echo_of(std::string_view url) {
-  auto query = read_form(query_of(url));
-  if (query)
-    if (auto text = field_of(*query, "m"); !text.empty()) return parse_echo(text);
-  auto path = url.substr(0, url.find_first_of("?#"));
-  return parse_echo(path.substr(path.rfind('/') + 1));
-}
-
 class Twilio : public Provider {
  public:
   Twilio(std::string base_url, const std::string& account_sid, std::string_view auth_token, std::string_view from,
@@ -244,6 +190,8 @@ class Twilio : public Provider {
   bool can_send(Kind kind) const override { return kind == Kind::sms; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
+  CallbackWay callback_way() const override { return CallbackWay::message; }
+  size_t text_max() const override { return 1600; }
 
   HttpRequest build(const Outbound& message) const override {
     HttpRequest request;
@@ -276,7 +224,7 @@ class Twilio : public Provider {
       outcome.parts = answer->parts;
     }
     if (answer && answer->code) outcome.provider_code = std::to_string(answer->code);
-    Class what = kUnreadable;
+    ReplyClass what = kUnreadable;
     if (is_taken && answer->status != "failed" && answer->status != "undelivered" && answer->status != "canceled") {
       outcome.kind = OutcomeKind::accepted;
       return outcome;
@@ -286,20 +234,18 @@ class Twilio : public Provider {
       what = row ? *row : kMessage;
     } else if (!is_success) {
       auto row = answer ? find_code(answer->code) : nullptr;
-      what = row ? *row : class_of_http(reply.status);
+      what = row ? *row : class_of_status(reply.status);
     }
-    outcome.kind = what.kind;
-    outcome.scope = what.scope;
-    outcome.reason = what.reason;
-    outcome.is_throttled = what.is_throttled;
-    outcome.is_opted_out = what.is_opted_out;
-    if (what.kind == OutcomeKind::retryable) outcome.retry_after_ms = retry_after_ms(reply);
-    return outcome;
+    Outcome ended = outcome_of(what, reply);
+    ended.provider_reference = std::move(outcome.provider_reference);
+    ended.provider_code = std::move(outcome.provider_code);
+    ended.parts = outcome.parts;
+    return ended;
   }
 
   Verdict verify(const CallbackRequest& request) const override {
     auto signature = only_header(request, "x-twilio-signature");
-    if (signature.empty()) return {false, "no signature header"};
+    if (signature.empty()) return {false, "no signature header", "", true};
     std::string parameters;
     if (is_form(request)) {
       auto fields = read_form(request.body);
@@ -321,13 +267,14 @@ class Twilio : public Provider {
 
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override {
     auto refuse = [](std::string text) { return Error{ErrorCode::invalid, "twilio callback: " + std::move(text)}; };
-    auto fields = is_form(request) ? read_form(request.body) : std::nullopt;
-    if (!fields) return refuse("the body is not a form");
+    auto fields = parameters_of(request);
+    if (!fields) return refuse("no form, and no query of a GET");
     auto status = field_of(*fields, "MessageStatus");
     auto row = std::find_if(std::begin(kStatuses), std::end(kStatuses), [&](auto& r) { return status == r.word; });
     Receipt receipt;
     receipt.provider_reference = field_of(*fields, "MessageSid");
     if (!is_message_sid(receipt.provider_reference)) return refuse("no MessageSid");
+    if (is_inbound(*fields)) return std::vector<Receipt>();
     if (row == std::end(kStatuses)) return refuse("a MessageStatus that is not in the table");
     receipt.kind = row->kind;
     receipt.is_partial = row->is_partial;
@@ -335,20 +282,37 @@ class Twilio : public Provider {
     receipt.provider_code = field_of(*fields, "ErrorCode");
     if (receipt.provider_code.find_first_not_of("0123456789") != std::string::npos || receipt.provider_code.size() > 6)
       receipt.provider_code.clear();
-    if (auto echo = echo_of(request.public_url)) {
-      receipt.message_id = echo->message_id;
-      receipt.attempt_no = echo->attempt_no;
-    }
-    std::vector<Receipt> out{receipt};
-    if (receipt.kind == ReceiptKind::failed && receipt.provider_code == "21610") {  // two facts: it failed, and why
-      receipt.kind = ReceiptKind::opted_out;
-      receipt.event_id += ":opted_out";
-      out.push_back(std::move(receipt));
-    }
-    return out;
+    set_echo(receipt, echo_in(request.public_url));
+    const bool is_opted_out = receipt.provider_code == "21610";
+    return receipts_of(std::move(receipt), is_opted_out);
+  }
+
+  Result<std::vector<Inbound>> inbounds(const CallbackRequest& request) const override {
+    auto fields = parameters_of(request);
+    if (!fields) return Error{ErrorCode::invalid, "twilio callback: no form, and no query of a GET"};
+    if (!is_inbound(*fields)) return std::vector<Inbound>();
+    Inbound inbound;
+    inbound.event_id = field_of(*fields, "MessageSid");
+    if (!is_message_sid(inbound.event_id)) return Error{ErrorCode::invalid, "twilio callback: no MessageSid"};
+    inbound.from = Phi<std::string>(e164_of(field_of(*fields, "From")));
+    inbound.to = field_of(*fields, "To");
+    inbound.text = Phi<std::string>(field_of(*fields, "Body"));
+    inbound.is_answered = !field_of(*fields, "OptOutType").empty();
+    if (inbound.from.reveal().empty()) return std::vector<Inbound>();
+    return std::vector{std::move(inbound)};
+  }
+
+  std::optional<CallbackReply> answer(const std::string& text) const override {
+    return CallbackReply{
+        200,
+        {{"Content-Type", "text/xml; charset=utf-8"}},
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>" + xml_text(text) + "</Message></Response>"};
   }
 
  private:
+  static bool is_inbound(const Fields& fields) {
+    return field_of(fields, "MessageStatus").empty() && field_of(fields, "SmsStatus") == "received";
+  }
   static bool is_form(const CallbackRequest& request) {
     auto type = only_header(request, "content-type");
     type = type.substr(0, type.find(';'));
@@ -356,6 +320,10 @@ class Twilio : public Provider {
     constexpr std::string_view kForm = "application/x-www-form-urlencoded";
     return std::equal(type.begin(), type.end(), kForm.begin(), kForm.end(),
                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  }
+  // A number's webhook may be set to GET.
+  static std::optional<Fields> parameters_of(const CallbackRequest& request) {
+    return request.method == "GET" || is_form(request) ? fields_of(request) : std::nullopt;
   }
   bool is_signed(std::string_view text, std::string_view signature) const {
     return is_equal_constant_time(to_base64(hmac_sha1(token_.octets(), text)), signature);

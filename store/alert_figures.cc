@@ -9,9 +9,9 @@ namespace {
 // written in one transaction, so that one statement never sees half of them.
 constexpr char kFaults[] =
     "select m.id, m.status = 4 and not exists (select from due d where d.message_id = m.id), "
-    "(select count(*) from attempt_result r where r.message_id = m.id and r.message_id between $1 and $2 and "
-    "r.outcome = 1) > 1 + (select count(*) from decision d where d.message_id = m.id and d.message_id between $1 and "
-    "$2 and d.decision in ('resend', 'requeue')) from ";
+    "r.n > 1 and r.n > 1 + (select count(*) from decision d where d.message_id = m.id and d.message_id between $1 and "
+    "$2 and d.decision in ('resend', 'requeue')) from message m cross join lateral (select count(*) as n from "
+    "attempt_result r where r.message_id = m.id and r.message_id between $1 and $2 and r.outcome = 1) r ";
 
 Result<int64_t> count_of(PgSession& session, const std::string& sql, WallTime time) {
   auto rows = session.run(sql, {time});
@@ -86,7 +86,7 @@ Result<Slice> look_at_messages(PgSession& session, const Uuid& after, int count_
   Uuid high = out.last;
   if (high.is_nil()) high.bytes.fill(0xff);
   auto rows = session.run(std::string("select * from (") + kFaults +
-                              "message m where m.id > $1 and m.id <= $2) x(id, is_lost, is_repeated) "
+                              "where m.id > $1 and m.id <= $2) x(id, is_lost, is_repeated) "
                               "where is_lost or is_repeated limit 1000",
                           {after, high});
   if (!rows) return rows.error();
@@ -97,7 +97,7 @@ Result<Slice> look_at_messages(PgSession& session, const Uuid& after, int count_
 Result<Slice> look_at_messages(PgSession& session, const std::vector<Uuid>& ids) {
   if (ids.empty()) return Slice{};
   const auto [low, high] = std::minmax_element(ids.begin(), ids.end());
-  auto rows = session.run(std::string(kFaults) + "message m where m.id = any ($3)", {*low, *high, PgValue::uuids(ids)});
+  auto rows = session.run(std::string(kFaults) + "where m.id = any ($3)", {*low, *high, PgValue::uuids(ids)});
   if (!rows) return rows.error();
   Slice out;
   sort_out(*rows, out);

@@ -1,6 +1,6 @@
 #include "store/callbacks.h"
 
-#include "base/bytes.h"
+#include "store/pg_array.h"
 
 namespace signet {
 namespace {
@@ -8,6 +8,13 @@ namespace {
 Result<void> done(const Result<PgRows>& rows) {
   if (!rows) return rows.error();
   return {};
+}
+
+Result<std::set<Uuid>> ids_of(const Result<PgRows>& rows) {
+  if (!rows) return rows.error();
+  std::set<Uuid> out;
+  for (int i = 0; i < rows->size(); i++) out.insert(rows->uuid(i, 0));
+  return out;
 }
 
 Result<std::optional<std::pair<std::string, std::string>>> key_of(const Result<PgRows>& rows) {
@@ -47,39 +54,32 @@ Result<std::vector<CallbackRow>> callback_rows(const Result<PgRows>& rows) {
 }  // namespace
 
 Result<std::set<Uuid>> insert_callbacks(PgTransaction& tx, const std::vector<CallbackRow>& rows) {
-  std::vector<Uuid> ids;
-  std::vector<std::string> providers, events, messages, attempts, references, kinds, codes, partials, sealed_by, sealed,
-      received;
+  PgArray id(PgType::uuid), provider(PgType::text), event(PgType::text), message(PgType::uuid), attempt(PgType::int2),
+      reference(PgType::text), kind(PgType::int2), code(PgType::text), partial(PgType::boolean),
+      sealed_by(PgType::text), sealed(PgType::bytea), received(PgType::timestamptz);
   for (const auto& c : rows) {
-    ids.push_back(c.id);
-    providers.push_back(c.provider);
-    events.push_back(c.event_id);
-    messages.push_back(c.message_id ? c.message_id->text() : "");
-    attempts.push_back(std::to_string(c.attempt_no));
-    references.push_back(c.provider_reference);
-    kinds.push_back(std::to_string(static_cast<int>(c.kind)));
-    codes.push_back(c.provider_code);
-    partials.emplace_back(c.is_partial ? "true" : "false");
-    sealed_by.push_back(c.sealed_by);
-    sealed.push_back(to_hex(c.sealed));
-    received.push_back(rfc3339(c.received_at));
+    id.add(c.id.view());
+    provider.add(c.provider);
+    event.add(c.event_id);
+    c.message_id ? message.add(c.message_id->view()) : message.add_null();
+    attempt.add_short(c.attempt_no);
+    reference.add(c.provider_reference);
+    kind.add_short(static_cast<int>(c.kind));
+    code.add(c.provider_code);
+    partial.add_flag(c.is_partial);
+    sealed_by.add(c.sealed_by);
+    sealed.add(c.sealed);
+    received.add_time(c.received_at);
   }
-  auto added = tx.run(
+  return ids_of(tx.run(
       "with c as (insert into callback (id, provider, event_id, message_id, attempt_no, provider_reference, kind, "
-      "provider_code, is_partial, sealed_by, sealed, received_at) select id, provider, event_id, nullif(message_id, "
-      "'')::uuid, attempt_no::int, provider_reference, kind::int, provider_code, is_partial::boolean, sealed_by, "
-      "decode(sealed, 'hex'), received_at::timestamptz from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], "
-      "$5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[]) u(id, "
-      "provider, event_id, message_id, attempt_no, provider_reference, kind, provider_code, is_partial, sealed_by, "
-      "sealed, received_at) on conflict (provider, event_id) do nothing returning id) "
+      "provider_code, is_partial, sealed_by, sealed, received_at) select * from unnest($1::uuid[], $2::text[], "
+      "$3::text[], $4::uuid[], $5::int2[], $6::text[], $7::int2[], $8::text[], $9::bool[], $10::text[], $11::bytea[], "
+      "$12::timestamptz[]) on conflict (provider, event_id) do nothing returning id) "
       "insert into callback_due (callback_id, due_at) select id, now() from c returning callback_id",
-      {PgValue::uuids(ids), PgValue::texts(providers), PgValue::texts(events), PgValue::texts(messages),
-       PgValue::texts(attempts), PgValue::texts(references), PgValue::texts(kinds), PgValue::texts(codes),
-       PgValue::texts(partials), PgValue::texts(sealed_by), PgValue::texts(sealed), PgValue::texts(received)});
-  if (!added) return added.error();
-  std::set<Uuid> out;
-  for (int i = 0; i < added->size(); i++) out.insert(added->uuid(i, 0));
-  return out;
+      {PgValue::array(id), PgValue::array(provider), PgValue::array(event), PgValue::array(message),
+       PgValue::array(attempt), PgValue::array(reference), PgValue::array(kind), PgValue::array(code),
+       PgValue::array(partial), PgValue::array(sealed_by), PgValue::array(sealed), PgValue::array(received)}));
 }
 
 Result<std::vector<CallbackRow>> take_callbacks(PgTransaction& tx, int count_max, int64_t lease_ms) {
@@ -114,17 +114,55 @@ Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id) {
 }
 
 Result<bool> finish_callback(PgTransaction& tx, const Uuid& id) {
-  auto rows = tx.run("delete from callback_due where callback_id = $1", {id});
-  if (!rows) return rows.error();
-  return rows->affected() == 1;
+  auto ended = finish_callbacks(tx, {id});
+  if (!ended) return ended.error();
+  return !ended->empty();
 }
 
-Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& c) {
+Result<std::map<Uuid, std::vector<PartReceipt>>> list_part_receipts(PgTransaction& tx,
+                                                                    const std::vector<Uuid>& message_ids) {
+  auto rows = tx.run(
+      "select f.message_id, f.attempt_no, c.provider_reference, f.kind from unnest($1::uuid[]) u(id) cross join "
+      "lateral "
+      "(select * from confirmation a where a.message_id = u.id offset 0) f cross join lateral (select "
+      "provider_reference from callback a where a.id = f.callback_id offset 0) c",
+      {PgValue::uuids(message_ids)});
+  if (!rows) return rows.error();
+  std::map<Uuid, std::vector<PartReceipt>> out;
+  for (int i = 0; i < rows->size(); i++)
+    out[rows->uuid(i, 0)].push_back(
+        {static_cast<int>(rows->number(i, 1)), rows->text(i, 2), static_cast<ReceiptKind>(rows->number(i, 3))});
+  return out;
+}
+
+Result<std::set<Uuid>> finish_callbacks(PgTransaction& tx, const std::vector<Uuid>& ids) {
+  if (ids.empty()) return std::set<Uuid>();
+  return ids_of(
+      tx.run("delete from callback_due where callback_id = any ($1) returning callback_id", {PgValue::uuids(ids)}));
+}
+
+Result<void> insert_confirmations(PgTransaction& tx, const std::vector<ConfirmationRow>& rows) {
+  if (rows.empty()) return {};
+  PgArray id(PgType::uuid), message(PgType::uuid), attempt(PgType::int2), kind(PgType::int2), callback(PgType::uuid),
+      provider(PgType::text), code(PgType::text), effect(PgType::boolean), at(PgType::timestamptz);
+  for (const auto& c : rows) {
+    id.add(c.id.view());
+    message.add(c.message_id.view());
+    attempt.add_short(c.attempt_no);
+    kind.add_short(static_cast<int>(c.kind));
+    callback.add(c.callback_id.view());
+    provider.add(c.provider);
+    code.add(c.provider_code);
+    effect.add_flag(c.took_effect);
+    at.add_time(c.at);
+  }
   return done(
-      tx.run("insert into confirmation (id, message_id, attempt_no, kind, callback_id, provider, "
-             "provider_code, took_effect, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-             {c.id, c.message_id, static_cast<int32_t>(c.attempt_no), static_cast<int32_t>(c.kind), c.callback_id,
-              c.provider, c.provider_code, PgValue(c.took_effect), c.at}));
+      tx.run("insert into confirmation (id, message_id, attempt_no, kind, callback_id, provider, provider_code, "
+             "took_effect, at) select * from unnest($1::uuid[], $2::uuid[], $3::int2[], $4::int2[], $5::uuid[], "
+             "$6::text[], $7::text[], $8::bool[], $9::timestamptz[])",
+             {PgValue::array(id), PgValue::array(message), PgValue::array(attempt), PgValue::array(kind),
+              PgValue::array(callback), PgValue::array(provider), PgValue::array(code), PgValue::array(effect),
+              PgValue::array(at)}));
 }
 
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id) {

@@ -39,6 +39,8 @@ Result<std::optional<CallbackRow>> read_callback(PgTransaction& tx, const Uuid& 
 // Whether it says something about a message already.
 Result<bool> is_confirmation(PgTransaction& tx, const Uuid& callback_id);
 Result<bool> finish_callback(PgTransaction& tx, const Uuid& id);  // false: somebody else has
+// Those of `ids` that nobody else has finished.
+Result<std::set<Uuid>> finish_callbacks(PgTransaction& tx, const std::vector<Uuid>& ids);
 struct ConfirmationRow {
   Uuid id, message_id;
   int attempt_no = 0;
@@ -48,7 +50,14 @@ struct ConfirmationRow {
   bool took_effect = false;
   WallTime at;
 };
-Result<void> insert_confirmation(PgTransaction& tx, const ConfirmationRow& row);
+Result<void> insert_confirmations(PgTransaction& tx, const std::vector<ConfirmationRow>& rows);
+struct PartReceipt {  // what was told of one part of an attempt
+  int attempt_no = 0;
+  std::string provider_reference;
+  ReceiptKind kind = ReceiptKind::sent;
+};
+Result<std::map<Uuid, std::vector<PartReceipt>>> list_part_receipts(PgTransaction& tx,
+                                                                    const std::vector<Uuid>& message_ids);
 Result<std::optional<std::pair<std::string, std::string>>> read_data_key(PgTransaction& tx, const Uuid& message_id);
 Result<std::map<Uuid, std::pair<std::string, std::string>>> read_data_keys(PgTransaction& tx,
                                                                            const std::vector<Uuid>& message_ids);

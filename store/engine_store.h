@@ -5,6 +5,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -119,9 +120,10 @@ class EngineStore {
   virtual Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) = 0;
   virtual Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) = 0;
   virtual Result<void> end_callback(const Uuid& id) = 0;  // it stays in the ledger, unmatched
-  // Whose attempt a provider without an echo knows by this reference.
-  virtual Result<std::optional<std::pair<Uuid, int>>> find_reference(const std::string& provider,
-                                                                     const std::string& reference) = 0;
+  // Whose attempt a provider without an echo knows by this reference, of each (provider, reference) that is known.
+  using Reference = std::pair<std::string, std::string>;
+  virtual Result<std::map<Reference, std::pair<Uuid, int>>> find_references(
+      const std::vector<Reference>& references) = 0;
 
   // See store/message_change.h. invalid, conflict: nothing of it took effect; one of several may be at fault.
   virtual Result<std::vector<Changed>> change(const std::vector<Uuid>& ids, const Decide& decide) = 0;

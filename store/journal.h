@@ -21,6 +21,7 @@
 #include "message/outcome.h"
 #include "store/entry.h"
 #include "store/pg_session.h"
+#include "store/suppressions.h"
 
 namespace signet {
 
@@ -90,6 +91,9 @@ struct ResultRow {
   bool is_named = false;                 // receipts will name it by the provider's reference alone
   Head head;                             // the gate: the row takes effect only on this head
   Entry entry;
+  // The provider refused it since the recipient opted out there, or has no mailbox: its recipient key is the message's
+  // own.
+  std::optional<NewSuppression> opt_out = {};
 };
 
 // Ends a message that got no permit: a void takes the attempt's key, so that nobody sends.

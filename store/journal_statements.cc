@@ -10,18 +10,12 @@ namespace {
 // each row is looked up by its key whatever the planner believed about an empty table (design: engine, "Speed"). Nor is
 // one CTE joined with another: the planner takes both for tiny and compares each row with each. `is true` keeps an IN
 // from becoming such a join: it is a look-up in a hash table. Who is in neither part of the answer was taken by
-// somebody else.
+// somebody else. What is read most often stands first in a CTE's row: each reader takes it apart from the left.
 constexpr char kPermitSql[] = R"sql(
-with u as materialized (
-  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[])
-  u(id, lane, provider, why, has_choice)
-), z as materialized (
+with z as materialized (
   select scope, name from pause
 ), a as materialized (
-  select u.*, clock_timestamp() as permitted_at, d.attempt_no, d.priority, d.lane as due_lane, d.sender, d.due_at,
-    d.send_until, d.provider as pinned,
-    d.avoid, m.kind, m.version, m.requeues, m.attempts, m.max_attempts, m.status, m.expires_at, m.event_n, m.event_leaf,
-    m.recipient_key, m.destination, m.time_zone, m.tags, m.is_urgent,
+  select u.id,
     case
       when d.message_id is null or m.id is null then 1
       when m.status <> 4 then 2
@@ -47,8 +41,11 @@ with u as materialized (
             and p.version = m.version and p.approval_mac is not null))  -- a recall makes a new version
         then 10
       else 0
-    end as verdict
-  from u
+    end as verdict, d.attempt_no, u.provider, u.lane, u.why, clock_timestamp() as permitted_at, m.version, m.kind,
+    d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, m.expires_at, m.requeues, m.attempts,
+    m.max_attempts, m.status, m.event_n, m.event_leaf, m.recipient_key, d.provider as pinned, d.avoid, m.destination,
+    m.time_zone, m.tags, m.is_urgent
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $9::bool[]) u(id, lane, provider, why, has_choice)
   left join lateral (select * from due where due.message_id = u.id offset 0) d on true
   left join lateral (select * from message where message.id = u.id offset 0) m on true
 ), g as (
@@ -77,16 +74,7 @@ from a where verdict <> 0)sql";
 
 // One gate: what follows takes effect only for messages whose head is the expected one.
 constexpr char kResultSql[] = R"sql(
-with u as materialized (
-  select u.*, case when delay_ms < 0 then '-infinity' else clock_timestamp() + delay_ms * interval '1 millisecond' end
-    as next_due
-  from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
-    $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::int8[],
-    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::text[],
-    $23::bool[])
-  u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
-    is_counted, is_proven, delay_ms, head, event_id, canon, leaf, provider, action, next_avoid, is_named)
-), m as (
+with m as (
   update message set status = u.status, event_n = event_n + 1, event_leaf = u.leaf,
     attempts = attempts + u.is_counted::int, last_attempt_at = u.finished_at, is_proven = u.is_proven,
     provider = case when u.outcome in (1, 4) then u.provider else message.provider end,
@@ -94,8 +82,16 @@ with u as materialized (
     sent_at = case when u.outcome = 1 then u.finished_at else sent_at end,
     failure_reason = case when u.outcome = 1 then failure_reason when u.failure <> '' then u.failure else u.reason end,
     updated_at = u.finished_at
-  from u where message.id = u.id and message.event_leaf = u.head
-  returning u.*
+  from unnest($1::uuid[], $2::int2[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::int2[], $8::int2[],
+    $9::timestamptz[], $10::timestamptz[], $11::int2[], $12::text[], $13::bool[], $14::bool[], $15::int8[],
+    $16::bytea[], $17::uuid[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::text[],
+    $23::bool[])
+  u(id, attempt_no, outcome, reason, reference, code, status_code, parts, started_at, finished_at, status, failure,
+    is_counted, is_proven, delay_ms, head, event_id, canon, leaf, provider, action, next_avoid, is_named)
+  where message.id = u.id and message.event_leaf = u.head
+  returning u.id, case when u.delay_ms < 0 then '-infinity' else clock_timestamp() + u.delay_ms * interval
+    '1 millisecond' end as next_due, u.is_named, u.attempt_no, u.next_avoid, u.provider, u.reference, u.finished_at,
+    u.status, u.outcome, u.reason, u.code, u.status_code, u.parts, u.started_at, u.event_id, u.action, u.leaf, u.canon
 ), r as (
   insert into attempt_result (message_id, attempt_no, outcome, reason, provider_reference, provider_code, status_code,
     parts, started_at, finished_at)
@@ -108,12 +104,30 @@ with u as materialized (
   where due.message_id = m.id and m.next_due > '-infinity'
 ), named as (
   insert into callback_reference (provider, reference, message_id, attempt_no)
-  select provider, reference, id, attempt_no from m where is_named on conflict do nothing
+  select provider, unnest(string_to_array(reference, ' ')), id, attempt_no from m where is_named on conflict do nothing
 ), e as (  -- the event's status, provider and time are the result's own
   insert into audit.entry (event_id, canon, leaf, object_id, action, status, provider, at)
   select event_id, canon, leaf, id, action, status, provider, finished_at from m
 )
 select id, nullif(next_due, '-infinity') from m)sql";
+
+// After the results of its batch, and only where one took effect: the head is its leaf.
+constexpr char kOptOutSql[] = R"sql(
+with u as materialized (
+  select * from unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::int2[], $5::text[], $6::text[], $7::uuid[], $8::bytea[],
+    $9::bytea[], $10::timestamptz[])
+  u(id, head, suppression_id, channel, reason, source, event_id, canon, leaf, at)
+), s as (
+  insert into suppressions (id, recipient_key, channel, reason, source)
+  select u.suppression_id, m.recipient_key, u.channel, u.reason, u.source
+  from u cross join lateral (select recipient_key from message where message.id = u.id and message.event_leaf = u.head
+    and message.recipient_key is not null offset 0) m
+  on conflict (recipient_key) do nothing
+  returning id
+)
+insert into audit.entry (event_id, canon, leaf, object_id, action, at)
+select event_id, canon, leaf, suppression_id, 'suppression_added', at from u
+where suppression_id in (select id from s))sql";
 
 // A void takes the attempt's key; where a permit holds it already nothing happens here.
 constexpr char kEndSql[] = R"sql(
@@ -189,9 +203,9 @@ from c cross join lateral (
 }  // namespace
 
 const std::vector<PgStatement>& journal_statements() {
-  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"end", kEndSql},
-                                            {"move", kMoveSql},     {"heads", kHeadsSql},   {"open", kOpenSql},
-                                            {"claim", kClaimSql}};
+  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"opt_out", kOptOutSql},
+                                            {"end", kEndSql},       {"move", kMoveSql},     {"heads", kHeadsSql},
+                                            {"open", kOpenSql},     {"claim", kClaimSql}};
   return all;
 }
 

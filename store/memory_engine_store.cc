@@ -23,8 +23,8 @@ const MemoryStore::Start* newest_permit(const MemoryStore::Message& m, int& atte
   return nullptr;
 }
 
-MessageView view_of(const MemoryStore::Message& m, WallTime now) {
-  MessageView view{now, m.row, m.due, {}};
+MessageView view_of(const MemoryStore& store, const MemoryStore::Message& m) {
+  MessageView view{store.now(), m.row, m.due, {}, {}};
   for (const auto& [attempt_no, start] : m.starts) {
     AttemptRow row;
     row.attempt_no = attempt_no;
@@ -42,6 +42,9 @@ MessageView view_of(const MemoryStore::Message& m, WallTime now) {
     }
     view.attempts.push_back(std::move(row));
   }
+  for (const auto& told : m.confirmations)
+    if (const auto callback = store.callbacks.find(told.callback_id); callback != store.callbacks.end())
+      view.part_receipts.push_back({told.attempt_no, callback->second.provider_reference, told.kind});
   return view;
 }
 
@@ -328,12 +331,14 @@ Result<void> MemoryEngineStore::end_callback(const Uuid& id) {
   return {};
 }
 
-Result<std::optional<std::pair<Uuid, int>>> MemoryEngineStore::find_reference(const std::string& provider,
-                                                                              const std::string& reference) {
+Result<std::map<EngineStore::Reference, std::pair<Uuid, int>>> MemoryEngineStore::find_references(
+    const std::vector<Reference>& references) {
+  std::map<Reference, std::pair<Uuid, int>> out;
+  if (references.empty()) return out;
   if (auto error = fault()) return *error;
-  const auto found = store_.references.find({provider, reference});
-  if (found == store_.references.end()) return std::optional<std::pair<Uuid, int>>();
-  return std::optional(found->second);
+  for (const auto& reference : references)
+    if (const auto found = store_.references.find(reference); found != store_.references.end()) out.insert(*found);
+  return out;
 }
 
 Result<std::vector<Changed>> MemoryEngineStore::change(const std::vector<Uuid>& ids, const Decide& decide) {
@@ -346,7 +351,7 @@ Result<std::vector<Changed>> MemoryEngineStore::change(const std::vector<Uuid>& 
     const auto found = store_.messages.find(id);
     if (found == store_.messages.end()) continue;
     outcomes[id] = Changed::left;
-    auto change = decide(view_of(found->second, store_.now()));
+    auto change = decide(view_of(store_, found->second));
     if (!change) continue;
     // All of a transaction or nothing, and so the faults first.
     if (store_.refused.contains(id)) return Error{ErrorCode::invalid, "a row is not what its column takes"};
@@ -373,7 +378,7 @@ Changed MemoryEngineStore::apply(MemoryStore::Message& m, const MessageChange& c
   for (const auto& entry : change.entries) m.entries.push_back(entry);
   if (const auto& row = change.decision) m.decisions.push_back({row->attempt_no, row->decision, row->actor, row->at});
   if (change.confirmation) m.confirmations.push_back(*change.confirmation);
-  if (change.suppression) store_.suppressed.insert(change.suppression->recipient_key);
+  if (change.suppression) store_.suppressed.insert(change.suppression->row.recipient_key);
   if (change.ends_due || change.due) m.due.reset();
   if (change.due) m.due = change.due;
   return Changed::done;

@@ -41,8 +41,7 @@ class MemoryEngineStore : public EngineStore {
   Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) override;
   Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) override;
   Result<void> end_callback(const Uuid& id) override;
-  Result<std::optional<std::pair<Uuid, int>>> find_reference(const std::string& provider,
-                                                             const std::string& reference) override;
+  Result<std::map<Reference, std::pair<Uuid, int>>> find_references(const std::vector<Reference>& references) override;
   Result<std::vector<Changed>> change(const std::vector<Uuid>& ids, const Decide& decide) override;
 
   std::function<bool()> loses_change;  // whether the next change takes effect with nobody told; none: never

@@ -194,7 +194,8 @@ bool MemoryStore::apply(const ResultRow& row) {
     m.row.failure_reason = row.failure_reason.empty() ? row.outcome.reason : row.failure_reason;
   m.results.emplace(row.attempt_no, row);
   if (row.is_named)
-    references.emplace(std::pair(row.provider, row.outcome.provider_reference), std::pair(row.id, row.attempt_no));
+    for (const auto& reference : references_of(row.outcome.provider_reference))
+      references.emplace(std::pair(row.provider, reference), std::pair(row.id, row.attempt_no));
   tell(name(kind), row.id, row.attempt_no);
   if (m.due && row.next_delay_ms && !broken.next_due) {
     m.due->attempt_no = row.attempt_no + 1;
@@ -204,6 +205,8 @@ bool MemoryStore::apply(const ResultRow& row) {
     m.due.reset();
   }
   m.entries.push_back(row.entry);
+  if (row.opt_out && !m.row.recipient_key.empty() && suppressed.insert(m.row.recipient_key).second)
+    m.entries.push_back(row.opt_out->entry);
   return true;
 }
 

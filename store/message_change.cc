@@ -6,31 +6,57 @@
 namespace signet {
 namespace {
 
-Result<Changed> apply(PgTransaction& tx, const MessageView& view, const MessageChange& change) {
-  const Uuid& id = view.message.id;
-  if (const auto& row = change.void_attempt) {
-    auto inserted = insert_void(tx, id, row->attempt_no, row->instance, row->at);
-    if (!inserted) return inserted.error();
-    if (!*inserted) return Changed::taken;
+struct Decided {
+  const MessageView* view;
+  MessageChange change;
+};
+
+// What is tried first, each message for itself; whoever came too late is taken out of `all`.
+Result<void> drop_late(PgTransaction& tx, std::vector<Decided>& all, std::map<Uuid, Changed>& outcomes) {
+  std::vector<Uuid> ends;
+  for (const auto& one : all) {
+    const auto& row = one.change.void_attempt;
+    if (row) {
+      auto inserted = insert_void(tx, one.view->message.id, row->attempt_no, row->instance, row->at);
+      if (!inserted) return inserted.error();
+      if (!*inserted) outcomes[one.view->message.id] = Changed::taken;
+    }
+    if (one.change.ends_callback && !outcomes.contains(one.view->message.id)) ends.push_back(*one.change.ends_callback);
   }
-  if (change.ends_callback) {
-    auto ended = finish_callback(tx, *change.ends_callback);
-    if (!ended) return ended.error();
-    if (!*ended) return Changed::left;
+  auto ended = finish_callbacks(tx, ends);
+  if (!ended) return ended.error();
+  for (const auto& one : all)
+    if (one.change.ends_callback && !ended->contains(*one.change.ends_callback))
+      outcomes.emplace(one.view->message.id, Changed::left);
+  std::erase_if(all, [&](const Decided& one) { return outcomes.contains(one.view->message.id); });
+  return {};
+}
+
+// A statement for each kind of row, however many messages there are.
+Result<void> write(PgTransaction& tx, const std::vector<Decided>& all) {
+  std::vector<StatusChange> statuses;
+  std::vector<Entry> entries;
+  std::vector<ConfirmationRow> confirmations;
+  std::vector<Uuid> not_due;
+  for (const auto& [view, change] : all) {
+    if (change.status) statuses.push_back(*change.status);
+    entries.insert(entries.end(), change.entries.begin(), change.entries.end());
+    if (change.confirmation) confirmations.push_back(*change.confirmation);
+    if (change.ends_due || change.due) not_due.push_back(view->message.id);
   }
-  Result<void> done;
-  if (change.status) done = change_status(tx, *change.status);
-  for (const auto& entry : change.entries)
-    if (done) done = insert_entry(tx, entry);
-  if (const auto& row = change.decision; row && done)
-    done = insert_decision(tx, row->id, id, row->attempt_no, row->decision, row->actor, row->reason, row->at);
-  if (change.confirmation && done) done = insert_confirmation(tx, *change.confirmation);
-  if (const auto& row = change.suppression; row && done)
-    done = suppress(tx, row->id, row->recipient_key, row->reason, row->source);
-  if ((change.ends_due || change.due) && done) done = delete_due(tx, id);
-  if (change.due && done) done = insert_due(tx, *change.due);
-  if (!done) return done.error();
-  return Changed::done;
+  auto done = change_statuses(tx, statuses);
+  if (done) done = insert_entries(tx, entries);
+  if (done) done = insert_confirmations(tx, confirmations);
+  if (done) done = delete_due(tx, not_due);
+  for (const auto& [view, change] : all) {
+    const Uuid& id = view->message.id;
+    if (const auto& row = change.decision; row && done)
+      done = insert_decision(tx, row->id, id, row->attempt_no, row->decision, row->actor, row->reason, row->at);
+    if (change.suppression && done)
+      if (auto added = add_suppression(tx, *change.suppression); !added) done = added.error();
+    if (change.due && done) done = insert_due(tx, *change.due);
+  }
+  return done;
 }
 
 Result<WallTime> time_of(PgTransaction& tx) {
@@ -68,24 +94,37 @@ Result<std::vector<Changed>> change_messages(PgTransaction& tx, const std::vecto
   std::vector<Uuid> found;
   for (auto& message : *locked) {
     found.push_back(message.id);
-    views[message.id] = {*now, std::move(message), {}, {}};
+    views[message.id] = {*now, std::move(message), {}, {}, {}};
   }
   auto due = read_due(tx, found);
   if (!due) return due.error();
   for (auto& row : *due) views[row.message_id].due = row;
   auto attempts = list_attempts(tx, found);
   if (!attempts) return attempts.error();
-  for (auto& [id, rows] : *attempts) views[id].attempts = std::move(rows);
+  std::vector<Uuid> in_parts;
+  for (auto& [id, rows] : *attempts) {
+    if (std::any_of(rows.begin(), rows.end(),
+                    [](const AttemptRow& row) { return references_of(row.provider_reference).size() > 1; }))
+      in_parts.push_back(id);
+    views[id].attempts = std::move(rows);
+  }
+  if (!in_parts.empty()) {
+    auto told = list_part_receipts(tx, in_parts);
+    if (!told) return told.error();
+    for (auto& [id, rows] : *told) views[id].part_receipts = std::move(rows);
+  }
+  std::vector<Decided> decided;
   for (const auto& [id, view] : views) {
-    const auto change = decide(view);
+    auto change = decide(view);
     if (!change) {
       outcomes[id] = Changed::left;
       continue;
     }
-    auto applied = apply(tx, view, *change);
-    if (!applied) return applied.error();
-    outcomes[id] = *applied;
+    decided.push_back({&view, std::move(*change)});
   }
+  if (auto tried = drop_late(tx, decided, outcomes); !tried) return tried.error();
+  if (auto applied = write(tx, decided); !applied) return applied.error();
+  for (const auto& one : decided) outcomes[one.view->message.id] = Changed::done;
   if (found.size() < sorted.size()) {
     std::vector<Uuid> missing;
     std::set_difference(sorted.begin(), sorted.end(), found.begin(), found.end(), std::back_inserter(missing));

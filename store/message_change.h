@@ -9,6 +9,7 @@
 
 #include "store/callbacks.h"
 #include "store/messages.h"
+#include "store/suppressions.h"
 
 namespace signet {
 
@@ -17,6 +18,7 @@ struct MessageView {  // one message as it stands
   MessageRow message;
   std::optional<DueRow> due;
   std::vector<AttemptRow> attempts;                 // permits and voids, by number
+  std::vector<PartReceipt> part_receipts = {};      // so far; of PostgreSQL only where an attempt has parts
   const AttemptRow* attempt(int attempt_no) const;  // null: there is none
   bool has_result(int attempt_no) const;
   int newest_attempt_no() const;  // permitted, void or due; 0: none
@@ -27,10 +29,6 @@ struct DecisionRow {
   int attempt_no = 0;
   std::string decision, actor, reason;  // resend, requeue, fail, delivered; by whom; a code, never free text
   WallTime at;
-};
-struct SuppressionRow {
-  Uuid id;
-  std::string recipient_key, reason, source;
 };
 struct VoidRow {
   int attempt_no = 0;
@@ -46,7 +44,7 @@ struct MessageChange {
   std::vector<Entry> entries;  // of other events than the status's own
   std::optional<DecisionRow> decision;
   std::optional<ConfirmationRow> confirmation;
-  std::optional<SuppressionRow> suppression;
+  std::optional<NewSuppression> suppression;
   std::optional<DueRow> due;  // instead of the one there is
   bool ends_due = false;
 };

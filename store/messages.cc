@@ -1,6 +1,9 @@
 #include "store/messages.h"
 
 #include <algorithm>
+#include <sstream>
+
+#include "store/pg_array.h"
 
 namespace signet {
 namespace {
@@ -272,49 +275,83 @@ Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view
                      {id, sealed.empty() ? PgValue::null() : PgValue::octets(sealed)}));
 }
 
-Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key) {
-  auto rows = tx.run("select from suppressions where recipient_key = $1", {PgValue::octets(recipient_key)});
-  if (!rows) return rows.error();
-  return rows->size() > 0;
-}
+Result<void> change_status(PgTransaction& tx, const StatusChange& change) { return change_statuses(tx, {change}); }
 
-Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
-                      const std::string& source) {
-  return done(
-      tx.run("insert into suppressions (id, recipient_key, reason, source) values ($1, $2, $3, $4) "
-             "on conflict (recipient_key) do nothing",
-             {id, PgValue::octets(recipient_key), reason, source}));
-}
-
-Result<void> change_status(PgTransaction& tx, const StatusChange& c) {
+Result<void> change_statuses(PgTransaction& tx, const std::vector<StatusChange>& changes) {
+  if (changes.empty()) return {};
+  PgArray id(PgType::uuid), status(PgType::int2), head(PgType::bytea), leaf(PgType::bytea), reviewer(PgType::uuid),
+      submitted(PgType::timestamptz), approved(PgType::timestamptz), sent(PgType::timestamptz),
+      confirmed(PgType::timestamptz), failure(PgType::text), proven(PgType::boolean), cancel(PgType::boolean),
+      ends_claim(PgType::boolean), requeue(PgType::boolean);
+  const auto add_time = [](PgArray& to, const std::optional<WallTime>& time) {
+    time ? to.add_time(*time) : to.add_null();
+  };
+  std::vector<Entry> entries;
+  for (const auto& c : changes) {
+    id.add(c.id.view());
+    status.add_short(static_cast<int>(c.status));
+    head.add(view(c.before.leaf));
+    leaf.add(view(c.entry.leaf));
+    c.reviewer_id ? reviewer.add(c.reviewer_id->view()) : reviewer.add_null();
+    add_time(submitted, c.submitted_at);
+    add_time(approved, c.approved_at);
+    add_time(sent, c.sent_at);
+    add_time(confirmed, c.confirmed_at);
+    c.failure_reason ? failure.add(*c.failure_reason) : failure.add_null();
+    c.is_proven ? proven.add_flag(*c.is_proven) : proven.add_null();
+    cancel.add_flag(c.cancel_requested);
+    ends_claim.add_flag(c.ends_claim);
+    requeue.add_flag(c.is_requeue);
+    entries.push_back(c.entry);
+  }
   auto rows = tx.run(
-      "update message set status = $2, event_n = event_n + 1, event_leaf = $4, reviewer_id = coalesce($5, "
-      "reviewer_id), "
-      "submitted_at = coalesce($6, submitted_at), approved_at = coalesce($7, approved_at), "
-      "sent_at = coalesce($8, sent_at), confirmed_at = coalesce($9, confirmed_at), "
-      "failure_reason = case when $14 then null else coalesce($10, failure_reason) end, "
-      "is_proven = $14 or coalesce($11, is_proven), requeues = requeues + $14::int, "
-      "attempts = case when $14 then 0 else attempts end, "
-      "cancel_requested = (cancel_requested and not $14) or $12, updated_at = now(), "
-      "claimed_by = case when $13 then null else claimed_by end, "
-      "claimed_until = case when $13 then null else claimed_until end where id = $1 and event_leaf = $3",
-      {c.id, small(c.status), PgValue::octets(view(c.before.leaf)), PgValue::octets(view(c.entry.leaf)),
-       c.reviewer_id ? PgValue(*c.reviewer_id) : PgValue::null(), PgValue(c.submitted_at), PgValue(c.approved_at),
-       PgValue(c.sent_at), PgValue(c.confirmed_at), PgValue(c.failure_reason), PgValue(c.is_proven),
-       PgValue(c.cancel_requested), PgValue(c.ends_claim), PgValue(c.is_requeue)});
+      "update message m set status = u.status, event_n = event_n + 1, event_leaf = u.leaf, "
+      "reviewer_id = coalesce(u.reviewer, reviewer_id), submitted_at = coalesce(u.submitted, submitted_at), "
+      "approved_at = coalesce(u.approved, approved_at), sent_at = coalesce(u.sent, sent_at), "
+      "confirmed_at = coalesce(u.confirmed, confirmed_at), "
+      "failure_reason = case when u.requeue then null else coalesce(u.failure, failure_reason) end, "
+      "is_proven = u.requeue or coalesce(u.proven, is_proven), requeues = requeues + u.requeue::int, "
+      "attempts = case when u.requeue then 0 else attempts end, "
+      "cancel_requested = (cancel_requested and not u.requeue) or u.cancel, updated_at = now(), "
+      "claimed_by = case when u.ends_claim then null else claimed_by end, "
+      "claimed_until = case when u.ends_claim then null else claimed_until end "
+      "from unnest($1::uuid[], $2::int2[], $3::bytea[], $4::bytea[], $5::uuid[], $6::timestamptz[], "
+      "$7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bool[], $12::bool[], $13::bool[], "
+      "$14::bool[]) u(id, status, head, leaf, reviewer, submitted, approved, sent, confirmed, failure, proven, cancel, "
+      "ends_claim, requeue) where m.id = u.id and m.event_leaf = u.head",
+      {PgValue::array(id), PgValue::array(status), PgValue::array(head), PgValue::array(leaf), PgValue::array(reviewer),
+       PgValue::array(submitted), PgValue::array(approved), PgValue::array(sent), PgValue::array(confirmed),
+       PgValue::array(failure), PgValue::array(proven), PgValue::array(cancel), PgValue::array(ends_claim),
+       PgValue::array(requeue)});
   if (!rows) return rows.error();
-  if (rows->affected() != 1) return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
-  return insert_entry(tx, c.entry);
+  if (rows->affected() != static_cast<int64_t>(changes.size()))
+    return Error{ErrorCode::conflict, "the message was changed by somebody else meanwhile"};
+  return insert_entries(tx, entries);
 }
 
-Result<void> insert_entry(PgTransaction& tx, const Entry& e) {
+Result<void> insert_entry(PgTransaction& tx, const Entry& entry) { return insert_entries(tx, {entry}); }
+
+Result<void> insert_entries(PgTransaction& tx, const std::vector<Entry>& entries) {
+  if (entries.empty()) return {};
+  PgArray id(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea), object(PgType::uuid), action(PgType::text),
+      actor(PgType::uuid), status(PgType::int2), provider(PgType::text), at(PgType::timestamptz);
+  for (const auto& e : entries) {
+    id.add(e.event_id.view());
+    canon.add(e.canon);
+    leaf.add(view(e.leaf));
+    e.object_id.is_nil() ? object.add_null() : object.add(e.object_id.view());
+    action.add(e.action);
+    e.actor_id.is_nil() ? actor.add_null() : actor.add(e.actor_id.view());
+    e.status == 0 ? status.add_null() : status.add_short(e.status);
+    e.provider.empty() ? provider.add_null() : provider.add(e.provider);
+    at.add_time(e.at);
+  }
   return done(tx.run(
       "insert into audit.entry (event_id, canon, leaf, object_id, action, actor_id, status, provider, at) "
-      "values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-      {e.event_id, PgValue::octets(e.canon), PgValue::octets(view(e.leaf)),
-       e.object_id.is_nil() ? PgValue::null() : PgValue(e.object_id), e.action,
-       e.actor_id.is_nil() ? PgValue::null() : PgValue(e.actor_id), e.status == 0 ? PgValue::null() : small(e.status),
-       e.provider.empty() ? PgValue::null() : PgValue(e.provider), e.at}));
+      "select * from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::uuid[], $5::text[], $6::uuid[], "
+      "$7::int2[], $8::text[], $9::timestamptz[])",
+      {PgValue::array(id), PgValue::array(canon), PgValue::array(leaf), PgValue::array(object), PgValue::array(action),
+       PgValue::array(actor), PgValue::array(status), PgValue::array(provider), PgValue::array(at)}));
 }
 
 Result<void> insert_due(PgTransaction& tx, const DueRow& d) {
@@ -355,8 +392,9 @@ Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, cons
   return rows->affected() == 1;
 }
 
-Result<void> delete_due(PgTransaction& tx, const Uuid& id) {
-  return done(tx.run("delete from due where message_id = $1", {id}));
+Result<void> delete_due(PgTransaction& tx, const std::vector<Uuid>& ids) {
+  if (ids.empty()) return {};
+  return done(tx.run("delete from due where message_id = any ($1)", {PgValue::uuids(ids)}));
 }
 
 Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id) {
@@ -372,6 +410,13 @@ Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id) {
       {id});
   if (!rows) return rows.error();
   return static_cast<int>(rows->number(0, 0));
+}
+
+std::vector<std::string> references_of(const std::string& provider_reference) {
+  std::vector<std::string> out;
+  std::istringstream words(provider_reference);
+  for (std::string word; words >> word;) out.push_back(word);
+  return out;
 }
 
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id) {

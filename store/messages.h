@@ -99,6 +99,8 @@ struct AttemptRow {
   std::string reason, provider_reference, provider_code;
   std::optional<WallTime> finished_at;
 };
+// An attempt's, parted: one of it, or one of each of its parts.
+std::vector<std::string> references_of(const std::string& provider_reference);
 
 // What messages are found by, beside the narrow row.
 struct MessageFacts {
@@ -131,18 +133,18 @@ Result<std::optional<SealedContent>> read_content(PgTransaction& tx, const Uuid&
 Result<void> replace_content(PgTransaction& tx, const Uuid& id, int version, std::string_view sealed,
                              const Uuid& editor_id);
 Result<void> replace_details(PgTransaction& tx, const Uuid& id, std::string_view sealed);  // empty: none
-Result<bool> is_suppressed(PgTransaction& tx, std::string_view recipient_key);
-Result<void> suppress(PgTransaction& tx, const Uuid& id, std::string_view recipient_key, const std::string& reason,
-                      const std::string& source);
 // conflict: the head has moved.
 Result<void> change_status(PgTransaction& tx, const StatusChange& change);
+// Of different messages, all or none.
+Result<void> change_statuses(PgTransaction& tx, const std::vector<StatusChange>& changes);
 Result<void> insert_entry(PgTransaction& tx, const Entry& entry);  // an event that changes no message
+Result<void> insert_entries(PgTransaction& tx, const std::vector<Entry>& entries);
 Result<void> insert_due(PgTransaction& tx, const DueRow& row);
 Result<std::optional<DueRow>> read_due(PgTransaction& tx, const Uuid& id);
 Result<std::vector<DueRow>> read_due(PgTransaction& tx, const std::vector<Uuid>& ids);
 // Takes the permit's own key. False: somebody was granted it first.
 Result<bool> insert_void(PgTransaction& tx, const Uuid& id, int attempt_no, const std::string& instance, WallTime at);
-Result<void> delete_due(PgTransaction& tx, const Uuid& id);
+Result<void> delete_due(PgTransaction& tx, const std::vector<Uuid>& ids);
 Result<int> next_attempt_no(PgTransaction& tx, const Uuid& id);
 Result<int> newest_attempt_no(PgTransaction& tx, const Uuid& id);                  // permitted or due; 0: none
 Result<std::vector<AttemptRow>> list_attempts(PgTransaction& tx, const Uuid& id);  // by number

@@ -6,7 +6,7 @@ namespace signet {
 
 PgArray::PgArray(PgType element) {
   append_u32(bytes_, 1);  // dimensions
-  append_u32(bytes_, 0);  // no nulls
+  append_u32(bytes_, 0);  // whether there are nulls, set by bytes()
   append_u32(bytes_, static_cast<uint32_t>(element));
   append_u32(bytes_, 0);  // the count, set by bytes()
   append_u32(bytes_, 1);  // lower bound
@@ -34,6 +34,12 @@ void PgArray::add_time(WallTime time) { add_long(time.us - kPgEpochUs); }
 
 void PgArray::add_no_time() { add_long(INT64_MIN); }
 
+void PgArray::add_null() {
+  append_u32(bytes_, UINT32_MAX);
+  count_++;
+  has_nulls_ = true;
+}
+
 const std::string& PgArray::bytes() {
   if (count_ == 0) {  // no dimension at all
     bytes_.resize(12);
@@ -42,6 +48,7 @@ const std::string& PgArray::bytes() {
     std::string count;
     append_u32(count, count_);
     bytes_.replace(12, 4, count);
+    bytes_[7] = has_nulls_ ? '\1' : '\0';
   }
   return bytes_;
 }

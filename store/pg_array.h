@@ -1,4 +1,4 @@
-// PostgreSQL's binary array: one dimension, no nulls. For parameters.
+// PostgreSQL's binary array: one dimension. For parameters.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +33,14 @@ class PgArray {
   void add_long(int64_t value);
   void add_flag(bool value) { add({value ? "\1" : "\0", 1}); }
   void add_time(WallTime time);
-  void add_no_time();          // '-infinity', for an absent one
+  void add_no_time();  // '-infinity', for an absent one
+  void add_null();
   const std::string& bytes();  // the parameter's value; nothing may be added afterwards
 
  private:
   std::string bytes_;
   uint32_t count_ = 0;
+  bool has_nulls_ = false;
 };
 
 }  // namespace signet

@@ -43,8 +43,7 @@ class PgEngineStore : public EngineStore {
   Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) override;
   Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) override;
   Result<void> end_callback(const Uuid& id) override;
-  Result<std::optional<std::pair<Uuid, int>>> find_reference(const std::string& provider,
-                                                             const std::string& reference) override;
+  Result<std::map<Reference, std::pair<Uuid, int>>> find_references(const std::vector<Reference>& references) override;
   Result<std::vector<Changed>> change(const std::vector<Uuid>& ids, const Decide& decide) override;
 
  private:
@@ -355,13 +354,23 @@ Result<void> PgEngineStore::end_callback(const Uuid& id) {
   return {};
 }
 
-Result<std::optional<std::pair<Uuid, int>>> PgEngineStore::find_reference(const std::string& provider,
-                                                                          const std::string& reference) {
-  auto rows = run("select message_id, attempt_no from callback_reference where provider = $1 and reference = $2",
-                  {provider, reference});
+Result<std::map<EngineStore::Reference, std::pair<Uuid, int>>> PgEngineStore::find_references(
+    const std::vector<Reference>& references) {
+  std::map<Reference, std::pair<Uuid, int>> out;
+  if (references.empty()) return out;
+  std::vector<std::string> providers, names;
+  for (const auto& [provider, name] : references) {
+    providers.push_back(provider);
+    names.push_back(name);
+  }
+  auto rows =
+      run("select c.provider, c.reference, c.message_id, c.attempt_no from unnest($1::text[], $2::text[]) u(provider, "
+          "reference) join callback_reference c using (provider, reference)",
+          {PgValue::texts(providers), PgValue::texts(names)});
   if (!rows) return rows.error();
-  if (rows->size() == 0) return std::optional<std::pair<Uuid, int>>();
-  return std::optional(std::pair(rows->uuid(0, 0), static_cast<int>(rows->number(0, 1))));
+  for (int i = 0; i < rows->size(); i++)
+    out[{rows->text(i, 0), rows->text(i, 1)}] = {rows->uuid(i, 2), static_cast<int>(rows->number(i, 3))};
+  return out;
 }
 
 Result<std::vector<Changed>> PgEngineStore::change(const std::vector<Uuid>& ids, const Decide& decide) {

@@ -204,6 +204,28 @@ PgExchange::Call result_call(const std::vector<ResultRow>& rows) {
   return call;
 }
 
+PgExchange::Call opt_out_call(const std::vector<ResultRow>& rows) {
+  PgArray id(PgType::uuid), head(PgType::bytea), suppression(PgType::uuid), channel(PgType::int2), reason(PgType::text),
+      source(PgType::text), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea), at(PgType::timestamptz);
+  for (const auto& r : rows) {
+    if (!r.opt_out) continue;
+    id.add(r.id.view());
+    head.add(view(r.entry.leaf));
+    suppression.add(r.opt_out->row.id.view());
+    channel.add_short(static_cast<int>(r.opt_out->row.channel));
+    reason.add(r.opt_out->row.reason);
+    source.add(r.opt_out->row.source);
+    event.add(r.opt_out->entry.event_id.view());
+    canon.add(r.opt_out->entry.canon);
+    leaf.add(view(r.opt_out->entry.leaf));
+    at.add_time(r.opt_out->entry.at);
+  }
+  PgExchange::Call call{"opt_out", {}};
+  for (auto* value : {&id, &head, &suppression, &channel, &reason, &source, &event, &canon, &leaf, &at})
+    call.values.push_back(value->bytes());
+  return call;
+}
+
 PgExchange::Call end_call(const std::vector<EndRow>& rows, const std::string& instance) {
   PgArray id(PgType::uuid), no(PgType::int2), status(PgType::int2), reason(PgType::text), proven(PgType::boolean),
       head(PgType::bytea), event(PgType::uuid), canon(PgType::bytea), leaf(PgType::bytea), action(PgType::text),
@@ -273,6 +295,8 @@ void PgJournal::write(Batch batch, std::function<void(Result<BatchReply>)> done)
   std::sort(batch.permits.begin(), batch.permits.end(), by_id);
   auto exchange = std::make_unique<PgExchange>();
   if (!batch.results.empty()) exchange->calls.push_back(result_call(batch.results));
+  if (std::any_of(batch.results.begin(), batch.results.end(), [](const ResultRow& r) { return r.opt_out.has_value(); }))
+    exchange->calls.push_back(opt_out_call(batch.results));
   if (!batch.ends.empty()) exchange->calls.push_back(end_call(batch.ends, options_.instance));
   if (!batch.moves.empty()) exchange->calls.push_back(move_call(batch.moves));
   if (!batch.permits.empty()) exchange->calls.push_back(permit_call(batch.permits, options_));

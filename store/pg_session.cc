@@ -65,6 +65,11 @@ PgValue PgValue::uuids(const std::vector<Uuid>& list) {
   value.bytes = items.bytes();
   return value;
 }
+PgValue PgValue::array(PgArray list) {
+  PgValue value;
+  value.bytes = list.bytes();
+  return value;
+}
 
 PgRows::PgRows(std::shared_ptr<void> result) : result_(std::move(result)) {}
 static const PGresult* raw(const std::shared_ptr<void>& result) { return static_cast<const PGresult*>(result.get()); }

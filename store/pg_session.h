@@ -20,6 +20,8 @@
 
 namespace signet {
 
+class PgArray;
+
 struct PgOptions {
   std::string url;  // postgresql://user@host[,host]:port/database?target_session_attrs=read-write
   Secret password;
@@ -43,6 +45,7 @@ class PgValue {
   static PgValue octets(std::string_view bytes);               // bytea
   static PgValue texts(const std::vector<std::string>& list);  // text[]
   static PgValue uuids(const std::vector<Uuid>& list);         // uuid[]
+  static PgValue array(PgArray list);                          // the statement says of what by a cast
   template <class T>
   PgValue(const std::optional<T>& value) : PgValue(value ? PgValue(*value) : null()) {}
 

@@ -197,15 +197,18 @@ void read_delivery(Reading& read, Figures& f) {
         v.retries = r.number(i, 0);
         v.failed_for_good = r.number(i, 1);
       });
-  // Complaints and opt-outs (message/outcome.h), against when the address was put on the list.
+  // Complaints and opt-outs (message/outcome.h) and written STOPs, against when the address was put on the list.
+  const std::string outs =
+      "(select m.recipient_key, c.received_at from callback c left join message m on m.id = c.message_id "
+      "where c.kind in (6, 7) and c.received_at >= $1 and c.received_at < $2 union all "
+      "select recipient_key, received_at from inbound where word = 1 and received_at >= $1 and received_at < $2) o";
   read.ask(std::string("select ") + kDurations +
-               "from (select greatest(0, extract(epoch from s.created_at - c.received_at) * 1000)::bigint as ms "
-               "from callback c join message m on m.id = c.message_id join suppressions s on "
-               "s.recipient_key = m.recipient_key where c.kind in (6, 7) and c.received_at >= $1 and "
-               "c.received_at < $2) x",
+               "from (select greatest(0, extract(epoch from s.created_at - o.received_at) * 1000)::bigint as ms "
+               "from " +
+               outs + " join suppressions s on s.recipient_key = o.recipient_key) x",
            {f.from, f.to}, [&v](const PgRows& r, int i) { v.opt_out = durations_at(r, i, 0); });
-  read.ask("select count(*) from callback where kind in (6, 7) and received_at >= $1 and received_at < $2",
-           {f.from, f.to}, [&v](const PgRows& r, int i) { v.opt_outs = r.number(i, 0); });
+  read.ask("select count(*) from " + outs, {f.from, f.to},
+           [&v](const PgRows& r, int i) { v.opt_outs = r.number(i, 0); });
 }
 
 void read_access(Reading& read, Figures& f) {

@@ -2,6 +2,7 @@
 
 #include "store/idempotency.h"
 #include "store/sessions.h"
+#include "store/webhook_keys.h"
 
 namespace signet {
 namespace {
@@ -14,6 +15,7 @@ Result<void> sweep(PgPool& pool, WallTime now) {
   PgTransaction tx(**session);
   if (auto done = delete_replies(tx, {now.us - kDayUs}); !done) return done.error();
   if (auto done = delete_sessions(tx, {now.us - 30 * kDayUs}); !done) return done.error();
+  if (auto done = delete_webhook_keys(tx, {now.us - 7 * kDayUs}); !done) return done.error();
   return tx.commit();
 }
 
@@ -21,7 +23,7 @@ Result<void> sweep(PgPool& pool, WallTime now) {
 
 void sweep_access(PgPool& pool, const Clock& clock, Log& log) {
   if (auto done = sweep(pool, clock.wall()); !done)
-    log.warn("old sessions and replies are not swept", {{"reason", done.error().text}});
+    log.warn("old sessions, replies and keys of webhooks are not swept", {{"reason", done.error().text}});
 }
 
 }  // namespace signet

@@ -1,4 +1,5 @@
-// Takes away what has had its time: kept replies after 24 hours, sessions a month after they ended.
+// Takes away what has had its time: kept replies after 24 hours, keys of webhooks after a week, sessions a month after
+// they ended.
 #pragma once
 
 #include "base/clock.h"

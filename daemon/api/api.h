@@ -15,6 +15,7 @@
 #include "daemon/access/limits.h"
 #include "message/approval.h"
 #include "message/route.h"
+#include "providers/http_call.h"
 #include "providers/provider.h"
 #include "queue/queue.h"
 #include "store/keyring.h"
@@ -22,6 +23,7 @@
 
 namespace signet {
 class DuePlan;
+class Inbounds;
 struct Receivers;
 class Tasks;
 struct BundleSource;
@@ -68,6 +70,8 @@ struct ApiServices {
   const DuePlan* due_plan = nullptr;                        // never null where messages are approved
   const Receivers* receivers = nullptr;                     // whom the configuration names; null: nobody
   std::map<std::string, DoubtRules> doubt_rules = {};       // by configured name; absent: blind
+  HttpCaller http_call = {};                                // of the daemon's own; empty: nobody can be called
+  Inbounds* inbounds = nullptr;                             // null: what people write back is not looked at
 };
 
 }  // namespace signet::api

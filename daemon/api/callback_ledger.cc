@@ -14,6 +14,22 @@ constexpr size_t kBatch = 256;
 
 }  // namespace
 
+ToldCallback told_by(IdSource& ids, const std::string& provider, const Receipt& receipt, std::string body,
+                     WallTime received_at) {
+  CallbackRow row;
+  row.id = ids.next();
+  row.provider = provider;
+  row.event_id = receipt.event_id;
+  row.message_id = receipt.message_id;
+  row.attempt_no = receipt.attempt_no;
+  row.provider_reference = receipt.provider_reference;
+  row.kind = receipt.kind;
+  row.provider_code = receipt.provider_code;
+  row.is_partial = receipt.is_partial;
+  row.received_at = received_at;
+  return {std::move(row), std::move(body)};
+}
+
 struct CallbackLedger::Turn {
   std::vector<ToldCallback*> told;
   std::optional<Result<int>> result;

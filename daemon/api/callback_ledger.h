@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/log.h"
+#include "providers/provider.h"
 #include "store/callbacks.h"
 #include "store/keyring.h"
 #include "store/pg_session.h"
@@ -20,6 +22,10 @@ struct ToldCallback {
   CallbackRow row;  // but for its seal
   std::string body;
 };
+
+// What a receipt says, as the ledger takes it; `body` is kept for it, sealed.
+ToldCallback told_by(IdSource& ids, const std::string& provider, const Receipt& receipt, std::string body,
+                     WallTime received_at);
 
 class CallbackLedger {  // any thread
  public:

@@ -14,6 +14,7 @@
 #include "message/lifecycle.h"
 #include "message/policy.h"
 #include "store/integrity.h"
+#include "store/suppressions.h"
 
 namespace signet::api {
 namespace {

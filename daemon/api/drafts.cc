@@ -56,7 +56,7 @@ int recall(Context& context, const MessageRow& row, WallTime now) {
     context.refuse({.code = Code::being_sent,
                     .detail = "It cannot be edited any more. Wait until this attempt has ended.",
                     .reason = "BEING_SENT"});
-  context.must(delete_due(context.tx(), row.id));
+  context.must(delete_due(context.tx(), {row.id}));
   return due->attempt_no;
 }
 

@@ -38,7 +38,14 @@ http::Response get_audit_logs(Context& context);
 http::Response post_audit_logs(Context& context);
 http::Response post_audit_search(Context& context);
 // webhooks.cc
-http::Response post_webhook(Context& context);
+http::Response take_webhook(Context& context);
+// delivery_status.cc
+http::Response post_delivery_status(Context& context);
+// suppressions.cc
+http::Response get_suppressions(Context& context);
+http::Response post_suppressions(Context& context);
+http::Response post_suppression_search(Context& context);
+http::Response delete_suppression(Context& context);
 // session.cc
 http::Response post_session(Context& context);
 http::Response get_session(Context& context);

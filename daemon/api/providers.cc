@@ -52,7 +52,10 @@ http::Response get_providers(Context& context) {
     Json daemons = Json::array();
     for (const auto& seen : health)
       if (seen.provider == provider) daemons.push_back(health_json(seen));
+    const auto text_max = adapter->text_max();
     items.push_back({{"name", provider},
+                     {"callbackWay", name(adapter->callback_way())},
+                     {"textMax", text_max == 0 ? Json(nullptr) : Json(text_max)},
                      {"pause", Json::parse(pause_json(pauses, PauseScope::provider, provider))},
                      {"daemons", std::move(daemons)}});
   }

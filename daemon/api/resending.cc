@@ -1,5 +1,7 @@
 #include "daemon/api/resending.h"
 
+#include "store/suppressions.h"
+
 namespace signet::api {
 namespace {
 
@@ -19,7 +21,7 @@ DueRow send_again(Context& context, const MessageRow& message, ResendKind kind, 
   if (message.expires_at && *message.expires_at <= services.clock.wall())
     refuse(context, "EXPIRED", "The message has expired", "It would come too late: have its author write a new one.");
   if (!message.recipient_key.empty() && context.must(is_suppressed(context.tx(), message.recipient_key)))
-    refuse(context, "RECIPIENT_SUPPRESSED", "The recipient has opted out",
+    refuse(context, "RECIPIENT_SUPPRESSED", "The recipient is suppressed",
            "Nothing is sent while the suppression stands.");
   std::optional<DueRow> due;
   const auto changed = context.must(change_messages(context.tx(), {message.id}, [&](const MessageView& view) {

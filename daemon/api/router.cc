@@ -7,6 +7,7 @@
 #include "daemon/api/events.h"
 #include "daemon/api/gate.h"
 #include "daemon/api/handlers.h"
+#include "daemon/api/kept_pages.h"
 #include "daemon/api/replay.h"
 #include "daemon/api/user_agents.h"
 #include "store/messages.h"
@@ -183,6 +184,7 @@ Router::Router(const ApiServices& services, std::vector<RouteRow> rows)
       rows_(std::move(rows)),
       throttled_(std::make_unique<Throttled>()),
       callback_ledger_(std::make_unique<CallbackLedger>(services.pool, services.keyring, services.log)),
+      kept_pages_(std::make_unique<KeptPages>(services.http_call, services.clock)),
       agents_(std::make_unique<UserAgents>()) {}
 
 Router::~Router() = default;
@@ -194,6 +196,7 @@ http::Response Router::run(const http::Request& request, const RouteRow& row,
     context.values_ = values;
     context.throttled_ = throttled_.get();
     context.callback_ledger_ = callback_ledger_.get();
+    context.kept_pages_ = kept_pages_.get();
     try {
       identify(context, row, passage);
       try {

@@ -41,6 +41,7 @@ struct Again {  // thrown where running the handler again may help
 struct Passage;
 
 class CallbackLedger;
+class KeptPages;
 class UserAgents;
 
 class Context {
@@ -90,9 +91,15 @@ class Context {
   http::Response commit(http::Response response, const http::Response& kept);
   // Throws away what the transaction did; tx() begins another one.
   void roll_back() { tx_.reset(); }
+  // Gives the connection back too, for a handler that waits for what takes one of its own.
+  void let_go() {
+    tx_.reset();
+    session_.reset();
+  }
 
   Throttled* throttled() const { return throttled_; }  // null outside of a router
   CallbackLedger& callback_ledger() const { return *callback_ledger_; }
+  KeptPages& kept_pages() const { return *kept_pages_; }
   void called_by(Principal principal) { principal_ = std::move(principal); }
   void keep_reply_as(KeptReply row) { keep_ = std::move(row); }  // for commit(): everything but the reply
 
@@ -108,6 +115,7 @@ class Context {
   std::optional<KeptReply> keep_;
   Throttled* throttled_ = nullptr;
   CallbackLedger* callback_ledger_ = nullptr;
+  KeptPages* kept_pages_ = nullptr;
   Uuid object_id_;
   std::string object_type_ = "message";
 };
@@ -144,6 +152,7 @@ class Router {
   std::vector<RouteRow> rows_;
   const std::unique_ptr<Throttled> throttled_;
   const std::unique_ptr<CallbackLedger> callback_ledger_;
+  const std::unique_ptr<KeptPages> kept_pages_;
   const std::unique_ptr<UserAgents> agents_;
 };
 

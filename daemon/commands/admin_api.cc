@@ -6,16 +6,19 @@ namespace signet {
 
 using Json = nlohmann::json;
 
+std::string listener_url(std::string address, int port, const Config::Tls& tls) {
+  if (address == "0.0.0.0") address = "127.0.0.1";
+  if (address == "::") address = "::1";
+  if (address.find(':') != std::string::npos) address = '[' + address + ']';
+  return (tls.certificate.empty() ? "http://" : "https://") + address + ":" + std::to_string(port);
+}
+
 Result<AdminApi> AdminApi::open(const Config& config, const std::string& token_file, const std::string& ca_file) {
   auto token = read_secret_file(token_file);
   if (!token) return token.error();
-  std::string host = config.http.admin.address;
-  if (host == "0.0.0.0") host = "127.0.0.1";
-  if (host == "::") host = "::1";
-  if (host.find(':') != std::string::npos) host = '[' + host + ']';
-  const bool is_tls = !config.http.admin.tls.certificate.empty();
   AdminApi out;
-  out.base_ = (is_tls ? "https://" : "http://") + host + ":" + std::to_string(config.http.admin.port) + "/api/";
+  const auto& admin = config.http.admin;
+  out.base_ = listener_url(admin.address, admin.port, admin.tls) + "/api/";
   out.call_.headers = {{"Authorization", "Bearer " + std::string(token->octets())},
                        {"Content-Type", "application/json"}};
   out.call_.timeout_ms = 30000;

@@ -9,6 +9,9 @@
 
 namespace signet {
 
+// A listener of the configuration as this machine reaches it: http://127.0.0.1:8421
+std::string listener_url(std::string address, int port, const Config::Tls& tls);
+
 class AdminApi {
  public:
   // `ca_file`: who signed the listener's certificate; empty: the system's authorities.

@@ -51,9 +51,19 @@ int key_revoke(const Config& config, const std::string& key_id, const std::strin
 struct SendOptions {
   std::string token_file;
   std::string to, kind, body, subject;
-  std::string ca_file;  // for an admin listener with a certificate of one's own
+  std::string provider;  // empty: whichever the routes choose
+  std::string ca_file;   // for an admin listener with a certificate of one's own
 };
 int send_one(const Config& config, const SendOptions& options);
+
+struct DsnOptions {      // one of the two
+  std::string provider;  // of the configuration, whose listener is asked
+  std::string url;       // https://signet.example.org/webhooks/relay, where the relay has no configuration
+  std::string ca_file;   // likewise
+};
+// A report on standard input. 0: kept; else a status of sysexits.h, as a relay's pipe takes it: 75 come again, 65 give
+// it up.
+int take_report(const std::string& config_file, const Environment& environment, const DsnOptions& options);
 
 struct ImportOptions {
   std::string file, token_file;
@@ -62,8 +72,11 @@ struct ImportOptions {
 int import_messages(const Config& config, const ImportOptions& options);
 
 struct SandboxOptions {
-  std::string http = "127.0.0.1:8425", smtp = "127.0.0.1:2525";
+  std::string http = "127.0.0.1:8425", smtp = "127.0.0.1:2525", smpp = "127.0.0.1:2775";
   std::string journal, account_sid, auth_token_file;
+  std::string state;                               // a folder for accounts at every provider; empty: none
+  std::string webhooks = "http://127.0.0.1:8421";  // of the daemon that is called back
+  std::string mail_account;                        // whose delivery reports the relay sends; empty: none
 };
 int run_sandbox(const SandboxOptions& options);  // until SIGTERM or SIGINT
 

@@ -8,7 +8,8 @@ namespace {
 bool is_about_provider(const Outcome& outcome) {
   if (outcome.kind == OutcomeKind::in_doubt) return true;
   return outcome.kind == OutcomeKind::retryable && !outcome.is_throttled &&
-         (outcome.scope == FaultScope::provider || outcome.scope == FaultScope::account);
+         (outcome.scope == FaultScope::provider || outcome.scope == FaultScope::account ||
+          outcome.scope == FaultScope::credential);
 }
 
 }  // namespace

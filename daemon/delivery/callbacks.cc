@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/crash_point.h"
+#include "daemon/delivery/suppression.h"
 #include "daemon/evidence/callback_hash.h"
 #include "daemon/evidence/entry_of.h"
 #include "message/lifecycle.h"
@@ -20,13 +21,27 @@ constexpr int64_t kKeepMs = 72 * int64_t{3'600'000};  // then it stays in the le
 
 bool suppresses(const CallbackRow& callback, const MessageRow& message) {
   return callback.kind == ReceiptKind::opted_out || callback.kind == ReceiptKind::complained ||
-         (callback.kind == ReceiptKind::bounced && message.kind == Kind::email);
+         (callback.kind == ReceiptKind::bounced && message.kind != Kind::sms);
+}
+
+// Where each part has receipts of its own, the message arrived, or failed, when all of them did.
+bool is_of_all_parts(const MessageView& view, int attempt_no, const CallbackRow& callback) {
+  const AttemptRow* attempt = view.attempt(attempt_no);
+  const auto references = references_of(attempt ? attempt->provider_reference : "");
+  if (references.size() < 2) return !callback.is_partial;
+  return std::all_of(references.begin(), references.end(), [&](const std::string& reference) {
+    return reference == callback.provider_reference ||
+           std::any_of(view.part_receipts.begin(), view.part_receipts.end(), [&](const PartReceipt& told) {
+             return told.attempt_no == attempt_no && told.provider_reference == reference && told.kind == callback.kind;
+           });
+  });
 }
 
 // The status that the receipt gives the message: rank decides, and no step, or one that is not legal, leaves it.
 Status status_after(const MessageView& view, int attempt_no, const CallbackRow& callback) {
   const MessageRow& message = view.message;
-  if (callback.is_partial) return message.status;  // some parts only: it stays `sent`, on the worklist
+  // Of some parts only: it stays `sent`, on the worklist.
+  if (!is_of_all_parts(view, attempt_no, callback)) return message.status;
   // That an older attempt failed says nothing about the newer one; that it arrived does.
   const bool is_failure = callback.kind == ReceiptKind::failed || callback.kind == ReceiptKind::bounced;
   if (is_failure && attempt_no > 0 && attempt_no < view.newest_attempt_no()) return message.status;
@@ -42,9 +57,14 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   if (attempt_no > 0 && !view.has_result(attempt_no)) return std::nullopt;
   MessageChange change;
   change.ends_callback = callback.id;
-  if (suppresses(callback, message) && !message.recipient_key.empty())
-    change.suppression =
-        SuppressionRow{ids.next(), message.recipient_key, std::string(name(callback.kind)), callback.provider};
+  if (suppresses(callback, message) && !message.recipient_key.empty()) {
+    SuppressionRow row;
+    row.recipient_key = message.recipient_key;
+    row.channel = channel_of(message.kind);
+    row.reason = name(callback.kind);
+    row.source = callback.provider;
+    change.suppression = new_suppression(std::move(row), daemon_actor(instance), ids, view.now);
+  }
   const Status status = status_after(view, attempt_no, callback);
   const bool takes_effect = status != message.status;
   change.confirmation = ConfirmationRow{
@@ -55,7 +75,7 @@ std::optional<MessageChange> confirm(const MessageView& view, int attempt_no, co
   Event event;
   event.id = ids.next();
   event.at = view.now;
-  event.actor = {instance, "daemon", "", "", ""};
+  event.actor = daemon_actor(instance);
   event.action = status == Status::delivered ? "delivery_confirmed"
                  : status == Status::sent    ? "sent"
                                              : "delivery_failed";
@@ -88,12 +108,19 @@ bool Callbacks::apply() {
   if (!taken || taken->empty()) return false;
   SIGNET_CRASH_POINT(callbacks_taken);
   postponed_.clear();
+  std::vector<EngineStore::Reference> references;
+  for (const auto& row : *taken)
+    if (!row.message_id && !row.provider_reference.empty())
+      references.emplace_back(row.provider, row.provider_reference);
+  auto known = store_.find_references(references);
+  if (!known) return false;
   std::map<Uuid, std::vector<Matched>> waiting;  // by message, in the order in which they came
   for (const auto& row : *taken) {
-    auto matched = match(row);
-    if (!matched) return false;
-    if (*matched)
-      waiting[(*matched)->message_id].push_back(std::move(**matched));
+    const auto found = known->find({row.provider, row.provider_reference});
+    if (row.message_id)
+      waiting[*row.message_id].push_back({*row.message_id, row.attempt_no, row});
+    else if (found != known->end())
+      waiting[found->second.first].push_back({found->second.first, found->second.second, row});
     else
       keep(row);
   }
@@ -106,15 +133,6 @@ bool Callbacks::apply() {
   }
   if (!postponed_.empty() && !store_.postpone_callbacks(postponed_).ok()) return false;
   return taken->size() == kBatch;
-}
-
-Result<std::optional<Callbacks::Matched>> Callbacks::match(const CallbackRow& row) {
-  if (row.message_id) return std::optional(Matched{*row.message_id, row.attempt_no, row});
-  if (row.provider_reference.empty()) return std::optional<Matched>();
-  auto found = store_.find_reference(row.provider, row.provider_reference);
-  if (!found) return found.error();
-  if (!*found) return std::optional<Matched>();
-  return std::optional(Matched{(*found)->first, (*found)->second, row});
 }
 
 bool Callbacks::apply_round(const std::vector<Matched>& round) {

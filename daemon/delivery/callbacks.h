@@ -26,13 +26,11 @@ class Callbacks {
   bool apply();
 
  private:
-  struct Matched {
+  struct Matched {  // by echo, else by the provider's reference
     Uuid message_id;
     int attempt_no = 0;
     CallbackRow row;  // as it stands in the ledger
   };
-  // By echo, else by the provider's reference. None: it knows no message.
-  Result<std::optional<Matched>> match(const CallbackRow& row);
   // At most one callback a message. False: PostgreSQL is away.
   bool apply_round(const std::vector<Matched>& round);
   void keep(const CallbackRow& callback);

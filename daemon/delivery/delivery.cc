@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "daemon/delivery/letter_pdf.h"
 #include "daemon/delivery/opener.h"
 
 namespace signet {
@@ -286,14 +287,14 @@ void Delivery::send(Flight& flight, Transport& transport) {
   sends_under_way_++;
   Outcome refused;
   refused.kind = OutcomeKind::permanent;
-  if (!open(flight, refused.reason)) return on_outcome(flight.id, std::move(refused));
+  if (!open(flight, refused.reason) || !add_pdf(flight, refused)) return on_outcome(flight.id, std::move(refused));
   SIGNET_CRASH_POINT(opened);
   transport.send(flight.outbound, flight.deadline,
                  [this, id = flight.id](Outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
 
 bool Delivery::open(Flight& flight, std::string& reason) {
-  auto envelope = open_and_check(parts_.keys, flight.permit, settings_.system_recipients);
+  auto envelope = open_and_check(parts_.keys, flight.permit, settings_.own_writing);
   if (!envelope) {
     reason = envelope.error().code == ErrorCode::not_found ? "key_missing" : "content_mismatch";
     parts_.metrics.add("signet_alarm", "reason=\"" + reason + '"');
@@ -311,6 +312,22 @@ bool Delivery::open(Flight& flight, std::string& reason) {
   out.body = Phi(std::move(envelope->body));
   out.idempotency_key = flight.id.text() + "." + std::to_string(permit.version) + "." + std::to_string(permit.requeues);
   out.callback_url = settings_.callback_base + flight.provider + "?m=" + out.echo();
+  out.at = flight.started_at;
+  return true;
+}
+
+bool Delivery::add_pdf(Flight& flight, Outcome& refused) {
+  Outbound& out = flight.outbound;
+  if (!providers_.at(flight.provider).provider->wants_pdf(out.kind)) return true;
+  auto pdf = letter_pdf(out.subject.reveal(), out.body.reveal(), flight.started_at);
+  if (!pdf) {  // this machine's fault: the letter waits until it is mended
+    refused.kind = OutcomeKind::retryable;
+    refused.reason = "pdf_failed";
+    parts_.log.error("a letter's PDF cannot be made; the letter waits",
+                     {{"message_id", flight.id.text()}, {"reason", pdf.error().text}});
+    return false;
+  }
+  out.pdf = Phi(std::move(*pdf));
   return true;
 }
 
@@ -362,6 +379,8 @@ void Delivery::queue_result(Flight& flight, const Head& head, Status status, con
   row.head = head;
   row.entry =
       events_.of_result(flight.permit, flight.outcome, decision, row.status, head, row.started_at, row.finished_at);
+  if (flight.outcome.is_opted_out || flight.outcome.is_bounced)
+    row.opt_out = events_.of_opt_out(flight.permit, flight.outcome, row.finished_at);
   batches_.add(std::move(row));
 }
 

@@ -24,6 +24,7 @@
 #include "daemon/delivery/due_plan.h"
 #include "daemon/delivery/events.h"
 #include "daemon/delivery/flight.h"
+#include "daemon/delivery/opener.h"
 #include "daemon/delivery/refusal.h"
 #include "daemon/delivery/room.h"
 #include "daemon/delivery/spool.h"
@@ -51,8 +52,8 @@ struct DeliverySettings {
   RetryPolicy retry;
   std::string callback_base;  // "<public url>/webhooks/"
   std::string instance;
-  std::set<std::string> system_recipients;  // whom messages by `system` may go to, in normal form
-  std::string loop_label;                   // of this loop's gauges: loop="0"
+  OwnWriting own_writing;
+  std::string loop_label;  // of this loop's gauges: loop="0"
 };
 
 struct DeliveryProvider {
@@ -125,6 +126,7 @@ class Delivery {  // loop thread only
   void send_granted();
   void send(Flight& flight, Transport& transport);
   bool open(Flight& flight, std::string& reason);
+  bool add_pdf(Flight& flight, Outcome& refused);
   void on_outcome(const Uuid& id, Outcome outcome);
   void record(Flight& flight);
   void queue_result(Flight& flight, const Head& head, Status status, const AttemptState& state);

@@ -36,6 +36,7 @@ void DeliveryLoop::run() {
     TransportOptions transport;
     transport.in_flight_max = one.limits.in_flight;
     transport.request_timeout_ms = options_.delivery.request_timeout_ms;
+    if (shared_.unasked) transport.on_unasked = unasked_of(name);
     providers[name] = {one.provider,
                        make_transport(loop_, shared_.clock, shared_.log, one.provider, one.settings, transport)};
   }
@@ -70,6 +71,13 @@ void DeliveryLoop::run() {
   delivery_.reset();
   journal_.reset();
   queue_.reset();
+}
+
+OnUnasked DeliveryLoop::unasked_of(const std::string& provider) {
+  return [this, provider](CallbackRequest request, std::function<void(UnaskedEnd)> done) {
+    shared_.unasked(provider, std::move(request),
+                    [this, done = std::move(done)](UnaskedEnd end) { loop_.post([done, end] { done(end); }); });
+  };
 }
 
 void DeliveryLoop::stop(int64_t deadline_ms, std::function<void()> done) {

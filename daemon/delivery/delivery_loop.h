@@ -43,6 +43,9 @@ struct Shared {  // any thread; outlives the loops
   const DuePlan& plan;
   Pace& pace;
   Spool& spool;
+  // What a provider told over a link of ours, to be kept; empty: none is. `done` on any thread, while the loop is
+  // there.
+  std::function<void(const std::string& provider, CallbackRequest, std::function<void(UnaskedEnd)> done)> unasked = {};
 };
 
 // Made, started and stopped by one thread; what is marked may be called from any.
@@ -70,6 +73,7 @@ class DeliveryLoop : public QueueDoor {
 
  private:
   void run();
+  OnUnasked unasked_of(const std::string& provider);
   template <class T>
   Result<T> ask(std::function<void(Queue&, std::function<void(Result<T>)>)> question);
 

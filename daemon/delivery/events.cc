@@ -2,6 +2,7 @@
 
 #include "audit/attempt.h"
 #include "audit/event.h"
+#include "daemon/delivery/suppression.h"
 #include "daemon/evidence/entry_of.h"
 
 namespace signet {
@@ -31,7 +32,7 @@ Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, co
   Event event;
   event.id = ids_.next();
   event.at = finished_at;
-  event.actor = {instance_, "daemon", "", "", ""};
+  event.actor = daemon_actor(instance_);
   event.action = action_of(outcome, decision);
   event.object = {"message", permit.id.text(), head.n + 1, head.leaf};
   event.status = name(status);
@@ -46,11 +47,19 @@ Entry DeliveryEvents::of_result(const Permit& permit, const Outcome& outcome, co
   return entry_of(event, permit.id);
 }
 
+NewSuppression DeliveryEvents::of_opt_out(const Permit& permit, const Outcome& outcome, WallTime at) {
+  SuppressionRow row;
+  row.channel = channel_of(permit.kind);
+  row.reason = name(outcome.is_bounced ? ReceiptKind::bounced : ReceiptKind::opted_out);
+  row.source = permit.provider;
+  return new_suppression(std::move(row), daemon_actor(instance_), ids_, at);
+}
+
 Entry DeliveryEvents::of_end(const Permit& permit, Status status, const std::string& reason) {
   Event event;
   event.id = ids_.next();
   event.at = clock_.wall();
-  event.actor = {instance_, "daemon", "", "", ""};
+  event.actor = daemon_actor(instance_);
   event.action = status == Status::cancelled    ? "cancelled"
                  : status == Status::suppressed ? "suppressed"
                  : reason == "expired"          ? "expired"

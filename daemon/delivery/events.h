@@ -17,6 +17,9 @@ class DeliveryEvents {  // one a loop
   // `status` is the message's after the result; `head` the one before.
   Entry of_result(const Permit& permit, const Outcome& outcome, const Decision& decision, Status status,
                   const Head& head, WallTime started_at, WallTime finished_at);
+  // The provider refused it since the recipient opted out there, or has no mailbox: the row without its key, which is
+  // the message's.
+  NewSuppression of_opt_out(const Permit& permit, const Outcome& outcome, WallTime at);
   // A permit refused for good: expired, suppressed, cancelled, or such that nothing can ever be sent.
   Entry of_end(const Permit& permit, Status status, const std::string& reason);
 

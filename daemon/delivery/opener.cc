@@ -7,17 +7,17 @@ namespace signet {
 
 namespace {
 
-// Its author's, and to somebody whom the configuration names: no person approved it.
-bool is_own_writing(const Permit& permit, const Envelope& envelope, const std::set<std::string>& recipients) {
+// Its author's, and to somebody whom the configuration names, or in its words: no person approved it.
+bool is_own_writing(const Permit& permit, const Envelope& envelope, const OwnWriting& own) {
   const std::string author = kSystemUser.text();
-  return permit.sender == author.substr(author.size() - 12) && envelope.kind == Kind::email &&
-         recipients.contains(envelope.recipient);
+  if (permit.sender != author.substr(author.size() - 12)) return false;
+  if (envelope.kind == Kind::sms) return !own.help_text.empty() && envelope.body == own.help_text;
+  return envelope.kind == Kind::email && own.recipients.contains(envelope.recipient);
 }
 
 }  // namespace
 
-Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
-                                const std::set<std::string>& system_recipients) {
+Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit, const OwnWriting& own) {
   auto fault = [](std::string text) { return Error{ErrorCode::corrupt, std::move(text)}; };
   if (permit.wrapped_key.empty()) return Error{ErrorCode::not_found, "the data key is missing"};
   if (permit.sealed.empty()) return fault("the sealed envelope is missing");
@@ -40,7 +40,7 @@ Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
   if (!is_equal_constant_time(view(recipient_key(keys.index_key(), envelope.recipient)), permit.recipient_key))
     return fault("the recipient key is not the recipient's");
   if (envelope.kind != permit.kind) return fault("the kind is not the approved one");
-  if (permit.policy_id == kSystemPolicyId && !is_own_writing(permit, envelope, system_recipients))
+  if (permit.policy_id == kSystemPolicyId && !is_own_writing(permit, envelope, own))
     return fault("the policy `system` does not cover this author, kind or recipient");
   return std::move(unpacked->envelope);
 }

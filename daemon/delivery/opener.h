@@ -12,10 +12,14 @@
 
 namespace signet {
 
+// What the policy `system` covers: mails to whom the configuration names, and these words to whoever asked for help.
+struct OwnWriting {
+  std::set<std::string> recipients;  // addresses in normal form
+  std::string help_text;             // empty: nobody is answered
+};
+
 // corrupt: something was changed after the approval; not_found: its data key is missing. Nothing may be sent. The text
 // names the part, never its content.
-// `system_recipients`: addresses that what the daemon itself writes may go to.
-Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit,
-                                const std::set<std::string>& system_recipients);
+Result<Envelope> open_and_check(const Keyring& keys, const Permit& permit, const OwnWriting& own);
 
 }  // namespace signet

@@ -81,8 +81,10 @@ std::string payload_of(const SpoolRow& row) {
                   {"status", o.status_code},
                   {"isThrottled", o.is_throttled},
                   {"isOptedOut", o.is_opted_out},
+                  {"isBounced", o.is_bounced},
                   {"retryAfterMs", o.retry_after_ms ? Json(*o.retry_after_ms) : Json()},
                   {"scope", static_cast<int>(o.scope)},
+                  {"hasBegun", o.has_begun},
                   {"parts", o.parts},
                   {"startedAt", row.started_at.us},
                   {"finishedAt", row.finished_at.us}};
@@ -118,8 +120,10 @@ Result<SpoolRow> row_of(std::string_view payload) {
     o.status_code = json.at("status");
     o.is_throttled = json.at("isThrottled");
     o.is_opted_out = json.at("isOptedOut");
+    o.is_bounced = json.value("isBounced", false);  // of an older signetd's spool: not told
     if (!json.at("retryAfterMs").is_null()) o.retry_after_ms = json.at("retryAfterMs").get<int64_t>();
     o.scope = static_cast<FaultScope>(json.at("scope").get<int>());
+    o.has_begun = json.value("hasBegun", false);  // likewise
     o.parts = json.at("parts");
     row.started_at.us = json.at("startedAt");
     row.finished_at.us = json.at("finishedAt");

@@ -11,14 +11,15 @@ namespace signet {
 
 class Worker {
  public:
-  // `action` returns true if there is more to do at once. It must not throw.
-  Worker(int64_t every_ms, std::function<bool()> action);
+  // `action` returns true if there is more to do at once. It must not throw. It starts `gather_ms` after the wake-up:
+  // what comes meanwhile shares its pass.
+  Worker(int64_t every_ms, std::function<bool()> action, int64_t gather_ms = 0);
   ~Worker();    // waits for the action under way
   void wake();  // any thread
   void stop();  // any thread; wakes it and lets it end
 
  private:
-  void run(int64_t every_ms);
+  void run(int64_t every_ms, int64_t gather_ms);
   std::function<bool()> action_;
   std::mutex lock_;
   std::condition_variable woken_;

@@ -14,6 +14,20 @@ constexpr char kPurpose[] = "system";
 
 }  // namespace
 
+MessageRow SystemMessages::row_of(Kind kind, DeliveryMethod method, const std::string& recipient,
+                                  const std::string& reference) {
+  MessageRow row;
+  row.id = ids_.next();
+  row.kind = kind;
+  row.delivery_method = method;
+  row.author_id = row.last_editor_id = kSystemUser;
+  row.recipient_key = std::string(view(recipient_key(keys_.index_key(), recipient)));
+  row.purpose = kPurpose;
+  row.client_reference = reference;
+  row.is_urgent = true;  // who runs this, and who asked, is told at any hour
+  return row;
+}
+
 Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   auto address = parse_mail_address(mail.recipient);
   if (!address || !recipients_.contains(mail.recipient))
@@ -22,23 +36,30 @@ Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   auto first = find_by_client_reference(tx, kSystemUser, mail.reference);
   if (!first) return first.error();
   if (first->has_value()) return **first;
-
-  const WallTime now = clock_.wall();
-  const Envelope envelope{Kind::email, mail.recipient, mail.subject, mail.body, {}};
-  MessageRow row;
-  row.id = ids_.next();
-  row.kind = Kind::email;
-  row.delivery_method = DeliveryMethod::email;
+  MessageRow row = row_of(Kind::email, DeliveryMethod::email, mail.recipient, mail.reference);
   row.priority = mail.priority;
-  row.author_id = row.last_editor_id = kSystemUser;
-  row.recipient_key = std::string(view(recipient_key(keys_.index_key(), mail.recipient)));
   row.destination = address->domain;
-  row.purpose = kPurpose;
-  row.client_reference = mail.reference;
-  row.is_urgent = true;  // who runs this is told at any hour
-  const auto due = due_plan_.row(due_facts(row), 1, now);
+  const auto due = due_plan_.row(due_facts(row), 1, clock_.wall());
   if (!due) return Error{ErrorCode::invalid, "no route leads to the recipient's domain: add one of kind email"};
+  return queue(tx, row, *due, {Kind::email, mail.recipient, mail.subject, mail.body, {}});
+}
 
+Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemText& text) {
+  auto phone = parse_phone(text.recipient);
+  if (!phone) return phone.error();
+  auto first = find_by_client_reference(tx, kSystemUser, text.reference);
+  if (!first) return first.error();
+  if (first->has_value()) return **first;
+  MessageRow row = row_of(Kind::sms, DeliveryMethod::sms, phone->e164, text.reference);
+  row.destination = phone->country;
+  auto due = due_plan_.row(due_facts(row), 1, clock_.wall());
+  if (!due) return Error{ErrorCode::invalid, "no route leads to the recipient's country: add one of kind sms"};
+  due->provider = text.provider;
+  return queue(tx, row, *due, {Kind::sms, phone->e164, "", text.body, {}});
+}
+
+Result<Uuid> SystemMessages::queue(PgTransaction& tx, MessageRow& row, const DueRow& due, const Envelope& envelope) {
+  const WallTime now = clock_.wall();
   std::string salt(32, '\0');
   random_.fill(salt.data(), salt.size());
   const Digest commit = envelope_commit(salt, envelope);
@@ -81,12 +102,12 @@ Result<Uuid> SystemMessages::queue(PgTransaction& tx, const SystemMail& mail) {
   change.status = Status::queued;
   change.before = {1, draft.leaf};
   Event queued = event("queued", Status::queued, change.before);
-  queued.detail = {{"attemptNo", int64_t{1}}, {"lane", due->lane}, {"policyId", std::string(kSystemPolicyId)}};
+  queued.detail = {{"attemptNo", int64_t{1}}, {"lane", due.lane}, {"policyId", std::string(kSystemPolicyId)}};
   change.entry = entry_of(queued, row.id);
   change.approved_at = now;
   if (auto done = change_status(tx, change); !done) return done.error();
 
-  if (auto done = insert_due(tx, *due); !done) return done.error();
+  if (auto done = insert_due(tx, due); !done) return done.error();
   return row.id;
 }
 

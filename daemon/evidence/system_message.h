@@ -1,6 +1,7 @@
-// Mails that the daemon itself writes: reports, alerts. They go the way of every message, through the queue and its
-// evidence, by author `system`, to recipients of the configuration only; they hold nothing about a patient. Nobody
-// approves them: their MAC is under a policy of its own, which delivery takes for such recipients alone.
+// What the daemon itself writes: reports and alerts by mail, the answer to who asked for help by SMS. It goes the way
+// of every message, through the queue and its evidence, by author `system`: mails to recipients of the configuration
+// only, SMS in its words only; they hold nothing about a patient. Nobody approves them: their MAC is under a policy of
+// its own, which delivery takes for such recipients, or such words, alone.
 #pragma once
 
 #include <set>
@@ -9,8 +10,10 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "daemon/delivery/due_plan.h"
+#include "message/envelope.h"
 #include "message/message.h"
 #include "store/keyring.h"
+#include "store/messages.h"
 
 namespace signet {
 
@@ -19,6 +22,13 @@ struct SystemMail {
   std::string subject, body;
   std::string reference;  // unique among the daemon's own: a repeat makes nothing
   Priority priority = Priority::normal;
+};
+
+struct SystemText {
+  std::string recipient;  // E.164
+  std::string body;       // of the configuration
+  std::string reference;
+  std::string provider;  // by which it goes
 };
 
 class SystemMessages {  // any thread
@@ -37,8 +47,12 @@ class SystemMessages {  // any thread
   // that of the first with this reference. invalid: the recipient is none of the configuration's, or no route leads
   // there; the text says what to do.
   Result<Uuid> queue(PgTransaction& tx, const SystemMail& mail);
+  Result<Uuid> queue(PgTransaction& tx, const SystemText& text);
 
  private:
+  MessageRow row_of(Kind kind, DeliveryMethod method, const std::string& recipient, const std::string& reference);
+  Result<Uuid> queue(PgTransaction& tx, MessageRow& row, const DueRow& due, const Envelope& envelope);
+
   const Keyring& keys_;
   const DuePlan& due_plan_;
   const std::set<std::string> recipients_;

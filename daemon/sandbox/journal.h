@@ -5,9 +5,10 @@
 //   {"n":1,"at":"2026-11-22T00:41:26.000000Z","channel":"sms","recipient":"+61491570006",
 //    "echo":"0193b3c4-....1","verdict":"accepted","answer":"201","reference":"SM0123..."}
 //
-// verdict: accepted (we have it, whether the sender learned so or not) | refused | throttled | hung. answer: the code
-// that was answered, or "none", "reset", "closed". echo: messageId.attempt, or messageId, if the callback URL, the
-// envelope id or the Message-ID gives it, else "".
+// verdict: accepted (we have it, whether the sender learned so or not) | repeated (its idempotency key came before, and
+// it is answered as then) | refused | throttled | hung. answer: the code that was answered, or "none", "reset",
+// "closed". echo: messageId.attempt, or messageId, if the callback URL, what the provider hands back, the envelope id
+// or the Message-ID gives it, else "".
 #pragma once
 
 #include <cstdint>

@@ -44,7 +44,7 @@ p { margin: 0; color: var(--soft); }
 .text { margin-top: .3rem; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 12em; overflow: auto; }
 .state { margin-top: .45rem; font-size: .875rem; color: var(--soft); display: flex; flex-wrap: wrap; gap: .2rem .9rem; }
 .verdict { font-weight: 600; }
-.accepted { color: var(--good); } .refused { color: var(--bad); } .throttled, .hung { color: var(--wait); }
+.accepted, .repeated { color: var(--good); } .refused { color: var(--bad); } .throttled, .hung { color: var(--wait); }
 .id { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .8rem; overflow-wrap: anywhere; }
 .empty { background: none; border-style: dashed; color: var(--soft); text-align: center; padding: 2.5rem 1rem; }
 .scroll { overflow-x: auto; }
@@ -60,7 +60,7 @@ td:first-child { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospac
 <main>
 <header>
   <h1>Signet sandbox</h1>
-  <p class="note">Plays Twilio and an SMTP relay. Nothing leaves this machine.</p>
+  <p class="note">Plays every provider. Nothing leaves this machine.</p>
   <p id="counts" aria-live="polite"></p>
 </header>
 <p id="lost" role="status"></p>
@@ -96,7 +96,7 @@ function show(messages) {
     if (m.subject) add(item, 'div', 'subject', m.subject);
     if (m.text) add(item, 'div', 'text', m.text);
     const state = add(item, 'div', 'state');
-    const known = ['accepted', 'refused', 'throttled', 'hung'].includes(m.verdict);
+    const known = ['accepted', 'repeated', 'refused', 'throttled', 'hung'].includes(m.verdict);
     add(state, 'span', 'verdict ' + (known ? m.verdict : ''), m.verdict);
     add(state, 'span', '', 'answer: ' + m.answer);
     if (m.statuses.length) add(state, 'span', '', 'called back: ' + m.statuses.join(', '));

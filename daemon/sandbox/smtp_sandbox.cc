@@ -7,7 +7,9 @@
 
 #include "base/bytes.h"
 #include "daemon/sandbox/endings.h"
+#include "daemon/sandbox/mail_report.h"
 #include "daemon/sandbox/mail_text.h"
+#include "message/outcome.h"
 
 namespace signet::sandbox {
 
@@ -57,7 +59,46 @@ std::string parameter(std::string_view parameters, std::string_view upper_name) 
   return "";
 }
 
+std::vector<ReceiptKind> reports_of(Behaviour behaviour) {
+  using enum ReceiptKind;
+  switch (behaviour) {
+    case Behaviour::fail_later:
+      return {bounced};
+    case Behaviour::twice:
+      return {delivered, delivered};
+    case Behaviour::opted_out:
+      return {delivered, complained};
+    case Behaviour::silent:
+    case Behaviour::hang:
+      return {};
+    default:
+      return {delivered};
+  }
+}
+
 }  // namespace
+
+// What is told of one recipient's mail, as far as its sender asked for it (NOTIFY).
+struct SmtpSandbox::Chain {
+  ReportedMail mail;
+  std::shared_ptr<Arrival> arrival;
+  std::vector<ReceiptKind> reports;
+  size_t next = 0;
+};
+
+void SmtpSandbox::next_report(std::shared_ptr<Chain> chain, int64_t delay_ms) {
+  if (!options_.report || chain->next == chain->reports.size()) return;
+  const ReceiptKind kind = chain->reports[chain->next++];
+  chain->mail.at = clock_.wall();
+  const std::string report =
+      kind == ReceiptKind::complained
+          ? complaint_report(chain->mail)
+          : delivery_report(chain->mail, kind == ReceiptKind::delivered ? Fate::delivered : Fate::failed);
+  options_.report(report, delay_ms, [this, chain, kind](bool is_taken) {
+    chain->arrival->statuses.push_back(std::string(name(kind)) + (is_taken ? "" : " (not taken)"));
+    next_report(chain, options_.report_ms);
+  });
+}
 
 class SmtpSandbox::Session : public std::enable_shared_from_this<Session> {
  public:
@@ -78,6 +119,7 @@ class SmtpSandbox::Session : public std::enable_shared_from_this<Session> {
   struct Recipient {
     std::string address;
     Behaviour behaviour = Behaviour::deliver;
+    std::string notify;  // in capitals; empty: failures only (RFC 3461 section 4.1)
   };
 
   void on_data(std::string_view octets);
@@ -88,6 +130,7 @@ class SmtpSandbox::Session : public std::enable_shared_from_this<Session> {
   void rcpt(std::string_view arguments);
   void data();
   void take_message(std::string_view stuffed);
+  void report(const Recipient& to, const std::string& message, std::shared_ptr<Arrival> arrival);
   void starttls();
   void close();
   std::shared_ptr<Arrival> record(const std::string& recipient, const MailText& mail, const char* verdict,
@@ -161,7 +204,6 @@ void SmtpSandbox::Session::command(std::string_view line) {
     if (owner_.options_.has_dsn) say("250-DSN");
     say("250-ENHANCEDSTATUSCODES");
     say("250-8BITMIME");
-    say("250-DSN");
     return say("250 SMTPUTF8");
   }
   if (verb == "NOOP") return say("250 2.0.0 Ok");
@@ -227,7 +269,7 @@ void SmtpSandbox::Session::rcpt(std::string_view arguments) {
     say("421 4.3.2 Going down for maintenance");
     return close();
   }
-  recipients_.push_back({path->address, behaviour});
+  recipients_.push_back({path->address, behaviour, upper(parameter(path->parameters, "NOTIFY"))});
   say("250 2.1.5 Ok");
 }
 
@@ -289,12 +331,14 @@ void SmtpSandbox::Session::take_message(std::string_view stuffed) {
     hangs = hangs || to.behaviour == Behaviour::hang;
     closes = closes || to.behaviour == Behaviour::reset;
   }
-  for (const auto& to : recipients_)
-    record(to.address, mail, hangs ? "hung" : "accepted",
-           hangs    ? "none"
-           : closes ? "closed"
-                    : "250",
-           hangs ? "" : reference);
+  for (const auto& to : recipients_) {
+    auto arrival = record(to.address, mail, hangs ? "hung" : "accepted",
+                          hangs    ? "none"
+                          : closes ? "closed"
+                                   : "250",
+                          hangs ? "" : reference);
+    if (!hangs) report(to, message, std::move(arrival));
+  }
   forget_mail();
   if (hangs) {
     is_mute_ = true;
@@ -306,6 +350,23 @@ void SmtpSandbox::Session::take_message(std::string_view stuffed) {
   }
 }
 
+void SmtpSandbox::Session::report(const Recipient& to, const std::string& message, std::shared_ptr<Arrival> arrival) {
+  if (to.notify == "NEVER" || sender_->empty()) return;
+  auto chain = std::make_shared<Chain>();
+  chain->mail = {owner_.options_.host,
+                 *sender_,
+                 from_xtext(envelope_id_),
+                 to.address,
+                 message.substr(0, message.find("\r\n\r\n") + 2),
+                 {}};
+  chain->arrival = std::move(arrival);
+  for (const ReceiptKind kind : reports_of(to.behaviour))
+    if (kind != ReceiptKind::delivered || to.notify.find("SUCCESS") != std::string::npos)
+      chain->reports.push_back(kind);
+  const bool is_late = to.behaviour == Behaviour::late || to.behaviour == Behaviour::reset;
+  owner_.next_report(std::move(chain), is_late ? owner_.options_.late_ms : owner_.options_.report_ms);
+}
+
 std::shared_ptr<Arrival> SmtpSandbox::Session::record(const std::string& recipient, const MailText& mail,
                                                       const char* verdict, std::string answer, std::string reference) {
   Arrival arrival;
@@ -314,7 +375,7 @@ std::shared_ptr<Arrival> SmtpSandbox::Session::record(const std::string& recipie
   arrival.sender = sender_.value_or("");
   arrival.subject = mail.subject;
   arrival.text = mail.text;
-  arrival.echo = echo_in(envelope_id_);
+  arrival.echo = echo_in(from_xtext(envelope_id_));
   if (arrival.echo.empty()) arrival.echo = echo_in(mail.message_id);
   arrival.verdict = verdict;
   arrival.answer = std::move(answer);
@@ -329,17 +390,17 @@ void SmtpSandbox::Session::close() {
   stream_->finish();
 }
 
-SmtpSandbox::SmtpSandbox(Loop& loop, Random& random, Journal& journal, SmtpOptions options)
-    : loop_(loop), random_(random), journal_(journal), options_(std::move(options)) {}
+SmtpSandbox::SmtpSandbox(Loop& loop, const Clock& clock, Random& random, Journal& journal, SmtpOptions options)
+    : loop_(loop), clock_(clock), random_(random), journal_(journal), options_(std::move(options)) {}
 
 SmtpSandbox::~SmtpSandbox() {
   listener_.reset();
   sessions_.clear();
 }
 
-Result<std::unique_ptr<SmtpSandbox>> SmtpSandbox::start(Loop& loop, Random& random, Journal& journal,
-                                                        SmtpOptions options) {
-  std::unique_ptr<SmtpSandbox> sandbox(new SmtpSandbox(loop, random, journal, std::move(options)));
+Result<std::unique_ptr<SmtpSandbox>> SmtpSandbox::start(Loop& loop, const Clock& clock, Random& random,
+                                                        Journal& journal, SmtpOptions options) {
+  std::unique_ptr<SmtpSandbox> sandbox(new SmtpSandbox(loop, clock, random, journal, std::move(options)));
   auto listener =
       Listener::bind(loop, sandbox->options_.listen, nullptr,
                      [at = sandbox.get()](std::unique_ptr<Stream> stream) { at->accept(std::move(stream)); });

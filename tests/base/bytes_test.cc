@@ -115,3 +115,8 @@ TEST_CASE("overlong forms, surrogates, cut sequences and points past U+10FFFF ar
                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ok\xfe", "\xe2\x82\x41"})
     CHECK_FALSE(is_utf8(bad));
 }
+
+TEST_CASE("lower case is ASCII's alone") {
+  CHECK(lower_case("Retry-AFTER \xc3\x84 [@Z`") == "retry-after \xc3\x84 [@z`");
+  CHECK(lower_case("") == "");
+}

@@ -264,6 +264,68 @@ int postgres_away(uint64_t seed) {
   return trial.status();
 }
 
+// 6: a provider answers 503 for half a minute: what it would have sent goes by another, and comes back to it.
+int provider_away(uint64_t seed) {
+  constexpr int64_t kRate = 150;
+  // It opens when half of the window's attempts failed: by the time that passed before, and as long again.
+  constexpr int kAwayAtS = 4, kAwayS = 30, kOpensWithinS = 12, kAfterS = 28;
+  constexpr int64_t kReturnsWithinS = 20;  // a probe each 15 s
+  Fleet fleet({.seed = seed, .mix = "calm", .has_proxies = false, .has_failover = true});
+  Trial trial(fleet, "accept 6");
+  const std::string first = fleet.sms_lanes[0].provider, second = fleet.sms_lanes[1].provider;
+  const Tokens tokens = start_all(fleet);
+  const WallTime start = fleet.clock.wall();
+  Load load(fleet,
+            {.direct_per_s = kRate,
+             .api_per_s = 0,
+             .criticals_per_s = 0,
+             .cancels_per_s = 0,
+             .resolves_per_s = 0,
+             .requeues_per_s = 0,
+             .is_even = true},
+            tokens, seed);
+  sleep_until(fleet, start, kAwayAtS);
+  fleet.set_mix("calm", {first});
+  const WallTime away = fleet.clock.wall();
+  sleep_until(fleet, away, kAwayS);
+  fleet.set_mix("calm");
+  const WallTime back = fleet.clock.wall();
+  sleep_until(fleet, back, kAfterS);
+  load.stop();
+  trial.drain(60);
+
+  const int64_t opened_us = fleet.number(
+      "select coalesce((extract(epoch from min(permitted_at)) * 1000000)::bigint, 0) from attempt_start where "
+      "route_reason = 'breaker:" +
+      first + "' and provider = '" + second + "'");
+  const int64_t by_breaker = fleet.number("select count(*) from attempt_start where route_reason = 'breaker:" + first +
+                                          "' and provider = '" + second + "'");
+  const double opened_s = opened_us == 0 ? -1 : static_cast<double>(opened_us - away.us) / 1e6;
+  int64_t errors_before = 0, errors_after = 0, meanwhile = 0, last_elsewhere_us = 0, returned_us = 0;
+  for (const auto& seen : fleet.seen()) {
+    if (seen.provider == first && seen.verdict != "accepted") (seen.at.us < opened_us ? errors_before : errors_after)++;
+    if (seen.provider == first && seen.verdict == "accepted" && seen.at.us > back.us)
+      returned_us = returned_us == 0 ? seen.at.us : std::min(returned_us, seen.at.us);
+    if (seen.provider == second) last_elsewhere_us = std::max(last_elsewhere_us, seen.at.us);
+    if (seen.provider == second && seen.at.us >= away.us && seen.at.us < back.us) meanwhile++;
+  }
+  const double returned_s = returned_us == 0 ? -1 : static_cast<double>(returned_us - back.us) / 1e6;
+  std::printf(
+      "accept 6: %s away for %d s: opened after %.1f s and %lld errors, %lld more reached it (probes, and what was on "
+      "its way); %lld went by %s, %lld of them for the reason breaker:%s; the first came back %.1f s after its return, "
+      "the last other one %.1f s\n",
+      first.c_str(), kAwayS, opened_s, static_cast<long long>(errors_before), static_cast<long long>(errors_after),
+      static_cast<long long>(meanwhile), second.c_str(), static_cast<long long>(by_breaker), first.c_str(), returned_s,
+      static_cast<double>(last_elsewhere_us - back.us) / 1e6);
+  if (opened_s < 0 || opened_s > kOpensWithinS) trial.fault("the breaker did not open in its time");
+  if (errors_before < 20) trial.fault("the breaker opened on fewer attempts than its least number");
+  if (meanwhile < kRate * (kAwayS - kOpensWithinS)) trial.fault("the traffic did not go by the other provider");
+  if (returned_s < 0 || returned_s > kReturnsWithinS) trial.fault("the traffic did not come back after the probe");
+  if (last_elsewhere_us > back.us + kReturnsWithinS * kSecondUs) trial.fault("a part of the traffic did not come back");
+  trial.conclude(load, tokens.admin);
+  return trial.status();
+}
+
 }  // namespace
 
 int run_accept(int number, uint64_t seed, int64_t bulk) {
@@ -278,8 +340,10 @@ int run_accept(int number, uint64_t seed, int64_t bulk) {
       return one_rate(seed);
     case 5:
       return postgres_away(seed);
+    case 6:
+      return provider_away(seed);
     default:
-      throw std::runtime_error("accept runs are 2, 3, 4 and 5");
+      throw std::runtime_error("accept runs are 2, 3, 4, 5 and 6");
   }
 }
 

@@ -1,5 +1,5 @@
 // The accept runs of the engine that need a fleet: 2 (Redis dies under load), 3 (critical beside a million of bulk), 4
-// (one rate over three daemons), 5 (PostgreSQL away for a minute).
+// (one rate over three daemons), 5 (PostgreSQL away for a minute), 6 (a provider away for half of one).
 #pragma once
 
 #include <cstdint>

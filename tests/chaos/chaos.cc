@@ -1,6 +1,6 @@
 // ./dev chaos: three daemons, real servers, a judge and a nemesis.
 //   chaos [--seconds S] [--seed N] [--rounds R]    load under the nemesis; S/15 per act and round
-//   chaos --accept 2|3|4|5 [--seed N] [--bulk M]   one of the accept runs of the engine
+//   chaos --accept 2|3|4|5|6 [--seed N] [--bulk M]   one of the accept runs of the engine
 // Exit status 0: nothing lost, nothing twice, no contract broken. 1: something was. 2: usage.
 #include <cstdint>
 #include <cstdio>

@@ -280,6 +280,8 @@ TEST_CASE("each ending of the sandbox leads where the table of states says") {
         [&] { return world.value("select status::text" + where) == std::to_string(rows[i].status); }, 40);
     if (rows[i].reason[0]) CHECK(world.value("select failure_reason" + where) == rows[i].reason);
   }
+  CHECK(world.value("select string_agg(reason || ' at ' || source, ', ' order by reason) from suppressions") ==
+        "bounced at relay, opted_out at twilio-main");
   CHECK(nlohmann::json::parse(world.sandbox_summary())["twice"].empty());
   CHECK(world.stop_daemon() == 0);
 }

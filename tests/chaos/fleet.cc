@@ -167,7 +167,10 @@ void Fleet::write_config(int daemon) {
   if (settings.has_sink) lanes.push_back(sink_lane);
   for (const auto& lane : lanes)
     text << "  - { kind: sms, match: { country: [" << lane.country << "] }, providers: [ { name: " << lane.provider
-         << ", weight: 100 } ] }\n";
+         << ", weight: 100 }"
+         << (settings.has_failover && lane.lane == lanes[0].lane ? ", { name: " + lanes[1].provider + ", weight: 0 }"
+                                                                 : "")
+         << " ] }\n";
   text << "  - { kind: email, match: {}, providers: [ { name: relay, weight: 100 } ] }\nlog: { level: info }\n";
   write_file(data + "/signetd.yaml", text.str());
   write_file(data + "/clock", std::string(sizeof(int64_t), '\0'));
@@ -254,7 +257,9 @@ void Fleet::limit_file_size(int daemon, int64_t bytes) {
     throw std::runtime_error("prlimit was refused");
 }
 
-void Fleet::set_mix(const std::string& word) { judge("POST", "/judge/mix", "{\"mix\":\"" + word + "\"}"); }
+void Fleet::set_mix(const std::string& word, const std::vector<std::string>& away) {
+  judge("POST", "/judge/mix", nlohmann::json{{"mix", word}, {"away", away}}.dump());
+}
 
 HttpAnswer Fleet::judge(const std::string& method, const std::string& path, const std::string& body) {
   return http_call(method, judge_port_, path, body);

@@ -36,6 +36,7 @@ struct FleetSettings {
   bool has_proxies = true;
   bool has_sink = false;  // nginx as one more provider, which takes everything and remembers nothing
   double sink_rate_per_s = 0;
+  bool has_failover = false;  // the first lane's messages may go by the second's provider, by weight 0
 };
 
 struct Lane {  // a class of providers that a message can be sent to
@@ -71,7 +72,8 @@ class Fleet {
 
   Proxy* redis_proxy(int daemon) { return redis_proxies_[static_cast<size_t>(daemon)].get(); }
   Proxy* postgres_proxy(int daemon) { return postgres_proxies_[static_cast<size_t>(daemon)].get(); }
-  void set_mix(const std::string& word);
+  // `away`: gateways that answer 503, and take nothing.
+  void set_mix(const std::string& word, const std::vector<std::string>& away = {});
 
   std::string token(const std::string& role);  // of a user of that role; the first daemon must run
   HttpAnswer judge(const std::string& method, const std::string& path, const std::string& body = "");

@@ -39,11 +39,10 @@ int run(const std::string& file, uint64_t seed) {
   if (!mail_journal) throw std::runtime_error(mail_journal.error().text);
   sandbox::SmtpOptions mail;
   mail.listen = {"127.0.0.1", settings.smtp_port};
-  mail.has_dsn = true;
   // On a loop of its own, which waits for its journal's disk.
   Loop mail_loop;
   SeededRandom mail_random(seed + 1);
-  auto smtp = sandbox::SmtpSandbox::start(mail_loop, mail_random, **mail_journal, std::move(mail));
+  auto smtp = sandbox::SmtpSandbox::start(mail_loop, clock, mail_random, **mail_journal, std::move(mail));
   if (!smtp) throw std::runtime_error(smtp.error().text);
   std::printf("judge: ready\n");
   std::fflush(stdout);

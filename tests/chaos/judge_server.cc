@@ -5,8 +5,8 @@
 #include <stdexcept>
 
 #include "base/bytes.h"
+#include "daemon/sandbox/dialects.h"
 #include "daemon/sandbox/journal.h"
-#include "daemon/sandbox/twilio_sandbox.h"
 #include "providers/standard_webhook.h"
 
 namespace signet::chaos {
@@ -61,7 +61,9 @@ void JudgeServer::handle(const http::Request& request, const http::Reply& reply)
   if (request.path.starts_with("/gateway/")) return take_gateway(request, reply);
   if (request.path == "/judge/summary") return reply(http::json(200, summary()));
   if (request.path == "/judge/mix" && request.method == "POST") {
-    mix_ = mix_of(Json::parse(request.body).value("mix", ""));
+    const auto wanted = Json::parse(request.body);
+    mix_ = mix_of(wanted.value("mix", ""));
+    away_ = wanted.value("away", std::set<std::string>());
     return reply(http::json(200, "{}"));
   }
   reply(http::text(404, "there is nothing here\n"));
@@ -116,7 +118,7 @@ void JudgeServer::look_up(const Gateway& gateway, const http::Request& request, 
 }
 
 void JudgeServer::take(const Asked& asked, const http::Reply& reply) {
-  Conduct conduct = mix_.draw(random_);
+  Conduct conduct = away_.contains(asked.provider) ? Conduct::fail : mix_.draw(random_);
   const bool is_denied = denied_.contains(asked.provider + ' ' + asked.echo);
   if (is_accepted(conduct) && (is_denied || is_refused(asked.echo))) conduct = Conduct::refuse;
   std::string told(answer_of(conduct, "201"));

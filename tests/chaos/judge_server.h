@@ -6,7 +6,7 @@
 //   POST /2010-04-01/Accounts/{sid}/Messages.json   Twilio
 //   POST /gateway/{name}                            a gateway of generic_http
 //   GET  /gateway/{name}/look-up?id=                what it knows of an attempt, if it answers look-ups
-//   POST /judge/mix                                 {"mix": "calm" | "usual" | "storm"}
+//   POST /judge/mix                                 {"mix": "calm" | "usual" | "storm", "away": [gateways at 503]}
 //   GET  /judge/summary                             {"requests", "effects", "receipts", "receiptsOpen", "receiptsLost"}
 #pragma once
 
@@ -81,6 +81,7 @@ class JudgeServer {  // loop thread only
   Random& random_;
   const JudgeSettings settings_;
   Mix mix_;
+  std::set<std::string> away_;
   JudgeJournal journal_;
   IdSource ids_;
   sandbox::CallbackClient callbacks_;

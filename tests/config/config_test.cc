@@ -103,10 +103,11 @@ TEST_CASE("what differs from the defaults is read") {
       "http:\n"
       "  admin: { listen: '[::1]:1', tls: { certificate: a.crt, key_file: a.key }, trusted_proxies: [10.0.0.0/8] }\n"
       "  webhooks: { listen: '0.0.0.0:2', public_url: 'https://hooks.example.org/signet/',\n"
-      "              tls: { certificate: w.crt, key_file: w.key } }\n"
+      "              tls: { certificate: w.crt, key_file: w.key }, trusted_proxies: ['fd00::/8'] }\n"
       "  limits: { body_bytes: 2048, header_bytes: 4096, idle_s: 5, read_write_approve_per_min: [3, 2, 1],\n"
       "            export_log_in_per_min: [5, 4] }\n" +
       kNeeded.substr(kNeeded.find("secrets")) +
+      "replies: { stop: [STOP, HALT], start: [], help: [WHO], help_text: Us. }\n"
       "delivery:\n"
       "  { loops: 1, window: 16, permit_start_ms: 100, request_timeout_ms: 200,\n"
       "    weights: { critical: 5, high: 4, normal: 3, bulk: 2 },\n"
@@ -164,6 +165,11 @@ TEST_CASE("what differs from the defaults is read") {
   CHECK(c.http.webhooks.public_url == "https://hooks.example.org/signet");
   CHECK(c.http.webhooks.tls.certificate == folder.path("w.crt"));
   CHECK(c.http.webhooks.tls.key_file == folder.path("w.key"));
+  CHECK(c.http.webhooks.trusted_proxies == Words{"fd00::/8"});
+  CHECK(c.replies.stop == Words{"STOP", "HALT"});
+  CHECK(c.replies.start.empty());
+  CHECK(c.replies.help == Words{"WHO"});
+  CHECK(c.replies.help_text == "Us.");
   CHECK(c.http.limits.body_bytes == 2048);
   CHECK(c.http.limits.header_bytes == 4096);
   CHECK(c.http.limits.idle_s == 5);
@@ -255,6 +261,7 @@ TEST_CASE("providers keep their adapter's settings and the line of each key") {
                                     "    auth_token_file: token\n"
                                     "    base_url: ~\n"
                                     "    key_file: ~\n"
+                                    "    ca_file: ca.pem\n"
                                     "  - { name: b, adapter: smtp, rate_per_s: 2.5, burst: 9 }\n");
   CHECK(lines_of(loaded.faults) == Lines{});
   const auto& a = loaded.config.providers.at(0);
@@ -262,7 +269,7 @@ TEST_CASE("providers keep their adapter's settings and the line of each key") {
   CHECK(a.rate_per_s == 2.5);
   CHECK(a.burst == 3);
   CHECK(loaded.config.providers.at(1).burst == 9);
-  CHECK(a.values == std::map<std::string, std::string>{{"from", "15005550006"}});
+  CHECK(a.values == std::map<std::string, std::string>{{"from", "15005550006"}, {"ca_file", folder.path("ca.pem")}});
   CHECK(a.secret_files == std::map<std::string, std::string>{{"auth_token", folder.path("token")}});
   CHECK(a.lines.at("adapter") == 7);
   CHECK(a.lines.at("rate_per_s") == 8);

@@ -32,6 +32,12 @@ void check_defaults(const Config& c) {
   CHECK(c.http.webhooks.public_url == "http://127.0.0.1:8421");
   CHECK(c.http.webhooks.tls.certificate.empty());
   CHECK(c.http.webhooks.tls.key_file.empty());
+  CHECK(c.http.webhooks.trusted_proxies.empty());
+  const Config::Replies replies;
+  CHECK(c.replies.stop == replies.stop);
+  CHECK(c.replies.start == replies.start);
+  CHECK(c.replies.help == replies.help);
+  CHECK(c.replies.help_text == replies.help_text);
   CHECK(c.http.limits.body_bytes == 1048576);
   CHECK(c.http.limits.header_bytes == 16384);
   CHECK(c.http.limits.idle_s == 60);

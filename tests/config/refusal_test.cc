@@ -34,6 +34,7 @@ TEST_CASE("unknown keys are refused wherever they stand, with the nearest known 
        "8: routes[0].providers[0].wieght: is unknown: did you mean weight?"},
       {"\"a\\nb\": 1\n",
        "5: a?b: is unknown: known here: instance, postgres, redis, http, secrets, delivery, providers, routes, "
+       "replies, "
        "approval, audit, exports, alerts, status_webhooks, reports, log"},
       {"audit: { anchors: { worm: /mnt } }\n",
        "5: audit.anchors.worm: is unknown: known here: worm_dir, witness_url, witness_key, tsa_url, tsa_ca_file, "
@@ -168,6 +169,12 @@ TEST_CASE("listeners need addresses of their own, whole TLS and known proxies") 
       {"http: { admin: { trusted_proxies: [ '10.0.0.0/8', proxy ] } }\n",
        "5: http.admin.trusted_proxies[1]: 'proxy' is not an address or network: write 10.0.0.1, 10.0.0.0/8 or "
        "fd00::/8"},
+      {"replies: { stop: [] }\n", "5: replies.stop: has no word: people must be able to opt out: write at least STOP"},
+      {"replies: { start: [ " + std::string(33, 'x') + " ] }\n",
+       "5: replies.start[0]: '" + std::string(32, 'x') +
+           "...' is no word to write back: write 1 to 32 octets, such as STOP"},
+      {"replies: { help_text: " + std::string(481, 'x') + " }\n",
+       "5: replies.help_text: is too long: write at most 480 octets: three parts of an SMS"},
       {"http: { webhooks: { public_url: hooks.example.org } }\n",
        "5: http.webhooks.public_url: is not a URL: write https://host:port"},
       {"http: { webhooks: { public_url: 'https://h/?a=b' } }\n",

@@ -111,6 +111,7 @@ TEST_CASE("what a recipient or a person has to mend is tried again later than wh
   };
   CHECK(longest_ms(FaultScope::provider, false) <= 1000);
   CHECK(longest_ms(FaultScope::account, false) == Approx(10000).epsilon(0.05));
+  CHECK(longest_ms(FaultScope::credential, false) == Approx(10000).epsilon(0.05));
   CHECK(longest_ms(FaultScope::sender, false) == Approx(10000).epsilon(0.05));
   CHECK(longest_ms(FaultScope::recipient, false) == Approx(30000).epsilon(0.05));
   CHECK(longest_ms(FaultScope::account, true) <= 1000);

@@ -1,21 +1,17 @@
 // One suite for every adapter in providers.def: what the engine relies on, whichever provider it is.
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/bytes.h"
+#include "providers/echo_tag.h"
 #include "tests/providers/support.h"
 
 namespace signet {
 namespace {
 
-// Settings that work, one entry an adapter. A new adapter without one fails the first test.
-std::map<std::string, ProviderSettings> working() {
-  return {{"twilio", testing::twilio_settings()},
-          {"smtp", testing::smtp_settings()},
-          {"generic_http", testing::gateway_settings()}};
-}
-
 std::unique_ptr<Provider> made(const std::string& adapter) {
-  auto provider = make_provider(working().at(adapter));
+  auto provider = make_provider(testing::working_settings().at(adapter));
   REQUIRE(provider);
   return std::move(*provider);
 }
@@ -26,6 +22,14 @@ Kind kind_of(const Provider& provider) { return provider.can_send(Kind::sms) ? K
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
+// The body, and the mail that it may have within it in base64.
+std::string said_in(const HttpRequest& request) {
+  const auto json = nlohmann::json::parse(request.body, nullptr, false);
+  const nlohmann::json::json_pointer raw("/Content/Raw/Data");
+  if (!json.is_object() || !json.contains(raw)) return request.body;
+  return request.body + from_base64(json[raw].get<std::string>()).value();
+}
+
 }  // namespace
 
 TEST_CASE("every adapter is known by its name, with settings that work") {
@@ -33,7 +37,7 @@ TEST_CASE("every adapter is known by its name, with settings that work") {
   for (auto& info : adapters()) {
     INFO(info.adapter);
     CHECK(names.insert(info.adapter).second);
-    REQUIRE(working().contains(info.adapter));
+    REQUIRE(testing::working_settings().contains(info.adapter));
     auto provider = made(info.adapter);
     int sendable = 0;
     for (auto kind : kKinds) sendable += provider->can_send(kind);
@@ -58,7 +62,7 @@ TEST_CASE("a required setting that is missing or empty is refused by its key") {
     for (auto& setting : info.settings) {
       if (!setting.is_required) continue;
       INFO(info.adapter << " " << setting.key);
-      auto settings = working().at(info.adapter);
+      auto settings = testing::working_settings().at(info.adapter);
       settings.values.erase(setting.key);
       settings.secrets.erase(setting.key);
       auto provider = make_provider(settings);
@@ -88,9 +92,14 @@ TEST_CASE("a request shows the patient nowhere but in the body, and twice built 
       for (auto& [name, value] : request.headers) open += name + value;
       for (std::string secret : {"15558675310", "example.net", "Befund", "Knie", "Termin", "neun"})
         CHECK(!has(open, secret));
-      CHECK(has(request.body, "neun"));
+      CHECK(has(said_in(request), "neun"));
       auto again = provider->build(message);
       CHECK((request.url == again.url && request.headers == again.headers && request.body == again.body));
+    } else if (provider->protocol() == Protocol::smpp) {
+      auto request = provider->build_link(message);
+      REQUIRE(request);
+      CHECK(has(request->parts.at(0), "neun"));
+      CHECK(request->parts == provider->build_link(message)->parts);
     } else {
       auto mail = provider->build_mail(message, WallTime{1795305600000000});
       REQUIRE(mail);
@@ -132,6 +141,16 @@ TEST_CASE("I6 rubbish is never taken for acceptance") {
           CHECK(outcome.status_code == status);
           if (status >= 200 && status < 300) CHECK(outcome.kind == OutcomeKind::in_doubt);
         }
+    } else if (provider->protocol() == Protocol::smpp) {
+      using enum LinkReply::Stage;
+      for (auto stage : {bind, submit})
+        for (uint32_t status : {0u, 1u, 0x58u, 0x400u, 0xffffffffu})
+          for (std::string id : {"", " ", "\x01"}) {
+            auto outcome = provider->parse_link({stage, status, id});
+            CHECK(outcome.kind != OutcomeKind::accepted);
+            CHECK(!outcome.reason.empty());
+            if (stage == submit && status == 0) CHECK(outcome.kind == OutcomeKind::in_doubt);
+          }
     } else {
       using enum MailReply::Stage;
       for (auto stage : {connect, greeting, hello, tls, auth, mail, rcpt, data, final_dot})
@@ -175,7 +194,7 @@ TEST_CASE("what an adapter says that it can do about doubts, it can") {
 TEST_CASE("every adapter's class of doubt may be set to what it can, and to nothing better") {
   for (auto& info : adapters()) {
     INFO(info.adapter);
-    auto settings = working().at(info.adapter);
+    auto settings = testing::working_settings().at(info.adapter);
     const auto provider = made(info.adapter);
     settings.in_doubt = "blind";
     REQUIRE(doubt_rules(*provider, settings));
@@ -220,7 +239,8 @@ TEST_CASE("an echo that is given to a provider names the attempt when it comes b
     auto provider = made(info.adapter);
     if (!provider->has_echo() || provider->protocol() != Protocol::http) continue;
     auto request = provider->build(message);
-    CHECK((has(request.body, message.echo()) || has(request.url, message.echo())));
+    const auto said = said_in(request) + request.url;
+    CHECK((has(said, message.echo()) || has(said, tag_of(message.echo()))));
   }
 }
 

@@ -100,6 +100,7 @@ TEST_CASE("a request goes out whole and its reply comes back with lower-case hea
   Bench bench(server.url());
   auto outcome = bench.once("text=%00&x");
   CHECK(outcome.kind == OutcomeKind::accepted);
+  CHECK(outcome.has_begun);
   CHECK(outcome.provider_reference == "ref-1");
   CHECK(outcome.provider_code == "x-message-id=Abc;empty=;content-length=5;");
   CHECK(head.starts_with("POST /send HTTP/1.1\r\n"));
@@ -125,6 +126,7 @@ TEST_CASE("I3 libcurl repeats a POST silently, and the guard stops it and calls 
     if (guard) {
       CHECK(second.kind == OutcomeKind::in_doubt);
       CHECK(second.reason == "reset_after_send");
+      CHECK(second.has_begun);
       CHECK(server.requests == 2);
       CHECK(server.server.accepted == 2);  // it had connected anew, and sent nothing there
       CHECK(bench.once().kind == OutcomeKind::accepted);
@@ -154,6 +156,7 @@ TEST_CASE("a refused connection is retryable") {
   auto outcome = bench.once();
   CHECK(outcome.kind == OutcomeKind::retryable);
   CHECK(outcome.reason == "connect_refused");
+  CHECK_FALSE(outcome.has_begun);
   CHECK(outcome.scope == FaultScope::provider);
   CHECK(outcome.status_code == 0);
   bench.once();

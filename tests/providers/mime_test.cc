@@ -224,6 +224,55 @@ TEST_CASE("the From setting is read as one mailbox") {
   }
 }
 
+TEST_CASE("a PDF goes along as an attachment, the text stays the first part") {
+  auto message = mail();
+  message.message_id = "0193b3c4-0000-7000-8000-00000000abcd@example.org";
+  message.pdf = "%PDF-1.4\n" + std::string(300, '\xe2') + "\n--=_0193b3c4-0000-7000-8000-00000000abcd--\n%%EOF\n";
+  for (std::string body : {"Hello.\n", "--=_0193b3c4-0000-7000-8000-00000000abcd\nno boundary\n",
+                           "Gr\xc3\xbc\xc3\x9f\n", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82\n"}) {
+    INFO(body);
+    message.body = body;
+    auto data = render_mail(message);
+    REQUIRE(data);
+    check_wire_rules(*data);
+    CHECK(*data == *render_mail(message));
+    auto whole = parts_of(*data);
+    const std::string boundary = "=_0193b3c4-0000-7000-8000-00000000abcd";
+    CHECK(whole.headers["content-type"] == "multipart/mixed; boundary=\"" + boundary + "\"");
+    const auto line = "--" + boundary;
+    std::vector<size_t> at;
+    for (size_t i = data->find("\n" + line); i != std::string::npos; i = data->find("\n" + line, i + 1))
+      at.push_back(i + 1);
+    REQUIRE(at.size() == 3);
+    CHECK(data->substr(at[2]) == line + "--\r\n");
+    // What stands between two boundaries ends before the line end of the second (RFC 2046 section 5.1.1).
+    auto text = parts_of(data->substr(at[0] + line.size() + 2, at[1] - at[0] - line.size() - 4));
+    auto pdf = parts_of(data->substr(at[1] + line.size() + 2, at[2] - at[1] - line.size() - 4));
+    CHECK(text.headers["content-type"] == "text/plain; charset=utf-8");
+    std::string expected;
+    for (char c : body) expected += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    CHECK(decoded(text) == expected);
+    CHECK(pdf.headers["content-type"] == "application/pdf; name=letter.pdf");
+    CHECK(pdf.headers["content-disposition"] == "attachment; filename=letter.pdf");
+    CHECK(decoded(pdf) == message.pdf);
+  }
+}
+
+TEST_CASE("only a letter, and only where it is asked for, takes its PDF along") {
+  auto settings = testing::smtp_settings();
+  CHECK(!(*make_provider(settings))->wants_pdf(Kind::letter));
+  settings.values["letter_pdf"] = "true";
+  auto provider = make_provider(settings);
+  REQUIRE(provider);
+  CHECK((*provider)->wants_pdf(Kind::letter));
+  CHECK(!(*provider)->wants_pdf(Kind::email));
+  auto message = testing::outbound(Kind::letter);
+  message.pdf = Phi<std::string>("%PDF-1.4");
+  auto built = (*provider)->build_mail(message, WallTime{1795305600000000});
+  REQUIRE(built);
+  CHECK(built->data.find("\r\nContent-Disposition: attachment; filename=letter.pdf\r\n") != std::string::npos);
+}
+
 TEST_CASE("the Message-ID is the message's and the same in every attempt") {
   auto provider = make_provider(testing::smtp_settings());
   REQUIRE(provider);
@@ -248,12 +297,12 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
     OutcomeKind kind;
     std::string reason;
     FaultScope scope;
-    bool is_throttled = false;
+    bool is_throttled = false, is_bounced = false;
   };
   auto provider = make_provider(testing::smtp_settings());
   REQUIRE(provider);
   using enum OutcomeKind;
-  constexpr auto recipient = FaultScope::recipient, relay = FaultScope::provider, account = FaultScope::account,
+  constexpr auto recipient = FaultScope::recipient, relay = FaultScope::provider, login = FaultScope::credential,
                  sender = FaultScope::sender, text = FaultScope::message;
   for (auto& row : std::vector<Row>{
            {Stage::final_dot, 250, "2.0.0", "2.0.0 Ok: queued as 4F3C2A1B", accepted, "", text},
@@ -277,12 +326,15 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
            {Stage::hello, 550, "", "", retryable, "service_refused", relay},
            {Stage::tls, 454, "4.7.0", "", retryable, "service_unavailable", relay},
            {Stage::tls, 501, "", "", retryable, "starttls_refused", relay},
-           {Stage::auth, 535, "5.7.8", "", retryable, "auth_failed", account},
-           {Stage::auth, 454, "4.7.0", "", retryable, "auth_unavailable", account},
-           {Stage::mail, 530, "5.7.0", "", retryable, "auth_failed", account},
-           {Stage::rcpt, 550, "5.1.1", "", permanent, "unknown_recipient", recipient},
-           {Stage::rcpt, 550, "5.1.10", "", permanent, "unknown_recipient", recipient},
-           {Stage::rcpt, 550, "5.2.1", "", permanent, "mailbox_disabled", recipient},
+           {Stage::auth, 535, "5.7.8", "", retryable, "auth_failed", login},
+           {Stage::auth, 454, "4.7.0", "", retryable, "auth_unavailable", login},
+           {Stage::mail, 530, "5.7.0", "", retryable, "auth_failed", login},
+           {Stage::rcpt, 550, "5.1.1", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::rcpt, 550, "5.1.10", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::rcpt, 550, "5.2.1", "", permanent, "mailbox_disabled", recipient, false, true},
+           {Stage::final_dot, 550, "5.1.1", "", permanent, "unknown_recipient", recipient, false, true},
+           {Stage::mail, 550, "5.1.1", "", permanent, "unknown_recipient", recipient},
+           {Stage::rcpt, 450, "4.1.1", "", retryable, "unknown_recipient", recipient},
            {Stage::rcpt, 552, "5.2.2", "", permanent, "mailbox_full", recipient},
            {Stage::rcpt, 550, "5.7.1", "", permanent, "policy_refused", text},
            {Stage::rcpt, 550, "", "no such user", permanent, "recipient_refused", recipient},
@@ -299,6 +351,7 @@ TEST_CASE("SMTP replies are judged by stage, code and enhanced code") {
     CHECK(outcome.reason == row.reason);
     CHECK(outcome.scope == row.scope);
     CHECK(outcome.is_throttled == row.is_throttled);
+    CHECK(outcome.is_bounced == row.is_bounced);
     CHECK(outcome.status_code == row.code);
     CHECK(outcome.provider_code == std::to_string(row.code) + (row.enhanced.empty() ? "" : " " + row.enhanced));
   }

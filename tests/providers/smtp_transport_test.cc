@@ -4,6 +4,7 @@
 
 #include "providers/smtp_session.h"
 #include "providers/smtp_transport.h"
+#include "tests/providers/mail_bench.h"
 #include "tests/providers/scripted_server.h"
 #include "tests/providers/support.h"
 
@@ -106,49 +107,8 @@ class Relay {
   }
 };
 
-struct Bench {
-  Bench(Loop& loop, int port, TransportOptions options = {}, std::map<std::string, std::string> more = {},
-        const Clock* other = nullptr)
-      : loop(loop) {
-    settings = testing::smtp_settings();
-    settings.values["url"] = "smtp://127.0.0.1:" + std::to_string(port);
-    for (auto& [key, value] : more) settings.values[key] = value;
-    for (auto& [key, value] : more)
-      if (value == "(none)") settings.values.erase(key);
-    if (settings.values.contains("username")) settings.secrets["password"] = Secret("secret");
-    auto provider = make_provider(settings);
-    INFO((provider ? "" : provider.error().text));
-    REQUIRE(provider);
-    transport = make_transport(loop, other ? *other : clock, log, std::shared_ptr<const Provider>(std::move(*provider)),
-                               settings, options);
-  }
-  void send(const std::string& body = "Hello.", Tick deadline = {INT64_MAX}) {
-    auto message = testing::outbound(Kind::email);
-    message.body = Phi<std::string>(body);
-    started++;
-    transport->send(message, deadline, [this](Outcome outcome) { outcomes.push_back(std::move(outcome)); });
-    CHECK(int(outcomes.size()) < started);  // never inside send()
-  }
-  void finish() {
-    transport->round();
-    run_until(loop, [this] { return int(outcomes.size()) == started; });
-    REQUIRE(int(outcomes.size()) == started);
-  }
-  Outcome once(const std::string& body = "Hello.", Tick deadline = {INT64_MAX}) {
-    send(body, deadline);
-    finish();
-    return outcomes.back();
-  }
-  Loop& loop;
-  SystemClock clock;
-  testing::TestLog log;
-  ProviderSettings settings;
-  int started = 0;
-  std::vector<Outcome> outcomes;
-  std::unique_ptr<Transport> transport;
-};
-
-std::string said(const Outcome& outcome) { return std::string(name(outcome.kind)) + " " + outcome.reason; }
+using Bench = testing::MailBench;
+using testing::said;
 
 }  // namespace
 
@@ -170,6 +130,36 @@ TEST_CASE("a mail goes out with PIPELINING, SIZE and DSN where they are offered"
                                  "RCPT TO:<patient@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;patient@example.net",
                                  "DATA"});
   CHECK(relay.was_pipelined);
+}
+
+TEST_CASE("with a secret the envelope carries the token, and success is asked for where there is DSN") {
+  for (bool has_dsn : {true, false}) {
+    Loop loop;
+    Relay relay(loop);
+    if (!has_dsn) relay.extensions.pop_back();
+    Bench bench(loop, relay.server.port(), {}, {{"bounce_address", "bounces@example.org"}});
+    CHECK(said(bench.once()) == "accepted ");
+    REQUIRE(relay.contents.size() == 1);
+    auto at = relay.contents[0].find("\r\nX-Signet-Token: ");
+    REQUIRE(at != std::string::npos);
+    const auto token = relay.contents[0].substr(at + 18, 48);
+    CHECK(relay.lines[1].starts_with("MAIL FROM:<bounces+" + token + "@example.org> SIZE="));
+    CHECK(relay.lines[1].ends_with(" RET=HDRS ENVID=0193b3c4-0000-7000-8000-00000000abcd.2." + token) == has_dsn);
+    CHECK(relay.lines[2] == std::string("RCPT TO:<patient@example.net>") +
+                                (has_dsn ? " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;patient@example.net" : ""));
+  }
+}
+
+TEST_CASE("an outcome says whether anything of the mail had left") {
+  for (std::string at : {"greeting", "EHLO", "MAIL", "RCPT", "DATA", ".", "never"}) {
+    INFO(at);
+    Loop loop;
+    Relay relay(loop);
+    if (at == "greeting") relay.greeting = "421 4.3.2 going\r\n";
+    relay.script = [&](const std::string& word, auto&) { return word == at ? "421 4.3.2 going\r\n" : ""; };
+    Bench bench(loop, relay.server.port());
+    CHECK(bench.once().has_begun == (at != "greeting" && at != "EHLO"));
+  }
 }
 
 TEST_CASE("a server without extensions is spoken to one command at a time") {
@@ -515,7 +505,7 @@ TEST_CASE("a relay that is not there is retryable") {
   }
   Bench bench(loop, port);
   CHECK(said(bench.once()) == "retryable connect_refused");
-  bench.once();
+  CHECK_FALSE(bench.once().has_begun);
   CHECK(bench.log.lines.size() == 1);
   Bench unnamed(loop, 0, {}, {{"url", "smtp://no..such:25"}});
   CHECK(said(unnamed.once()) == "retryable dns_failed");
@@ -562,7 +552,7 @@ TEST_CASE("TLS that is required is required") {
   Bench secretive(loop, plain.server.port(), {}, {{"starttls", "opportunistic"}, {"username", "clinic"}});
   auto outcome = secretive.once();
   CHECK(said(outcome) == "retryable auth_in_the_clear");
-  CHECK(outcome.scope == FaultScope::account);
+  CHECK(outcome.scope == FaultScope::credential);
   CHECK(!plain.has_seen("AUTH"));
 }
 
@@ -600,7 +590,7 @@ TEST_CASE("a wrong password is the account's fault and keeps the message") {
               {{"starttls", "required"}, {"ca_file", certificate.file}, {"username", "clinic"}});
   auto outcome = bench.once();
   CHECK(said(outcome) == "retryable auth_failed");
-  CHECK(outcome.scope == FaultScope::account);
+  CHECK(outcome.scope == FaultScope::credential);
   CHECK(!relay.has_seen("MAIL"));
 }
 

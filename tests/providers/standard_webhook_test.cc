@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
+#include "tests/providers/webhook_vectors.h"
 
 using namespace signet;
 
@@ -28,4 +30,33 @@ TEST_CASE("a webhook's secret is 24 to 64 octets in base64, with its prefix or w
     REQUIRE(!refused.ok());
     CHECK(refused.error().text.find(bad) == std::string::npos);
   }
+}
+
+TEST_CASE("a webhook's id that is no short word is known by its hash, and two are none") {
+  const auto id_of = [](std::vector<std::pair<std::string, std::string>> headers) {
+    CallbackRequest request;
+    request.headers = std::move(headers);
+    return webhook_id(request);
+  };
+  CHECK(id_of({{"webhook-id", "msg_1.a:2"}}) == "msg_1.a:2");
+  for (const std::string& odd : {std::string("a\xff"), std::string("msg\r'"), std::string(300, 'x')})
+    CHECK(id_of({{"webhook-id", odd}}) == to_hex(view(sha256(odd))));
+  CHECK(id_of({{"webhook-id", "a"}, {"webhook-id", "b"}}).empty());
+  CHECK(id_of({}).empty());
+}
+
+TEST_CASE("the published webhooks verify, with an unpadded secret too, and others do not") {
+  for (auto& vector : testing::webhook_vectors("standard-webhooks-v1", "standard-webhooks")) {
+    INFO(vector.name);
+    const auto key = webhook_key(vector.key);
+    REQUIRE(key);
+    auto request = vector.request;
+    request.received_at = WallTime{1614265330 * int64_t{1'000'000}};
+    CHECK(verify_webhook(*key, request).is_genuine == vector.is_valid);
+    CHECK(webhook_id(request) == "msg_p5jXN8AQM9LWM0D4loKWxJek");
+    CHECK(verify_webhook(*key, request, "svix-").is_unsigned);
+  }
+  const auto padded = to_base64(std::string(25, 'x'));
+  REQUIRE(padded.ends_with('='));
+  CHECK(webhook_key(padded.substr(0, padded.find('='))).value() == std::string(25, 'x'));
 }

@@ -1,9 +1,8 @@
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
-#include "tests/providers/support.h"
+#include "tests/providers/webhook_vectors.h"
 
 namespace signet {
 namespace {
@@ -18,11 +17,6 @@ std::unique_ptr<Provider> twilio(ProviderSettings settings = twilio_settings()) 
 }
 
 const std::string kSid = "SM0123456789abcdef0123456789abcdef";
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 CallbackRequest callback(const std::string& url, const std::string& body, const std::string& token = "12345") {
   CallbackRequest request;
@@ -146,25 +140,45 @@ TEST_CASE("twilio reads every kind of reply") {
            {0, "", in_doubt, "unreadable_reply", "", FaultScope::provider},
            {101, "", in_doubt, "unreadable_reply", "", FaultScope::provider},
            // By Twilio's code, whatever the HTTP status.
+           {401, error(20003), retryable, "auth_failed", "20003", FaultScope::credential},
+           {404, error(20404), retryable, "auth_failed", "20404", FaultScope::credential},
            {429, error(20429), retryable, "throttled", "20429", account, true},
-           {400, error(21611), retryable, "throttled", "21611", sender, true},
-           {401, error(20003), retryable, "auth_failed", "20003", account},
-           {404, error(20404), retryable, "auth_failed", "20404", account},
-           {400, error(21211), permanent, "unknown_recipient", "21211", recipient},
-           {400, error(21606), retryable, "sender_refused", "21606", sender},
-           {400, error(21408), permanent, "recipient_refused", "21408", recipient},
-           {400, error(21610), permanent, "opted_out", "21610", recipient, false, true},
-           {400, error(30410), in_doubt, "provider_timed_out", "30410", FaultScope::provider},
            {500, error(20500), retryable, "provider_error", "20500", FaultScope::provider},
            {502, error(20503), retryable, "provider_error", "20503", FaultScope::provider},
+           {400, error(21211), permanent, "unknown_recipient", "21211", recipient},
+           {400, error(21212), retryable, "sender_refused", "21212", sender},
+           {400, error(21408), retryable, "account_refused", "21408", account},
+           {400, error(21602), permanent, "message_refused", "21602"},
+           {400, error(21604), permanent, "message_refused", "21604"},
+           {400, error(21606), retryable, "sender_refused", "21606", sender},
+           {400, error(21607), retryable, "sender_refused", "21607", sender},
+           {400, error(21608), retryable, "account_refused", "21608", account},
+           {400, error(21610), permanent, "opted_out", "21610", recipient, false, true},
+           {400, error(21611), retryable, "throttled", "21611", sender, true},
+           {400, error(21612), permanent, "recipient_refused", "21612", recipient},
+           {400, error(21614), permanent, "unknown_recipient", "21614", recipient},
+           {400, error(21703), retryable, "sender_refused", "21703", sender},
+           {400, error(30001), retryable, "throttled", "30001", account, true},
+           {400, error(30002), retryable, "account_refused", "30002", account},
+           {400, error(30003), retryable, "recipient_unreachable", "30003", recipient},
+           {400, error(30004), permanent, "recipient_refused", "30004", recipient},
+           {400, error(30005), permanent, "unknown_recipient", "30005", recipient},
+           {400, error(30006), permanent, "unknown_recipient", "30006", recipient},
+           {400, error(30007), permanent, "message_refused", "30007"},
+           {400, error(30008), retryable, "provider_error", "30008", FaultScope::provider},
+           {400, error(30022), retryable, "throttled", "30022", sender, true},
+           {400, error(30027), retryable, "throttled", "30027", sender, true},
+           {400, error(30036), permanent, "message_refused", "30036"},
+           {400, error(30410), in_doubt, "provider_timed_out", "30410", FaultScope::provider},
+           {400, error(63018), retryable, "throttled", "63018", sender, true},
            // By the HTTP status where the code is new or missing.
            {400, error(29999), permanent, "message_refused", "29999"},
            {400, "", permanent, "message_refused", ""},
            {429, "slow down", retryable, "throttled", "", account, true},
            {408, "", retryable, "provider_error", "", FaultScope::provider},
-           {401, "", retryable, "auth_failed", "", account},
-           {403, "", retryable, "auth_failed", "", account},
-           {404, "<html>", retryable, "auth_failed", "", account},
+           {401, "", retryable, "auth_failed", "", FaultScope::credential},
+           {403, "", retryable, "auth_failed", "", FaultScope::credential},
+           {404, "<html>", retryable, "auth_failed", "", FaultScope::credential},
            {302, "", retryable, "unexpected_redirect", "", account},
            {500, "<html>", retryable, "provider_error", "", FaultScope::provider},
            {503, "", retryable, "provider_error", "", FaultScope::provider},
@@ -215,19 +229,16 @@ TEST_CASE("twilio's Retry-After is read as seconds or as a date") {
 }
 
 TEST_CASE("twilio's published signatures verify and tampered ones do not") {
-  auto vectors = nlohmann::json::parse(testing::read_text("tests/providers/twilio_vectors.json"));
+  const auto vectors = testing::webhook_vectors("twilio-hmac-sha1");
   REQUIRE(vectors.size() == 7);
   for (auto& vector : vectors) {
-    INFO(vector["name"].get<std::string>());
+    INFO(vector.name);
     auto settings = twilio_settings();
-    settings.secrets["auth_token"] = Secret(vector["key"].get<std::string>());
+    settings.secrets["auth_token"] = Secret(vector.key);
     auto provider = twilio(settings);
-    CallbackRequest request;
-    request.public_url = vector["url"];
-    request.body = vector["body"];
-    for (auto& [name, value] : vector["headers"].items()) request.headers.emplace_back(lower(name), value);
+    const CallbackRequest& request = vector.request;
     auto verdict = provider->verify(request);
-    CHECK(verdict.is_genuine == vector["valid"].get<bool>());
+    CHECK(verdict.is_genuine == vector.is_valid);
     CHECK(verdict.reason == "");
 
     auto tampered = request;
@@ -249,6 +260,7 @@ TEST_CASE("twilio's published signatures verify and tampered ones do not") {
     tampered = request;
     std::erase_if(tampered.headers, [](auto& header) { return header.first == "x-twilio-signature"; });
     CHECK(provider->verify(tampered).reason == "no signature header");
+    CHECK(provider->verify(tampered).is_unsigned);
     tampered = request;
     tampered.headers.emplace_back("x-twilio-signature", "AAAA");
     CHECK(!provider->verify(tampered).is_genuine);
@@ -318,6 +330,45 @@ TEST_CASE("twilio's callbacks become receipts with the echo of the attempt") {
     CHECK(receipt.event_id == kSid + ":" + row.status);
     CHECK(receipt.is_partial == row.is_partial);
   }
+}
+
+TEST_CASE("what somebody writes to a twilio number is an inbound, no receipt, and is answered with TwiML") {
+  auto provider = twilio();
+  const std::string body = "ToCountry=US&MessageSid=" + kSid + "&SmsStatus=received&SmsMessageSid=" + kSid +
+                           "&NumMedia=0&Body=%20Stop%0A&From=%2B15558675310&To=%2B15005550006&AccountSid=AC1";
+  auto request = callback("https://signet.example/webhooks/main", body);
+  auto receipts = provider->receipts(request);
+  REQUIRE(receipts);
+  CHECK(receipts->empty());
+  auto inbounds = provider->inbounds(request);
+  REQUIRE(inbounds);
+  REQUIRE(inbounds->size() == 1);
+  const auto& inbound = inbounds->front();
+  CHECK(inbound.from.reveal() == "+15558675310");
+  CHECK(inbound.to == "+15005550006");
+  CHECK(inbound.text.reveal() == " Stop\n");
+  CHECK(inbound.event_id == kSid);
+  CHECK_FALSE(inbound.is_answered);
+  auto answered = provider->inbounds(callback("https://signet.example/webhooks/main", body + "&OptOutType=STOP"));
+  REQUIRE(answered);
+  CHECK(answered->front().is_answered);
+  const std::string from_short_code = "SmsStatus=received&From=24273&To=%2B15005550006&Body=x&MessageSid=" + kSid;
+  CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", from_short_code))->empty());
+  CHECK(provider->inbounds(callback("https://signet.example/webhooks/main", status_body("sent")))->empty());
+  CHECK_FALSE(provider->inbounds(callback("https://signet.example/webhooks/main", "SmsStatus=received&Body=x")).ok());
+  auto as_get = callback("https://signet.example/webhooks/main?" + body, "");
+  as_get.method = "GET";
+  as_get.headers.erase(as_get.headers.begin());
+  REQUIRE(provider->verify(as_get).is_genuine);
+  CHECK(provider->receipts(as_get)->empty());
+  CHECK(provider->inbounds(as_get)->front().text.reveal() == " Stop\n");
+  const auto reply = provider->answer("Call <us> & ask");
+  REQUIRE(reply);
+  CHECK(reply->status == 200);
+  CHECK(reply->headers ==
+        std::vector<std::pair<std::string, std::string>>{{"Content-Type", "text/xml; charset=utf-8"}});
+  CHECK(reply->body ==
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Message>Call &lt;us&gt; &amp; ask</Message></Response>");
 }
 
 TEST_CASE("an echo is read from query or path, and a broken one is none") {

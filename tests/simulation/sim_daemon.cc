@@ -203,7 +203,7 @@ std::vector<Uuid> SimDaemon::Run::make_epochs() {
   return epochs;
 }
 
-// To the last loop, without what this daemon has under way itself (App::settle_overdue).
+// To the last loop, without what this daemon has under way itself (Deliveries::settle_overdue).
 void SimDaemon::Run::settle_overdue(std::vector<Uuid> overdue) {
   for (const auto& loop : loops) std::erase_if(overdue, [&](const Uuid& id) { return loop->delivery->is_holding(id); });
   SimDaemon::Loop& last = *loops.back();
@@ -322,7 +322,7 @@ std::function<bool()> SimDaemon::reaches_store() {
 Result<HttpReply> SimDaemon::look_up(const std::string& url) {
   if (!is_calm_ && around_.chance.below(10) == 0) return Error{ErrorCode::timeout, "no reply came in time"};
   const size_t slash = url.find('/');
-  return around_.providers.at(url.substr(0, slash))->answer(url.substr(slash + 1));
+  return around_.providers.at(url.substr(0, slash))->known_of(url.substr(slash + 1));
 }
 
 void SimDaemon::repeat(int64_t every_us, void (*pass)(Run&)) {

@@ -81,7 +81,7 @@ HttpRequest SimProvider::build_look_up(const Sent& sent) const {
   return request;
 }
 
-HttpReply SimProvider::answer(const std::string& echo) const {
+HttpReply SimProvider::known_of(const std::string& echo) const {
   return {200, {}, taken_.contains(echo) && !denies ? "accepted" : "nothing"};
 }
 

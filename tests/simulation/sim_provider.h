@@ -95,9 +95,9 @@ class SimProvider : public Provider {
   HttpRequest build_look_up(const Sent& sent) const override;
   LookUp parse_look_up(const HttpReply& reply) const override;
 
-  int64_t connect_us();                             // until the first byte; negative: it cannot be reached
-  Reply take(const Outbound& message);              // the first byte leaves now
-  HttpReply answer(const std::string& echo) const;  // to a look-up
+  int64_t connect_us();                               // until the first byte; negative: it cannot be reached
+  Reply take(const Outbound& message);                // the first byte leaves now
+  HttpReply known_of(const std::string& echo) const;  // to a look-up
   const Traits& traits() const { return traits_; }
   const std::string& name() const { return traits_.name; }
 

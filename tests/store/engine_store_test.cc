@@ -324,10 +324,38 @@ TEMPLATE_TEST_CASE("an attempt is found by what its provider calls it", "", ENGI
   EngineWorld& world = made;
   const Uuid id = world.insert({});
   world.refer("gateway", "g-1", id, 2);
-  const auto found = must(world.store().find_reference("gateway", "g-1"));
-  REQUIRE(found);
-  CHECK(*found == std::pair(id, 2));
-  CHECK_FALSE(must(world.store().find_reference("other", "g-1")));
+  const EngineStore::Reference ours{"gateway", "g-1"};
+  const auto found = must(world.store().find_references({{"other", "g-1"}, ours, {"gateway", "g-2"}, ours}));
+  CHECK(found == std::map<EngineStore::Reference, std::pair<Uuid, int>>{{ours, {id, 2}}});
+  CHECK(must(world.store().find_references({})).empty());
+}
+
+TEMPLATE_TEST_CASE("what was told of each part of an attempt is seen by whoever decides on the next", "",
+                   ENGINE_WORLDS) {
+  TestType made;
+  EngineWorld& world = made;
+  const Uuid id = world.insert({});
+  world.reference = "ref-e1 ref-e2";
+  world.permit(id, 1, "gateway", world.ids.next());
+  world.end(id, 1, OutcomeKind::accepted, Status::sent);
+  for (const char* event : {"e1", "e2"}) {
+    const auto row = world.callback(event, std::nullopt);
+    REQUIRE(must(world.store().keep_callback(row)));
+    const auto changed = must(world.store().change({id}, [&](const MessageView& view) {
+      const bool is_first = row.event_id == "e1";
+      REQUIRE(view.part_receipts.size() == (is_first ? 0 : 1));
+      if (!is_first) {
+        CHECK(view.part_receipts[0].provider_reference == "ref-e1");
+        CHECK((view.part_receipts[0].attempt_no == 1 && view.part_receipts[0].kind == ReceiptKind::delivered));
+      }
+      MessageChange change;
+      change.ends_callback = row.id;
+      change.confirmation =
+          ConfirmationRow{world.ids.next(), id, 1, ReceiptKind::delivered, row.id, "gateway", "", false, view.now};
+      return std::optional(change);
+    }));
+    CHECK(changed == std::vector{Changed::done});
+  }
 }
 
 TEMPLATE_TEST_CASE("messages that nothing will send, and those sent twice undecided, are seen", "", ENGINE_WORLDS) {

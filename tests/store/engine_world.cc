@@ -101,8 +101,8 @@ void PgEngineWorld::permit(const Uuid& id, int attempt_no, const std::string& pr
 
 void PgEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome, Status status) {
   run("insert into attempt_result (message_id, attempt_no, outcome, provider_reference, finished_at) values "
-      "($1, $2, $3, 'ref', now())",
-      {id, small(attempt_no), small(static_cast<int>(outcome))});
+      "($1, $2, $3, $4, now())",
+      {id, small(attempt_no), small(static_cast<int>(outcome)), reference});
   run("update message set status = $2, attempts = attempts + 1, provider = 'gateway', sent_at = now() where id = $1",
       {id, small(static_cast<int>(status))});
   if (status == Status::queued)
@@ -170,7 +170,7 @@ void MemoryEngineWorld::end(const Uuid& id, int attempt_no, OutcomeKind outcome,
   result.id = id;
   result.attempt_no = attempt_no;
   result.outcome.kind = outcome;
-  result.outcome.provider_reference = "ref";
+  result.outcome.provider_reference = reference;
   m.results[attempt_no] = result;
   m.row.status = status;
   m.row.attempts++;

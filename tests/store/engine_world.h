@@ -38,6 +38,7 @@ class EngineWorld {
   virtual int64_t confirmations() = 0;
 
   CallbackRow callback(const std::string& event_id, const std::optional<Uuid>& message_id);
+  std::string reference = "ref";  // of the attempts that end() ends
   // As the reconciler would: with an event of its own, over the head as it stands.
   StatusChange change_of(const MessageView& view, Status status);
 

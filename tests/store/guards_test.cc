@@ -13,7 +13,8 @@ namespace {
 const std::set<std::string> kInsertOnly{
     "approval",      "attempt_start", "attempt_result", "confirmation", "decision",         "callback",
     "audit.entry",   "audit.log",     "audit.tile",     "audit.anchor", "audit.fault",      "audit.checkpoint",
-    "audit.guarded", "edit",          "provenance",     "audit.note",   "audit.user_agent", "audit.acknowledgement"};
+    "audit.guarded", "edit",          "provenance",     "audit.note",   "audit.user_agent", "audit.acknowledgement",
+    "inbound"};
 const std::set<std::string> kMutableInAudit{"audit.cursor", "audit.verification", "audit.verification_run"};
 
 std::vector<std::string> texts(PgSession& session, const std::string& sql) {

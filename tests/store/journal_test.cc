@@ -187,12 +187,39 @@ TEST_CASE_METHOD(Fixture, "each reason to refuse is told") {
   const Uuid opted_out = messages->insert({sms("+61491570156", "hello")});
   {
     PgTransaction tx(*session);
-    REQUIRE(suppress(tx, ids.next(), view(recipient_key(keys.index_key(), "+61491570156")), "stop", "test").ok());
+    NewSuppression added;
+    added.row.id = ids.next();
+    added.row.recipient_key = view(recipient_key(keys.index_key(), "+61491570156"));
+    added.entry = {ids.next(), added.row.id, "canon", leaf_hash("canon"), "suppression_added"};
+    added.entry.at = clock.wall();
+    REQUIRE(*add_suppression(tx, added));
     REQUIRE(tx.commit().ok());
   }
   CHECK(verdict_of(*this, opted_out) == PermitVerdict::suppressed);
   CHECK(verdict_of(*this, ids.next()) == PermitVerdict::nothing_due);
   CHECK(count("attempt_start") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "what a provider refused since the recipient opted out there is suppressed with its result") {
+  const Uuid id = messages->insert({sms("+61491570006", "hello")});
+  ResultRow row = result(permit(id), OutcomeKind::permanent, Status::suppressed);
+  row.opt_out.emplace();
+  row.opt_out->row.id = ids.next();
+  row.opt_out->row.reason = "opted_out";
+  row.opt_out->row.source = "twilio-main";
+  row.opt_out->entry = {ids.next(), row.opt_out->row.id, "canon of an opt-out", leaf_hash("canon of an opt-out")};
+  row.opt_out->entry.at = clock.wall();
+  ResultRow stale = row;
+  stale.head.leaf = leaf_hash("another");
+  CHECK(record(stale) == std::vector<Uuid>{id});
+  CHECK(count("suppressions") == 0);
+  CHECK(record(row).empty());
+  CHECK(count("suppressions s join message m using (recipient_key) where s.channel = 1 and s.reason = 'opted_out' and "
+              "s.source = 'twilio-main'") == 1);
+  CHECK(count("audit.entry where action = 'suppression_added'") == 1);
+  // The next one of this recipient is suppressed already: nothing is written twice.
+  const Uuid next = messages->insert({sms("+61491570006", "again")});
+  CHECK(verdict_of(*this, next) == PermitVerdict::suppressed);
 }
 
 TEST_CASE_METHOD(Fixture, "an end takes the attempt's key, so that nobody sends, and leaves its event") {
@@ -398,6 +425,12 @@ TEST_CASE_METHOD(Fixture, "what the provider calls an attempt is kept where its 
     CHECK(count("callback_reference where reference = 'g-1' and attempt_no = 1") == 1);
   }
   CHECK(count("callback_reference") == 1);
+  ResultRow parts =
+      result(permit(messages->insert({sms("+61491570006", "hello")})), OutcomeKind::accepted, Status::sent);
+  parts.outcome.provider_reference = "p-1 p-2 p-3";
+  parts.is_named = true;
+  CHECK(record(parts).empty());
+  CHECK(count("callback_reference where reference in ('p-1', 'p-2', 'p-3')") == 3);
 }
 
 TEST_CASE_METHOD(Fixture, "a database that goes away fails what is under way and is used again when it is back") {

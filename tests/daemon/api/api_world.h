@@ -11,6 +11,7 @@
 
 #include "daemon/api/router.h"
 #include "daemon/delivery/due_plan.h"
+#include "daemon/delivery/inbounds.h"
 #include "daemon/evidence/bundle_writer.h"
 #include "daemon/evidence/tasks.h"
 #include "tests/fakes/clock.h"
@@ -36,6 +37,7 @@ class TestProvider : public Provider {
   bool has_receipts() const override { return true; }
   Verdict verify(const CallbackRequest& request) const override;
   Result<std::vector<Receipt>> receipts(const CallbackRequest& request) const override;
+  Verdict verify_status(const CallbackRequest& request) const override;  // any `webhook-signature` will do
 };
 
 class KeptLog : public Log {
@@ -76,6 +78,9 @@ class BasicApiWorld {
   Answer call(const std::string& method, const std::string& path, const Caller& caller, const std::string& body = "",
               const Headers& headers = {});
   Answer callback(const std::string& provider, const std::string& body, const std::string& signature = "good");
+  // To the webhooks' listener, as it stands; path begins behind /webhooks/.
+  Answer webhook(const std::string& method, const std::string& path, const std::string& body,
+                 const Headers& headers = {});
   std::string draft(const Caller& author, Json changes = Json::object());  // an SMS; its id
   // A letter to a colleague, with one physician; its id.
   std::string letter(const Caller& author, const Caller& physician, Json changes = Json::object());
@@ -83,7 +88,7 @@ class BasicApiWorld {
   std::string queued(const Caller& author, const Caller& reviewer, Json changes = Json::object());
   // A queued one had its first attempt, at the provider "test", and ended so: as failed, or in doubt.
   void fail(const std::string& id, const std::string& reason = "unknown_recipient") { end_attempt(id, 3, 8, reason); }
-  void doubt(const std::string& id) { end_attempt(id, 4, 10, "timeout"); }
+  void doubt(const std::string& id, const std::string& reference = "") { end_attempt(id, 4, 10, "timeout", reference); }
   std::string dead_notice(const std::string& message);  // a status event that its service never took; its id
   Answer submit(const Caller& author, const std::string& id);
   // With the message's present version as If-Match.
@@ -125,11 +130,19 @@ class BasicApiWorld {
   Tasks tasks;  // runs one by each tasks.pass()
   LogKey log_key;
   BundleSource bundles{keyring, log_key, {}, clock};
+  SystemMessages system_messages{keyring, due_plan, {}, clock, ids, random, "signetd-1"};
+  Inbounds inbounds{{ReplyWords({"STOP"}, {"START"}, {"HELP"}), "Clinic: call us."},
+                    keyring,
+                    ids,
+                    system_messages,
+                    metrics,
+                    "signetd-1"};
   ApiServices services;
   Router admin, webhooks;
 
  private:
-  void end_attempt(const std::string& id, int outcome, int status, const std::string& reason);
+  void end_attempt(const std::string& id, int outcome, int status, const std::string& reason,
+                   const std::string& reference = "");
   std::optional<std::vector<Json>> entries_of(const std::string& request_id);  // none: the database is away
   void check_records(const http::Request& request, const http::Response& reply);
 

@@ -133,6 +133,22 @@ TEST_CASE("providers show what each daemon sees of them; one that the configurat
   CHECK(world.call("POST", "/api/providers/test/resume", world.operator_).status == 404);
 }
 
+TEST_CASE("providers show how they tell of a message, and the longest text that they take") {
+  class Limited : public TestProvider {
+    CallbackWay callback_way() const override { return CallbackWay::message; }
+    size_t text_max() const override { return 1600; }
+  };
+  Operations world;
+  world.services.providers["limited"] = std::make_shared<Limited>();
+  const Json items = world.call("GET", "/api/providers", world.operator_).body["items"];
+  REQUIRE(items.size() == 2);
+  CHECK(items[0]["callbackWay"] == "message");
+  CHECK(items[0]["textMax"] == 1600);
+  CHECK(items[1]["name"] == "test");
+  CHECK(items[1]["callbackWay"] == "none");
+  CHECK(items[1]["textMax"].is_null());
+}
+
 TEST_CASE("a daemon that writes no more is forgotten") {
   Operations world;
   auto session = world.postgres.session();

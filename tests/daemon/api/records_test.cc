@@ -1027,6 +1027,69 @@ const std::map<std::string, Script> kScripts{
      }},
     {"POST /api/providers/{name}/pause", [](Scene& s) { check_pause(s, "test"); }},
     {"POST /api/providers/{name}/resume", [](Scene& s) { check_resume(s, "test"); }},
+    {"GET /api/suppressions",
+     [](Scene& s) {
+       s.good(200, {"suppressions_listed"}, [&] { return s.call("/api/suppressions", s.admin); });
+       s.bad(403, "ROLE", "", [&] { return s.call("/api/suppressions", s.doctor); });
+       refuses_filters(s, s.admin, "?channel=fax");
+     }},
+    {"POST /api/suppressions/search",
+     [](Scene& s) {
+       const std::string path(s.row.pattern);
+       s.good(200, {"suppressions_listed"}, [&] { return s.call(s.admin, {{"recipientEmail", "a@example.org"}}); });
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, {{"recipientEmail", "a@example.org"}}); });
+       s.bad(400, "2001", "", [&] { return s.call(s.admin, Json::object()); });
+       refuses_bodies(s, path, s.admin);
+     }},
+    {"POST /api/suppressions",
+     [](Scene& s) {
+       const Json body{{"recipientPhone", "+61491570006"}, {"reason", "asked"}};
+       s.bad(403, "ROLE", "", [&] { return s.call(s.doctor, body); });
+       for (const char* bad :
+            {R"({"recipientPhone":"+61491570006"})", R"({"reason":"asked"})",
+             R"({"recipientPhone":"123","reason":"asked"})", R"({"recipientPhone":"+61491570006","reason":"because"})",
+             R"({"recipientPhone":"+61491570006","recipientEmail":"a@b.example","reason":"asked"})"})
+         s.bad(400, "2001", "", [&] { return s.call("/api/suppressions", s.admin, bad); });
+       refuses_bodies(s, "/api/suppressions", s.admin);
+       const auto added = s.good(201, {"suppression_added"}, [&] { return s.call(s.admin, body); });
+       s.bad(409, "SUPPRESSED", added.body["id"], [&] { return s.call(s.admin, body); });
+     }},
+    {"DELETE /api/suppressions/{id}",
+     [](Scene& s) {
+       const Json body{{"recipientEmail", "a@example.org"}, {"reason", "bounced"}};
+       const std::string id = s.world.call("POST", "/api/suppressions", s.admin, body.dump()).body["id"];
+       s.bad(403, "ROLE", id, [&] { return s.call(s.at(id) + "?reason=asked", s.doctor); });
+       s.bad(400, "2001", id, [&] { return s.call(s.at(id), s.admin); });
+       s.bad(400, "2001", id, [&] { return s.call(s.at(id) + "?reason=because", s.admin); });
+       s.bad(404, "NOT_FOUND", "", [&] { return s.call(s.at("nonsense") + "?reason=asked", s.admin); });
+       s.bad(404, "NOT_FOUND", kStranger, [&] { return s.call(s.at(kStranger) + "?reason=asked", s.admin); });
+       s.good(204, {"suppression_removed"}, [&] { return s.call(s.at(id) + "?reason=address_works", s.admin); });
+     }},
+    {"POST /api/message-workflow/delivery-status",
+     [](Scene& s) {
+       const std::string path(s.row.pattern);
+       const Caller gateway = s.world.with_token(s.service, {"delivery:write"});
+       const auto id = s.world.queued(s.staff, s.reviewer);
+       const auto report = [](const std::string& of, const std::string& reference = "g-1") {
+         return Json{{"messageId", of},
+                     {"status", "delivered"},
+                     {"providerMessageId", reference},
+                     {"occurredAt", "2026-11-22T00:00:00Z"}}
+             .dump();
+       };
+       const Headers signed_headers{{"webhook-signature", "v1,good"}, {"webhook-id", "w-1"}};
+       s.bad(403, "SCOPE", "", [&] { return s.call(path, s.admin, report(id), signed_headers); });
+       refuses_bodies(s, path, gateway, signed_headers);
+       s.bad(404, "NOT_FOUND", kStranger, [&] { return s.call(path, gateway, report(kStranger), signed_headers); });
+       s.bad(409, "NOT_SENT", id, [&] { return s.call(path, gateway, report(id), signed_headers); });
+       s.world.doubt(id);
+       s.bad(403, "BAD_SIGNATURE", id, [&] { return s.call(path, gateway, report(id)); });
+       s.good(202, {"delivery_reported"}, [&] { return s.call(path, gateway, report(id), signed_headers); });
+       const auto other = s.world.queued(s.staff, s.reviewer);
+       s.world.doubt(other, "g-2");
+       s.bad(409, "OTHER_ID", other, [&] { return s.call(path, gateway, report(other), signed_headers); });
+       s.good(202, {"delivery_reported"}, [&] { return s.call(path, gateway, report(other, "g-2"), signed_headers); });
+     }},
     {"GET /api/dead-letters",
      [](Scene& s) {
        s.good(200, {"messages_listed"}, [&] { return s.call("/api/dead-letters", s.admin); });

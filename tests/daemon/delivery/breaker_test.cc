@@ -39,6 +39,14 @@ TEST_CASE_METHOD(Fixture, "a breaker opens by the part of errors in its window, 
   CHECK(report.since == now);
 }
 
+TEST_CASE("a fault of the provider, our account or our credential opens a breaker") {
+  for (const auto scope : {FaultScope::provider, FaultScope::account, FaultScope::credential}) {
+    Fixture fixture;
+    fixture.learn(OutcomeKind::retryable, 10, scope);
+    CHECK(fixture.state() == BreakerState::open);
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "errors older than the window do not count") {
   learn(OutcomeKind::retryable, 9);
   pass(11000);

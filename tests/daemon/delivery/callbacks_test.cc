@@ -108,15 +108,55 @@ TEST_CASE_METHOD(Fixture, "a receipt for some parts only leaves the message sent
   CHECK_FALSE(confirmed()->status);
 }
 
+TEST_CASE_METHOD(Fixture, "I6 a message in parts arrived when all of them did, and failed when all of them did") {
+  using Told = std::pair<const char*, ReceiptKind>;
+  const struct {
+    std::vector<Told> before;
+    Told now;
+    std::optional<Status> to;
+  } rows[] = {
+      {{}, {"m1", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::delivered}, Status::delivered},
+      {{{"m2", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, Status::delivered},
+      {{{"m1", ReceiptKind::sent}}, {"m2", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::sent}, {"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::delivered}, Status::delivered},
+      {{{"m1", ReceiptKind::failed}}, {"m2", ReceiptKind::delivered}, {}},
+      {{{"m1", ReceiptKind::delivered}}, {"m2", ReceiptKind::failed}, {}},
+      {{{"m1", ReceiptKind::failed}}, {"m2", ReceiptKind::failed}, Status::failed},
+      {{{"other", ReceiptKind::delivered}}, {"m1", ReceiptKind::delivered}, {}},
+  };
+  view.attempts[0].provider_reference = "m1 m2";
+  for (const bool is_partial : {false, true}) {  // some providers say so of each part's
+    for (const auto& row : rows) {
+      INFO(row.now.first << " " << name(row.now.second));
+      view.part_receipts.clear();
+      for (const auto& [reference, kind] : row.before) view.part_receipts.push_back({1, reference, kind});
+      callback.provider_reference = row.now.first;
+      callback.kind = row.now.second;
+      callback.is_partial = is_partial;
+      const auto change = confirmed();
+      REQUIRE(change);
+      CHECK(change->status.has_value() == row.to.has_value());
+      if (row.to && change->status) CHECK(change->status->status == *row.to);
+    }
+  }
+  view.part_receipts = {{2, "m1", ReceiptKind::delivered}};  // of another attempt
+  callback.kind = ReceiptKind::delivered;
+  callback.provider_reference = "m2";
+  CHECK_FALSE(confirmed()->status);
+}
+
 TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets nothing more") {
   const struct {
     Kind kind;
     ReceiptKind receipt;
     bool is_suppressed;
   } rows[] = {
-      {Kind::sms, ReceiptKind::opted_out, true},    {Kind::email, ReceiptKind::complained, true},
-      {Kind::email, ReceiptKind::bounced, true},    {Kind::sms, ReceiptKind::bounced, false},
-      {Kind::email, ReceiptKind::delivered, false}, {Kind::email, ReceiptKind::failed, false},
+      {Kind::sms, ReceiptKind::opted_out, true}, {Kind::email, ReceiptKind::complained, true},
+      {Kind::email, ReceiptKind::bounced, true}, {Kind::letter, ReceiptKind::bounced, true},
+      {Kind::sms, ReceiptKind::bounced, false},  {Kind::email, ReceiptKind::delivered, false},
+      {Kind::email, ReceiptKind::failed, false},
   };
   for (const auto& row : rows) {
     INFO(name(row.kind) << " " << name(row.receipt));
@@ -125,7 +165,14 @@ TEST_CASE_METHOD(Fixture, "who opted out, complained or has no such mailbox gets
     const auto change = confirmed();
     REQUIRE(change);
     REQUIRE(change->suppression.has_value() == row.is_suppressed);
-    if (row.is_suppressed) CHECK(change->suppression->recipient_key == view.message.recipient_key);
+    if (!row.is_suppressed) continue;
+    const auto& [added, entry] = *change->suppression;
+    CHECK(added.recipient_key == view.message.recipient_key);
+    CHECK(added.channel == (row.kind == Kind::sms ? DeliveryMethod::sms : DeliveryMethod::email));
+    CHECK(added.reason == name(row.receipt));
+    CHECK(added.source == "gateway");
+    CHECK(entry.action == "suppression_added");
+    CHECK(entry.object_id == added.id);
   }
 }
 

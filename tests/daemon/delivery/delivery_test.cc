@@ -34,6 +34,24 @@ TEST_CASE_METHOD(World, "a retryable attempt is followed by the next one, until 
   CHECK(script.sent.size() == 3);
 }
 
+TEST_CASE_METHOD(World, "whom the provider knows as opted out, or as without a mailbox, gets nothing more") {
+  for (const bool is_bounced : {false, true}) {
+    INFO(is_bounced);
+    store.suppressed.clear();
+    Outcome refused = outcome(OutcomeKind::permanent, "scripted");
+    (is_bounced ? refused.is_bounced : refused.is_opted_out) = true;
+    script.answers.push_back(refused);
+    const Uuid id = offered(Priority::normal, Kind::email);
+    REQUIRE(comes([&] { return status(id) == (is_bounced ? Status::failed : Status::suppressed); }));
+    CHECK(store.suppressed.contains(at(id).row.recipient_key));
+    const auto& added = at(id).results.at(1).opt_out;
+    REQUIRE(added);
+    CHECK(added->row.reason == (is_bounced ? "bounced" : "opted_out"));
+    CHECK(added->row.channel == DeliveryMethod::email);
+    CHECK(added->entry.action == "suppression_added");
+  }
+}
+
 TEST_CASE_METHOD(World, "I3 a hint that comes twice sends once") {
   const Uuid id = offered();
   const DueRow due = *at(id).due;

@@ -60,6 +60,7 @@ struct EchoingProvider : Provider {
   bool can_send(Kind) const override { return true; }
   bool has_echo() const override { return true; }
   bool has_receipts() const override { return true; }
+  bool wants_pdf(Kind kind) const override { return kind == Kind::letter; }
 };
 
 struct ErrorLog : Log {

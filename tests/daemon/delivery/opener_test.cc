@@ -9,7 +9,7 @@ using namespace signet;
 
 namespace {
 
-const std::set<std::string> kNobody, kCompliance{"compliance@example.org"};
+const OwnWriting kNobody, kCompliance{{"compliance@example.org"}, ""};
 
 struct Sealed {
   SystemRandom random;
@@ -43,16 +43,30 @@ TEST_CASE("the policy `system` covers the daemon's own mails to recipients of th
   const Envelope to_compliance = mail("compliance@example.org", "A report", "It waits.");
   CHECK(open_and_check(sealed.keys, sealed.permit(to_compliance, kSystemPolicyId, author), kCompliance).ok());
 
-  auto refused = [&](const Permit& permit, const std::set<std::string>& recipients) {
-    const auto opened = open_and_check(sealed.keys, permit, recipients);
+  auto refused = [&](const Permit& permit, const OwnWriting& own) {
+    const auto opened = open_and_check(sealed.keys, permit, own);
     return !opened.ok() && opened.error().code == ErrorCode::corrupt;
   };
   CHECK(refused(sealed.permit(to_compliance, kSystemPolicyId, author), kNobody));
   CHECK(refused(sealed.permit(to_compliance, kSystemPolicyId, "000000000001"), kCompliance));
   CHECK(refused(sealed.permit(mail("patient@example.org", "", "Hello"), kSystemPolicyId, author), kCompliance));
-  CHECK(refused(sealed.permit(sms("+61412345678", "Hello"), kSystemPolicyId, author), {"+61412345678"}));
+  CHECK(refused(sealed.permit(sms("+61412345678", "Hello"), kSystemPolicyId, author), {{"+61412345678"}, ""}));
   // Its MAC is of no other policy.
   Permit other = sealed.permit(to_compliance, kSystemPolicyId, author);
   other.policy_id = kPolicyId;
   CHECK(refused(other, kCompliance));
+}
+
+TEST_CASE("the policy `system` covers the words of the configuration to whoever asked for help, and no others") {
+  Sealed sealed;
+  const std::string author = kSystemUser.text().substr(24);
+  const OwnWriting own{{}, "Clinic: call us."};
+  auto is_covered = [&](const Envelope& envelope, const std::string& sender) {
+    return open_and_check(sealed.keys, sealed.permit(envelope, kSystemPolicyId, sender), own).ok();
+  };
+  CHECK(is_covered(sms("+61412345678", "Clinic: call us."), author));
+  CHECK_FALSE(is_covered(sms("+61412345678", "Clinic: call us. Your result is positive."), author));
+  CHECK_FALSE(is_covered(sms("+61412345678", ""), author));
+  CHECK_FALSE(is_covered(sms("+61412345678", "Clinic: call us."), "000000000001"));
+  CHECK_FALSE(is_covered(mail("patient@example.org", "", "Clinic: call us."), author));
 }

@@ -58,6 +58,7 @@ struct Fixture {
     out.outcome.is_throttled = true;
     out.outcome.retry_after_ms = 7000;
     out.outcome.scope = FaultScope::account;
+    out.outcome.is_bounced = true;
     out.outcome.parts = 2;
     out.started_at = {3333};
     out.finished_at = {4444};
@@ -94,8 +95,10 @@ TEST_CASE_METHOD(Fixture, "what was spooled is read back whole and in order, and
           std::tie(b.permitted_at, b.expires_at, b.max_attempts, b.avoid));
     const Outcome &x = left[i].outcome, &y = rows[i].outcome;
     CHECK(std::tie(x.kind, x.reason, x.provider_code, x.status_code, x.is_throttled, x.is_opted_out, x.retry_after_ms,
-                   x.scope, x.parts) == std::tie(y.kind, y.reason, y.provider_code, y.status_code, y.is_throttled,
-                                                 y.is_opted_out, y.retry_after_ms, y.scope, y.parts));
+                   x.scope, x.parts, x.has_begun) == std::tie(y.kind, y.reason, y.provider_code, y.status_code,
+                                                              y.is_throttled, y.is_opted_out, y.retry_after_ms, y.scope,
+                                                              y.parts, y.has_begun));
+    CHECK(x.is_bounced == y.is_bounced);
     CHECK(x.provider_reference == "SM\xef\xbf\xbd\n");
     CHECK(left[i].started_at == rows[i].started_at);
     CHECK(left[i].finished_at == rows[i].finished_at);

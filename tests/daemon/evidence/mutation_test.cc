@@ -213,7 +213,7 @@ void MutationWorld::deliver(const std::string& text, OutcomeKind kind, Step step
                   static_cast<int32_t>(outcome.parts), begin, end})
               .ok());
   REQUIRE(change_status(tx, change).ok());
-  REQUIRE(delete_due(tx, id).ok());
+  REQUIRE(delete_due(tx, {id}).ok());
   REQUIRE(tx.commit().ok());
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "daemon/sandbox/accounts.h"
 #include "tests/daemon/http/raw_client.h"
 
 namespace signet::test {
@@ -26,12 +27,13 @@ SandboxFixture::SandboxFixture(const std::function<void(sandbox::Options&)>& cha
     sandbox::Options options;
     options.http_listen.port = 0;
     options.smtp_listen.port = 0;
-    options.account_sid = kSid;
-    options.auth_token = Secret(kToken);
+    options.smpp_listen.port = 0;
+    options.accounts = {sandbox::twilio_account(kSid, Secret(kToken))};
     options.journal_path = journal_path;
     options.callback_ms = 1;
     options.late_ms = 60;
     options.callback_retry_ms = 2;
+    options.webhooks_url = origin();
     if (change) change(options);
     box = sandbox::Sandbox::start(running.loop(), clock, random, log, std::move(options)).value();
     http_port = box->http_port();
@@ -46,9 +48,8 @@ SandboxFixture::~SandboxFixture() {
   unlink(journal_path.c_str());
 }
 
-std::string SandboxFixture::callback_url() const {
-  return "http://127.0.0.1:" + std::to_string(callback_port) + "/webhooks/t?m=" + kEcho;
-}
+std::string SandboxFixture::origin() const { return "http://127.0.0.1:" + std::to_string(callback_port); }
+std::string SandboxFixture::callback_url() const { return origin() + "/webhooks/t?m=" + kEcho; }
 
 std::vector<Callback> SandboxFixture::wait_for_callbacks(size_t count) {
   std::unique_lock lock(mutex);
@@ -77,6 +78,8 @@ std::string SandboxFixture::get(const std::string& path) const {
 void SandboxFixture::receive(const http::Request& request, const http::Reply& reply) {
   Callback callback;
   callback.target = request.raw_target;
+  callback.headers = request.headers;
+  callback.body = request.body;
   const auto form = http::read_form(request.body);
   if (form) callback.form.insert(form->begin(), form->end());
   callback.signature = request.header("x-twilio-signature").value_or("");

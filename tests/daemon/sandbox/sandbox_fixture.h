@@ -14,6 +14,8 @@ namespace signet::test {
 
 struct Callback {
   std::string target;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
   std::map<std::string, std::string> form;
   std::string signature;
 };
@@ -27,6 +29,7 @@ struct SandboxFixture {
   ~SandboxFixture();
 
   std::string callback_url() const;
+  std::string origin() const;  // of the receiver of callbacks
   // Only from the thread of the test; callbacks come on the loop's.
   std::vector<Callback> wait_for_callbacks(size_t count);
   std::vector<std::map<std::string, std::string>> journal() const;  // its lines: member names and values

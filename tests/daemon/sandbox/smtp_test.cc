@@ -240,3 +240,35 @@ TEST_CASE("what a person would read in a mail") {
   CHECK(sandbox::read_mail("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n").text == "(no plain text in it)");
   CHECK(sandbox::read_mail("Content-Type: multipart/mixed; boundary=\r\n\r\n--\r\n\r\n--\r\n").text.size() < 100);
 }
+
+TEST_CASE("a mail's sender is told what became of it, as far as it asked") {
+  SandboxFixture f([](sandbox::Options& options) { options.mail_account = "relay"; });
+  Mailer mailer(f.smtp_port);
+  const auto mail = [&](const std::string& to, const std::string& notify) {
+    mailer.say("MAIL FROM:<bounces+token@example.org> RET=HDRS ENVID=a+2Bb");
+    mailer.say("RCPT TO:<" + to + ">" + notify);
+    mailer.say("DATA");
+    mailer.client.send(kMail);
+    CHECK(mailer.line().starts_with("250 "));
+  };
+  const auto has_line = [](const Callback& callback, const std::string& line) {
+    return callback.body.find("\r\n" + line + "\r\n") != std::string::npos;
+  };
+  mail("nobody@example.org", " NOTIFY=NEVER");
+  mail("failures@example.org", "");  // failures only, and it is none
+  mail("anna@example.org", " NOTIFY=SUCCESS,FAILURE,DELAY");
+  const auto delivered = f.wait_for_callbacks(1)[0];
+  CHECK(delivered.target == "/webhooks/relay");
+  CHECK(has_line(delivered, "To: <bounces+token@example.org>"));
+  CHECK(has_line(delivered, "Original-Envelope-Id: a+b"));
+  CHECK(has_line(delivered, "Final-Recipient: rfc822; anna@example.org"));
+  CHECK(has_line(delivered, "Action: delivered"));
+  CHECK(has_line(delivered, "Message-ID: <0193b3c4-5d6e-7f80-9a0b-1c2d3e4f5061@example.org>"));
+  CHECK_FALSE(has_line(delivered, "Hello."));  // nothing of the text
+  mail("bert0002@example.org", "");
+  CHECK(has_line(f.wait_for_callbacks(2)[1], "Status: 5.1.1"));
+  mail("cara0010@example.org", " NOTIFY=SUCCESS");
+  const auto callbacks = f.wait_for_callbacks(4);
+  CHECK(has_line(callbacks[2], "Action: delivered"));
+  CHECK(has_line(callbacks[3], "Feedback-Type: abuse"));
+}

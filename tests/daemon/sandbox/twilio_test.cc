@@ -1,4 +1,4 @@
-#include "daemon/sandbox/twilio_sandbox.h"
+#include "daemon/sandbox/dialects.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -226,6 +226,23 @@ TEST_CASE("0009 fails once, then is accepted; 0011 is accepted and never called 
   CHECK(send(f, {.to = "+61491570011"})->status == 201);
   CHECK(send(f, {.to = "+61491570009"})->status == 201);
   for (const auto& callback : f.wait_for_callbacks(2)) CHECK(callback.form.at("To") == "+61491570009");
+}
+
+TEST_CASE("0012: STOP comes from the recipient after the receipts, to the account's URL") {
+  SandboxFixture f;
+  CHECK(send(f, {.to = "+61491570012"})->status == 201);
+  const auto callbacks = f.wait_for_callbacks(3);
+  CHECK(callbacks[1].form.at("MessageStatus") == "delivered");
+  const auto& written = callbacks[2];
+  CHECK(written.target == "/webhooks/twilio");
+  CHECK(written.form.at("From") == "+61491570012");
+  CHECK(written.form.at("To") == "+15005550006");
+  CHECK(written.form.at("Body") == "STOP");
+  CHECK(written.form.at("SmsStatus") == "received");
+  CHECK(written.form.at("MessageSid") != callbacks[1].form.at("MessageSid"));
+  std::string covered = f.origin() + written.target;
+  for (const auto& [name, value] : written.form) covered += name + value;
+  CHECK(written.signature == to_base64(hmac_sha1(SandboxFixture::kToken, covered)));
 }
 
 TEST_CASE("a callback that is not taken is tried again, in order") {

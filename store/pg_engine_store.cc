@@ -83,8 +83,10 @@ class PgEngineStore : public EngineStore {
     return out;
   }
 
-  // For questions about a whole table: the session of a place goes by indexes alone.
+  // For questions about a whole table: the session of a place goes by indexes alone. On one core: the others are the
+  // deliveries'.
   static Result<void> read_whole(PgTransaction& tx) {
+    if (auto set = tx.run("set local max_parallel_workers_per_gather = 0"); !set) return set.error();
     for (const char* plan : {"seqscan", "hashjoin", "bitmapscan"})
       if (auto set = tx.run(std::string("set local enable_") + plan + " = on"); !set) return set.error();
     return {};

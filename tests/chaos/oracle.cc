@@ -65,7 +65,11 @@ and not (exists (select from attempt_start v where v.message_id = s.message_id a
       and v.attempt_no < s.attempt_no)))sql"},
     {"unproven_success", "I6", "sent or delivered, and no provider ever took it",
      R"sql(
-select m.id::text from message m where m.status in (5, 6)
+select m.id::text || ' by ' || coalesce(m.provider, 'nobody') || ', attempts ' || (select coalesce(string_agg(
+  s.attempt_no || ' ' || s.provider || ' ' || coalesce(r.outcome::text || ' ' || r.reason, 'no result'), ', '
+  order by s.attempt_no), '') from attempt_start s left join attempt_result r using (message_id, attempt_no)
+  where s.message_id = m.id) || ', confirmations ' || (select count(*) from confirmation c where c.message_id = m.id)
+from message m where m.status in (5, 6)
 and not exists (select from seen s where s.id = m.id and s.has_effect)
 and not exists (select from decision x where x.message_id = m.id and x.decision = 'delivered'))sql"},
     {"unproven_failure", "I6", "failed as if proven, though a provider took it and sent no receipt of a failure",

@@ -19,7 +19,7 @@
 //
 // What people write back comes to the same URL if it is set there: {"message_uuid":"...","channel":"sms",
 //    "message_type":"text","to":"447700900001","from":"447700900000","text":"STOP", ...}
-#include "providers/vonage.h"
+#include "providers/vonage_sms.h"
 
 #include <simdjson.h>
 
@@ -207,7 +207,7 @@ class VonageMessages : public Provider {
                                         {"exp", now_s + kTokenLifeS},
                                         {"jti", to_hex(view(name).substr(0, 16))}};
     auto made = make_rs256_token(*key_, claims.dump());
-    SIGNET_CHECK(made.ok());  // make_vonage_messages() has signed with this key
+    SIGNET_CHECK(made.ok());  // make_messages() has signed with this key
     return *made;
   }
 
@@ -217,9 +217,7 @@ class VonageMessages : public Provider {
   std::optional<RsaSigningKey> key_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<Provider>> make_vonage_messages(const ProviderSettings& settings) {
+Result<std::unique_ptr<Provider>> make_messages(const ProviderSettings& settings) {
   VonageMessages::Parts parts;
   auto base_url = base_url_of(settings, kBaseUrl);
   if (!base_url) return base_url.error();
@@ -246,6 +244,8 @@ Result<std::unique_ptr<Provider>> make_vonage_messages(const ProviderSettings& s
   return std::unique_ptr<Provider>(std::make_unique<VonageMessages>(std::move(parts)));
 }
 
+}  // namespace
+
 AdapterInfo vonage_adapter() {
   return {"vonage",
           {{"base_url"},
@@ -261,7 +261,7 @@ AdapterInfo vonage_adapter() {
            {"ca_file"}},
           [](const ProviderSettings& settings) -> Result<std::unique_ptr<Provider>> {
             const auto api = setting_of(settings, "api", "messages");
-            if (api == "messages") return make_vonage_messages(settings);
+            if (api == "messages") return make_messages(settings);
             if (api == "sms") return make_vonage_sms(settings);
             return setting_error(settings, "api", "write messages or sms");
           }};

@@ -34,7 +34,7 @@
 #include "providers/reply_class.h"
 #include "providers/settings.h"
 #include "providers/sms_text.h"
-#include "providers/vonage.h"
+#include "providers/vonage_sms.h"
 
 namespace signet {
 namespace {

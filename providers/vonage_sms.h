@@ -1,14 +1,14 @@
-// The two interfaces of `adapter: vonage`: `api: messages` and `api: sms`. Both are Vonage, with settings in common and
-// nothing else.
+// Vonage's older interface, `api: sms` of `adapter: vonage`; providers/vonage.cc has the other, and chooses.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "providers/provider.h"
 
 namespace signet {
 
-Result<std::unique_ptr<Provider>> make_vonage_messages(const ProviderSettings& settings);
 Result<std::unique_ptr<Provider>> make_vonage_sms(const ProviderSettings& settings);
 
 // Both want numbers without the plus.

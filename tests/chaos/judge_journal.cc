@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -13,6 +14,7 @@
 namespace signet::chaos {
 
 JudgeJournal::JudgeJournal(Loop& loop, const Clock& clock, const std::string& path) : loop_(loop), clock_(clock) {
+  rounds_.fill(clock.wall());
   std::ifstream file(path, std::ios::binary);
   std::string line;
   while (std::getline(file, line)) {
@@ -60,6 +62,7 @@ Taken JudgeJournal::add(const Offer& offer, std::function<void()> answer) {
   }
   nlohmann::ordered_json line{{"n", n_},
                               {"at", rfc3339(clock_.wall())},
+                              {"since", rfc3339(rounds_.front())},
                               {"tick_us", clock_.tick().us},
                               {"provider", offer.provider},
                               {"echo", offer.echo},
@@ -74,6 +77,8 @@ Taken JudgeJournal::add(const Offer& offer, std::function<void()> answer) {
 }
 
 void JudgeJournal::flush() {
+  std::rotate(rounds_.begin(), rounds_.begin() + 1, rounds_.end());
+  rounds_.back() = clock_.wall();
   if (answers_.empty() || is_writing_) return;
   is_writing_ = true;
   const bool is_taken =

@@ -1,8 +1,10 @@
 // What the judge saw, on disk before anybody is answered: a JSON line a request (daemon/sandbox/journal.h's, and
-// "provider", "key", "effect"), stamped as it is read. A thread of its own writes, all lines that came meanwhile under
-// one fdatasync: a slow disk makes the answers late and no stamp. Loop thread only.
+// "provider", "key", "effect"), stamped as it is read, and with "since", before which it cannot have come: a judge that
+// the machine left standing for two seconds does not call what waited for it late. A thread of its own writes, all lines
+// that came meanwhile under one fdatasync: a slow disk makes the answers late and no stamp. Loop thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,7 +42,7 @@ class JudgeJournal {
 
   // `answer` runs in a later round, when the line is on disk. What is accepted under a key that is known is a repeat.
   Taken add(const Offer& offer, std::function<void()> answer);
-  void flush();  // once a round
+  void flush();  // as each round begins
   // The reference under which that provider took the attempt, or the key; "" if it did not.
   std::string find(const std::string& provider, const std::string& echo_or_key) const;
   uint64_t requests() const { return n_; }
@@ -52,6 +54,9 @@ class JudgeJournal {
   const Clock& clock_;
   int fd_ = -1;
   uint64_t n_ = 0, effects_ = 0;
+  // When the last rounds began. A connection is accepted in one and read in the next: what is read in this one was not
+  // there when the one before the last began.
+  std::array<WallTime, 3> rounds_;
   std::unordered_map<std::string, std::string> taken_;  // "provider echo" and "provider key" -> reference
   std::string lines_;
   std::vector<std::function<void()>> answers_;

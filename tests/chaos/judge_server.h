@@ -86,6 +86,7 @@ class JudgeServer {  // loop thread only
   IdSource ids_;
   sandbox::CallbackClient callbacks_;
   http::Server server_;
+  Timer rounds_;
   std::set<std::string> denied_;  // attempts that a look-up was told of as unknown: they are not taken any more
   uint64_t receipts_ = 0, receipts_open_ = 0, receipts_lost_ = 0;
 };

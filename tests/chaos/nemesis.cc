@@ -182,6 +182,7 @@ void Nemesis::run() {
     order.insert(order.end(), some.begin(), some.end());
   }
   started_at_ = fleet_.clock.wall();
+  std::printf("t=0.0 is %s\n", rfc3339_ms(started_at_).c_str());
   dump_redis();
   const int64_t slot_ms = int64_t{1000} * settings_.seconds / static_cast<int64_t>(order.size());
   for (size_t i = 0; i < order.size(); i++) {

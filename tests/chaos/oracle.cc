@@ -113,18 +113,23 @@ select m.id::text from message m left join (select object_id, count(*) as n from
   group by object_id) e on e.object_id = m.id
 where coalesce(e.n, 0) < m.event_n
   or not exists (select from audit.entry h where h.object_id = m.id and h.leaf = m.event_leaf))sql"},
-    {"late", "I10", "seen later after its permit than a send may start",
+    {"late", "I10", "came later after its permit than a send may start",
      R"sql(
-select s.id || '.' || s.attempt_no || ' ' || round(extract(epoch from s.at - p.permitted_at) * 1000) || ' ms'
+select s.id || '.' || s.attempt_no || ' by ' || s.provider || ', permitted ' || p.permitted_at::time || ', '
+  || round(extract(epoch from s.since - p.permitted_at) * 1000) || ' ms later'
 from seen s cross join bound b
 join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1
-where s.at > p.permitted_at + b.start + b.tolerance)sql"},
-    {"expired", "I10", "seen after its expiry",
-     "select s.id || '.' || s.attempt_no from seen s cross join bound b join message m on m.id = s.id "
-     "where s.at > m.expires_at + b.tolerance"},
-    {"cancelled", "I10", "seen after its cancel was confirmed",
+where s.since > p.permitted_at + b.start + b.tolerance)sql"},
+    {"expired", "I10", "came after its expiry",
+     R"sql(
+select s.id || '.' || s.attempt_no || ' by ' || s.provider || ', permitted '
+  || coalesce(p.permitted_at::time::text, 'never') || ', expired ' || m.expires_at::time || ', came ' || s.since::time
+from seen s cross join bound b join message m on m.id = s.id
+left join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1
+where s.since > m.expires_at + b.tolerance)sql"},
+    {"cancelled", "I10", "came after its cancel was confirmed",
      "select s.id || '.' || s.attempt_no from seen s cross join bound b join cancelled c on c.id = s.id "
-     "where s.at > c.at + b.tolerance"},
+     "where s.since > c.at + b.tolerance"},
     {"due_left", "I1", "a due row of a message that has ended",
      "select d.message_id::text from due d join message m on m.id = d.message_id where m.status <> 4"},
 };
@@ -147,6 +152,11 @@ constexpr struct {
     {"decisions", "select count(*) from decision"},
     {"confirmations", "select count(*) from confirmation"},
     {"attempts", "select count(*) from attempt_start where kind = 1"},
+    {"most_ms_from_permit_to_provider",
+     "select coalesce(max(round(extract(epoch from s.since - p.permitted_at) * 1000)), 0)::bigint from seen s "
+     "join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1"},
+    {"most_ms_a_provider_stood_still",
+     "select coalesce(max(round(extract(epoch from at - since) * 1000)), 0)::bigint from seen"},
     {"voids", "select count(*) from attempt_start where kind = 2"},
     {"doubts", "select count(*) from attempt_result where outcome = 4"},
     {"unsent", "select count(*) from attempt_result where outcome = 5"},
@@ -174,7 +184,7 @@ void put_seen(PgSession& session, const Evidence& evidence, Judgement& out) {
   std::string unknown;
   int64_t unknown_count = 0;
   for (size_t from = 0; from < evidence.seen.size(); from += kRowsAtOnce) {
-    Columns rows(9);
+    Columns rows(10);
     const size_t to = std::min(from + kRowsAtOnce, evidence.seen.size());
     for (size_t i = from; i < to; i++) {
       const auto& seen = evidence.seen[i];
@@ -187,12 +197,12 @@ void put_seen(PgSession& session, const Evidence& evidence, Judgement& out) {
       const bool is_once = rule != evidence.rules.end() && rule->second == EffectRule::once;
       rows.add({rfc3339(seen.at), seen.provider, echo->message_id.text(), std::to_string(echo->attempt_no),
                 seen.verdict, seen.answer, seen.has_effect ? "t" : "f", is_once ? "t" : "f",
-                is_definite(seen.answer) ? "t" : "f"});
+                is_definite(seen.answer) ? "t" : "f", rfc3339(seen.since.value_or(seen.at))});
     }
     must(
         session.run("insert into seen select at::timestamptz, provider, id::uuid, attempt::smallint, verdict, answer, "
-                    "effect::boolean, once::boolean, definite::boolean from " +
-                        rows.unnest("at, provider, id, attempt, verdict, answer, effect, once, definite"),
+                    "effect::boolean, once::boolean, definite::boolean, since::timestamptz from " +
+                        rows.unnest("at, provider, id, attempt, verdict, answer, effect, once, definite, since"),
                     rows.values()));
   }
   if (unknown_count > 0)
@@ -233,6 +243,7 @@ std::vector<SeenRequest> read_seen(const std::string& journal_file) {
     seen.verdict = json.value("verdict", "");
     seen.answer = json.value("answer", "");
     seen.has_effect = seen.verdict == "accepted" && json.value("effect", true);
+    if (const auto since = parse_rfc3339(json.value("since", ""))) seen.since = *since;
     out.push_back(std::move(seen));
   }
   return out;
@@ -254,7 +265,7 @@ Judgement judge(PgSession& session, const Evidence& evidence) {
 set statement_timeout = 0;
 drop table if exists pg_temp.seen, pg_temp.acknowledged, pg_temp.cancelled, pg_temp.bound;
 create temporary table seen (at timestamptz, provider text, id uuid, attempt_no smallint, verdict text, answer text,
-  has_effect boolean, is_once boolean, is_definite boolean);
+  has_effect boolean, is_once boolean, is_definite boolean, since timestamptz);
 create temporary table acknowledged (id uuid primary key);
 create temporary table cancelled (id uuid, at timestamptz);
 create temporary table bound (start interval, tolerance interval))sql");

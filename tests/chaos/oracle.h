@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct SeenRequest {
   std::string verdict;      // "accepted" (the provider has it), or any word else: it has not
   std::string answer;       // the code that was answered; any word else ("none", "reset", "garbage"): no definite reply
   bool has_effect = false;  // accepted, and not the repeat of a key that it knows
+  std::optional<WallTime> since = {};  // before which it cannot have come; none: it came at `at`
 };
 // Throws on a line that is none; a torn last line is left out.
 std::vector<SeenRequest> read_seen(const std::string& journal_file);
@@ -35,7 +37,7 @@ struct Evidence {
   std::vector<Uuid> acknowledged{};                    // a caller was told that they are accepted
   std::vector<std::pair<Uuid, WallTime>> cancelled{};  // a caller was told so, and when
   int64_t permit_start_ms = 5000;
-  // How much later than its bound a request may be read by the provider: time in sockets and of a busy machine.
+  // How much later than its bound a request may come to the provider: time in sockets and of a busy machine.
   int64_t tolerance_ms = 1000;
 };
 

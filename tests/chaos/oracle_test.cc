@@ -246,6 +246,17 @@ TEST_CASE("gaps, permits and results without each other, and broken evidence are
   }
 }
 
+TEST_CASE("what a provider that stood still read late is not late, unless it can only have come late") {
+  Made made;
+  auto& seen = made.evidence.seen[0];
+  const WallTime in_time = seen.at;
+  seen.at.us = made.now.us - 6 * kSecondUs;
+  seen.since = in_time;
+  CHECK(made.faults() == "");
+  seen.since = seen.at;
+  CHECK(made.faults() == "I10 late 1;");
+}
+
 TEST_CASE("what comes too late after its permit, its expiry or its cancel is found") {
   Made made;
   SECTION("permit") {

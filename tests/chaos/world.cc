@@ -121,6 +121,9 @@ bool World::is_ready() { return http("GET", admin_port, "/readyz").status == 200
 void World::kill_daemon() {
   daemon_->signal(SIGKILL);
   daemon_->wait();
+  // A statement that was on its way is still carried out: permits among them.
+  wait_until("the killed daemon's sessions have ended",
+             [this] { return count("pg_stat_activity where usename = 'signet_app'") == 0; });
 }
 
 int World::stop_daemon() {

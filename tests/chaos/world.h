@@ -35,7 +35,7 @@ class World {
   ~World();
 
   void start_daemon(bool wait_ready = true, const std::vector<std::string>& more_arguments = {});
-  void kill_daemon();  // SIGKILL
+  void kill_daemon();  // SIGKILL; returns when PostgreSQL has ended what it had been sent, too
   int stop_daemon();   // SIGTERM; the exit status
   Process& daemon() { return *daemon_; }
   bool is_ready();

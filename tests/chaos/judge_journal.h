@@ -1,7 +1,7 @@
 // What the judge saw, on disk before anybody is answered: a JSON line a request (daemon/sandbox/journal.h's, and
 // "provider", "key", "effect"), stamped as it is read, and with "since", before which it cannot have come: a judge that
-// the machine left standing for two seconds does not call what waited for it late. A thread of its own writes, all lines
-// that came meanwhile under one fdatasync: a slow disk makes the answers late and no stamp. Loop thread only.
+// the machine left standing for two seconds does not call what waited for it late. A thread of its own writes, all
+// lines that came meanwhile under one fdatasync: a slow disk makes the answers late and no stamp. Loop thread only.
 #pragma once
 
 #include <array>

@@ -84,9 +84,10 @@ struct Proxy::Link {
   }
   void end() {
     if (std::exchange(is_ended, true)) return;
-    // Not here: a handler of a stream of this link is still on the stack.
-    proxy.loop_.post(
-        [at = this, &of = proxy] { of.links_.remove_if([at](const auto& link) { return link.get() == at; }); });
+    // Not here: a handler of a stream of this link is still on the stack. The proxy may go in the same round.
+    proxy.loop_.post([at = this, &of = proxy, is_alive = std::weak_ptr(proxy.is_alive_)] {
+      if (!is_alive.expired()) of.links_.remove_if([at](const auto& link) { return link.get() == at; });
+    });
   }
 
   Proxy& proxy;

@@ -35,6 +35,7 @@ class Proxy {
   Random& random_;
   const int to_port_;
   Weather weather_;
+  std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
   std::list<std::unique_ptr<Link>> links_;
   std::unique_ptr<Listener> listener_;
 };

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <tuple>
 #include <unordered_map>
 
 #include "providers/provider.h"
@@ -27,6 +28,12 @@ select (select count(*) from due)
 // Doubts that settle by themselves, by their provider's class or by configuration: what is sent again between the
 // journal's reading and the database's looks as if nobody had taken it.
 constexpr char kDoubtsSql[] = "select count(*) from message where status = 10 and kind = 1";
+
+constexpr size_t kSlowestShown = 3;
+
+std::string time_of_day(WallTime at) {
+  return rfc3339_ms(at).substr(std::strlen("2026-11-22T"), std::strlen("00:41:26.000"));
+}
 
 }  // namespace
 
@@ -120,6 +127,7 @@ void Trial::judge_criticals(const Load& load, const std::vector<std::pair<WallTi
   for (const auto& seen : fleet_.seen())
     if (const auto echo = parse_echo(seen.echo)) first.emplace(echo->message_id, seen.at);
   std::vector<int64_t> after_ms, whole_ms;
+  std::vector<std::tuple<int64_t, WallTime, Uuid>> slowest;
   size_t excluded = 0, unseen = 0;
   for (const auto& [id, times] : load.criticals()) {
     const bool is_out = std::any_of(outages.begin(), outages.end(), [&times = times](const auto& outage) {
@@ -132,6 +140,7 @@ void Trial::judge_criticals(const Load& load, const std::vector<std::pair<WallTi
       unseen++;
     } else {
       after_ms.push_back(std::max<int64_t>(0, (at->second.us - times.approved_at.us) / 1000));
+      slowest.emplace_back(-after_ms.back(), times.approved_at, id);
       whole_ms.push_back((at->second.us - times.asked_at.us) / 1000);
     }
   }
@@ -142,6 +151,18 @@ void Trial::judge_criticals(const Load& load, const std::vector<std::pair<WallTi
       after_ms.size(), load.criticals().size(), excluded, unseen, static_cast<long long>(percentile(after_ms, 0.5)),
       static_cast<long long>(p99), static_cast<long long>(percentile(after_ms, 1)),
       static_cast<long long>(percentile(whole_ms, 0.5)), static_cast<long long>(percentile(whole_ms, 0.99)));
+  std::sort(slowest.begin(), slowest.end());
+  if (slowest.size() > kSlowestShown) slowest.resize(kSlowestShown);
+  const auto session = fleet_.postgres.session("postgres");
+  for (const auto& [ms, approved_at, id] : slowest) {
+    const auto permits = session->run(
+        "select coalesce(string_agg((permitted_at at time zone 'utc')::time(3)::text, ' and '), 'never') from "
+        "attempt_start where message_id = $1::uuid",
+        {id.text()});
+    std::printf("critical: %lld ms: approved %s, permitted %s, read %s\n", static_cast<long long>(-ms),
+                time_of_day(approved_at).c_str(), permits ? permits->text(0, 0).c_str() : "unknown",
+                time_of_day(first.at(id)).c_str());
+  }
   if (after_ms.empty()) fault("no critical message was counted");
   if (p99 > p99_max_ms) fault("critical: p99 " + std::to_string(p99) + " ms, allowed " + std::to_string(p99_max_ms));
 }

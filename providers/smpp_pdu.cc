@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kHeaderSize = 16;
 constexpr size_t kIdMax = 64;
+constexpr uint8_t kShortMessageMax = 254;  // SMPP 3.4, 5.2.21
 
 uint32_t u32_at(std::string_view octets, size_t at) {
   return static_cast<uint32_t>(read_big_endian(octets.substr(at, 4)));
@@ -139,7 +140,7 @@ std::string_view SmppMessage::payload() const {
 }
 
 std::string to_octets(const SmppMessage& message) {
-  SIGNET_CHECK(message.short_message.size() <= 254);
+  SIGNET_CHECK(message.short_message.size() <= kShortMessageMax);
   std::string out;
   add_text(out, message.service_type);
   add_address(out, message.from);
@@ -178,7 +179,9 @@ Result<SmppMessage> read_message(std::string_view body) {
   out.replace_if_present = fields.octet();
   out.data_coding = fields.octet();
   out.default_message_id = fields.octet();
-  out.short_message = fields.octets(fields.octet());
+  const auto size = fields.octet();
+  if (size > kShortMessageMax) return Error{ErrorCode::corrupt, "a short_message of more than 254 octets"};
+  out.short_message = fields.octets(size);
   while (!fields.is_done()) {
     SmppTlv tlv;
     tlv.tag = fields.u16();

@@ -102,6 +102,18 @@ TEST_CASE("TLVs are found by their tags, and a long text comes before a short on
   CHECK(read->payload().size() == 60000);
 }
 
+TEST_CASE("a short message has up to 254 octets; a length of 255 is none") {
+  auto message = submit();
+  message.short_message.assign(254, 'x');
+  auto octets = to_octets(message);
+  REQUIRE(read_message(octets));
+  octets[octets.size() - 255] = '\xff';
+  octets += 'x';
+  const auto read = read_message(octets);
+  REQUIRE(!read);
+  CHECK(read.error().text == "a short_message of more than 254 octets");
+}
+
 TEST_CASE("an id is a C-octet string of up to 64 octets, or none") {
   CHECK(read_id(id_body("4F3C")) == "4F3C");
   CHECK(read_id(id_body("4F3C") + "\x02\x10") == "4F3C");

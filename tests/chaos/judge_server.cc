@@ -44,7 +44,7 @@ JudgeServer::JudgeServer(Loop& loop, const Clock& clock, Random& random, Log& lo
       ids_(clock, random),
       callbacks_(loop, clock, {.connections = 32, .tries = 1, .timeout_ms = 3000}),
       server_(loop, nullptr, clock, ids_, log),
-      rounds_(loop) {
+      heartbeat_(loop) {
   http::ListenerOptions listener;
   listener.name = "judge";
   listener.inline_handler = true;
@@ -55,8 +55,7 @@ JudgeServer::JudgeServer(Loop& loop, const Clock& clock, Random& random, Log& lo
   const auto port = server_.listen({"127.0.0.1", settings_.http_port}, std::move(listener));
   if (!port) throw std::runtime_error(port.error().text);
   loop_.on_round([this] { journal_.flush(); });
-  // So that a long wait for a round to end is the machine's doing, and not for want of requests.
-  rounds_.repeat(10, [] {});
+  heartbeat_.repeat(10, [] {});
 }
 
 void JudgeServer::handle(const http::Request& request, const http::Reply& reply) {

@@ -86,7 +86,7 @@ class JudgeServer {  // loop thread only
   IdSource ids_;
   sandbox::CallbackClient callbacks_;
   http::Server server_;
-  Timer rounds_;
+  Timer heartbeat_;  // a long wait for a round to end is then the machine's doing, and not for want of requests
   std::set<std::string> denied_;  // attempts that a look-up was told of as unknown: they are not taken any more
   uint64_t receipts_ = 0, receipts_open_ = 0, receipts_lost_ = 0;
 };

@@ -20,6 +20,7 @@ struct Rule {
   const char* sql;  // an example a row; $ parameters: none
 };
 
+// What is late, expired or cancelled was read later than limit and tolerance, and cannot have come before the limit.
 // `seen`, `acknowledged`, `cancelled`, `bound` are the temporary tables below. Statuses and outcomes are the numbers of
 // message/message.h and message/outcome.h.
 constexpr Rule kRules[] = {
@@ -113,23 +114,24 @@ select m.id::text from message m left join (select object_id, count(*) as n from
   group by object_id) e on e.object_id = m.id
 where coalesce(e.n, 0) < m.event_n
   or not exists (select from audit.entry h where h.object_id = m.id and h.leaf = m.event_leaf))sql"},
-    {"late", "I10", "came later after its permit than a send may start",
+    {"late", "I10", "seen later after its permit than a send may start",
      R"sql(
 select s.id || '.' || s.attempt_no || ' by ' || s.provider || ', permitted ' || p.permitted_at::time || ', '
-  || round(extract(epoch from s.since - p.permitted_at) * 1000) || ' ms later'
+  || round(extract(epoch from s.at - p.permitted_at) * 1000) || ' ms later, unread for '
+  || round(extract(epoch from s.at - s.since) * 1000) || ' ms at most'
 from seen s cross join bound b
 join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1
-where s.since > p.permitted_at + b.start + b.tolerance)sql"},
-    {"expired", "I10", "came after its expiry",
+where s.at > p.permitted_at + b.start + b.tolerance and s.since > p.permitted_at + b.start)sql"},
+    {"expired", "I10", "seen after its expiry",
      R"sql(
 select s.id || '.' || s.attempt_no || ' by ' || s.provider || ', permitted '
-  || coalesce(p.permitted_at::time::text, 'never') || ', expired ' || m.expires_at::time || ', came ' || s.since::time
+  || coalesce(p.permitted_at::time::text, 'never') || ', expired ' || m.expires_at::time || ', came between ' || s.since::time || ' and ' || s.at::time
 from seen s cross join bound b join message m on m.id = s.id
 left join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1
-where s.since > m.expires_at + b.tolerance)sql"},
-    {"cancelled", "I10", "came after its cancel was confirmed",
+where s.at > m.expires_at + b.tolerance and s.since > m.expires_at)sql"},
+    {"cancelled", "I10", "seen after its cancel was confirmed",
      "select s.id || '.' || s.attempt_no from seen s cross join bound b join cancelled c on c.id = s.id "
-     "where s.since > c.at + b.tolerance"},
+     "where s.at > c.at + b.tolerance and s.since > c.at"},
     {"due_left", "I1", "a due row of a message that has ended",
      "select d.message_id::text from due d join message m on m.id = d.message_id where m.status <> 4"},
 };
@@ -153,7 +155,7 @@ constexpr struct {
     {"confirmations", "select count(*) from confirmation"},
     {"attempts", "select count(*) from attempt_start where kind = 1"},
     {"most_ms_from_permit_to_provider",
-     "select coalesce(max(round(extract(epoch from s.since - p.permitted_at) * 1000)), 0)::bigint from seen s "
+     "select coalesce(max(round(extract(epoch from s.at - p.permitted_at) * 1000)), 0)::bigint from seen s "
      "join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1"},
     {"most_ms_a_provider_stood_still",
      "select coalesce(max(round(extract(epoch from at - since) * 1000)), 0)::bigint from seen"},

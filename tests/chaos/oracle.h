@@ -37,7 +37,7 @@ struct Evidence {
   std::vector<Uuid> acknowledged{};                    // a caller was told that they are accepted
   std::vector<std::pair<Uuid, WallTime>> cancelled{};  // a caller was told so, and when
   int64_t permit_start_ms = 5000;
-  // How much later than its bound a request may come to the provider: time in sockets and of a busy machine.
+  // How much later than its bound a request may be read by the provider: time in sockets and of a busy machine.
   int64_t tolerance_ms = 1000;
 };
 

@@ -250,10 +250,10 @@ TEST_CASE("what a provider that stood still read late is not late, unless it can
   Made made;
   auto& seen = made.evidence.seen[0];
   const WallTime in_time = seen.at;
-  seen.at.us = made.now.us - 6 * kSecondUs;
+  seen.at.us = made.now.us - 3 * kSecondUs;
   seen.since = in_time;
   CHECK(made.faults() == "");
-  seen.since = seen.at;
+  seen.since = WallTime{made.now.us - 15 * kSecondUs / 2};  // half a second past its limit: no tolerance here
   CHECK(made.faults() == "I10 late 1;");
 }
 

@@ -259,9 +259,12 @@ int postgres_away(uint64_t seed) {
   if (memory_kb > kMemoryMaxKb) trial.fault("a daemon took more than 150 MB");
   if (caught_up_s < 0 || caught_up_s > kCatchUpS) trial.fault("it was not caught up within 30 s");
   if (doubted > 0) {
-    const auto doubts = fleet.postgres.session("postgres")->run(
-        "select coalesce(string_agg(message_id || '.' || attempt_no || ' ' || reason || ' began ' || started_at || "
-        "' ended ' || finished_at, ', '), '') from (select * from attempt_result where outcome = 4 limit 5) d");
+    const auto doubts =
+        fleet.postgres.session("postgres")
+            ->run(
+                "select coalesce(string_agg(message_id || '.' || attempt_no || ' ' || reason || ' began ' || "
+                "started_at || "
+                "' ended ' || finished_at, ', '), '') from (select * from attempt_result where outcome = 4 limit 5) d");
     trial.fault("results that were in flight went into doubt; PostgreSQL was away from " + rfc3339_ms(stopped) +
                 " to " + rfc3339_ms(back) + ": " + (doubts ? doubts->text(0, 0) : ""));
   }

@@ -125,7 +125,8 @@ where s.at > p.permitted_at + b.start + b.tolerance and s.since > p.permitted_at
     {"expired", "I10", "seen after its expiry",
      R"sql(
 select s.id || '.' || s.attempt_no || ' by ' || s.provider || ', permitted '
-  || coalesce(p.permitted_at::time::text, 'never') || ', expired ' || m.expires_at::time || ', came between ' || s.since::time || ' and ' || s.at::time
+  || coalesce(p.permitted_at::time::text, 'never') || ', expired ' || m.expires_at::time
+  || ', came between ' || s.since::time || ' and ' || s.at::time
 from seen s cross join bound b join message m on m.id = s.id
 left join attempt_start p on p.message_id = s.id and p.attempt_no = s.attempt_no and p.kind = 1
 where s.at > m.expires_at + b.tolerance and s.since > m.expires_at)sql"},

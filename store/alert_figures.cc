@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/due_lanes.h"
+
 namespace signet {
 namespace {
 
@@ -42,7 +44,12 @@ Result<int64_t> count_in_review(PgSession& session, WallTime submitted_before) {
 }
 
 Result<int64_t> count_stuck(PgSession& session, WallTime due_before) {
-  return count_of(session, "select count(*) from due where due_at < $1", due_before);
+  return count_of(session,
+                  std::string(kDueLanes) +
+                      "select coalesce(sum(x.n), 0)::bigint from l cross join lateral (select count(*) n from (select "
+                      "from due d where " +
+                      kDueInLane + "and d.due_at < $1 limit 1000) s) x",
+                  due_before);
 }
 
 Result<int64_t> count_in_doubt(PgSession& session, WallTime since_before) {
@@ -57,12 +64,12 @@ Result<int64_t> count_refused_log_ins(PgSession& session, WallTime since) {
   return rows->number(0, 0);
 }
 
-Result<std::vector<MinuteOfAttempts>> count_attempts(PgSession& session, WallTime since) {
+Result<std::vector<MinuteOfAttempts>> count_attempts(PgSession& session, WallTime since, int entries_max) {
   auto rows = session.run(
       "select date_trunc('minute', at, 'UTC'), count(*), count(*) filter (where action = 'delivery_failed') "
-      "from audit.entry where event_id >= $1 and at >= $2 and "
-      "action in ('sent', 'delivery_failed', 'delivery_in_doubt') group by 1 order by 1",
-      {Uuid::lowest_at(since), since});
+      "from (select at, action from audit.entry where event_id >= $1 order by event_id desc limit $3) e "
+      "where at >= $2 and action in ('sent', 'delivery_failed', 'delivery_in_doubt') group by 1 order by 1",
+      {Uuid::lowest_at(since), since, entries_max});
   if (!rows) return rows.error();
   std::vector<MinuteOfAttempts> out;
   for (int i = 0; i < rows->size(); i++) out.push_back({rows->time(i, 0), rows->number(i, 1), rows->number(i, 2)});

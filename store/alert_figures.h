@@ -13,7 +13,7 @@ namespace signet {
 
 // Messages that wait for a review since before then.
 Result<int64_t> count_in_review(PgSession& session, WallTime submitted_before);
-// Due since before then, and still there.
+// Due since before then, and still there; of a lane no more than 1,000 are counted.
 Result<int64_t> count_stuck(PgSession& session, WallTime due_before);
 Result<int64_t> count_in_doubt(PgSession& session, WallTime since_before);
 Result<int64_t> count_refused_log_ins(PgSession& session, WallTime since);
@@ -22,8 +22,9 @@ struct MinuteOfAttempts {
   WallTime minute;
   int64_t attempts = 0, failed = 0;
 };
-// How attempts ended from then on, by minute: what a daemon that asks every half minute adds up to an hour.
-Result<std::vector<MinuteOfAttempts>> count_attempts(PgSession& session, WallTime since);
+// How attempts ended from then on, by minute, by at most the newest `entries_max` entries of the log: what a daemon
+// that asks every half minute adds up to an hour.
+Result<std::vector<MinuteOfAttempts>> count_attempts(PgSession& session, WallTime since, int entries_max);
 
 // Break-glass that nobody else has looked at yet.
 Result<std::vector<Uuid>> unreviewed_break_glass(PgSession& session);

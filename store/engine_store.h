@@ -54,9 +54,11 @@ struct Doubt {  // the newest attempt of a message in doubt, once it has waited
   int looks = 0;                             // how often it was looked at already
 };
 
-struct Unconfirmed {  // sent, and no receipt within the provider's time
+struct MessageCount {  // of a status and the last provider, which is empty before the first
+  Status status{};
   std::string provider;
-  int64_t count = 0;
+  int64_t messages = 0;
+  int64_t unconfirmed = 0;  // of them, sent and without a receipt within the provider's time
 };
 struct ReceiptLimit {
   std::string provider;
@@ -68,9 +70,9 @@ struct Postponed {
   int64_t delay_ms = 0;
 };
 
-struct Totals {  // for metrics and readiness
-  std::vector<std::pair<Status, int64_t>> by_status;
-  int64_t due = 0, oldest_due_ms = 0;
+struct Totals {     // for metrics and readiness
+  int64_t due = 0;  // above 20,000 an estimate: to count them all is work that the deliveries feel
+  int64_t oldest_due_ms = 0;
   int64_t orphans = 0;  // callbacks that fit no message, or no result of ours, and not only since a moment ago
 };
 
@@ -113,7 +115,9 @@ class EngineStore {
   virtual Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) = 0;
   virtual Result<bool> keep_callback(const CallbackRow& row) = 0;  // false: it is there already
   virtual Result<Slice> look_at_messages(const Uuid& after, int count_max) = 0;
-  virtual Result<std::vector<Unconfirmed>> unconfirmed(const std::vector<ReceiptLimit>& limits) = 0;
+  // The messages of a slice, counted: of ids above `after`, up to `last` if it is not nil.
+  virtual Result<std::vector<MessageCount>> count_messages(const Uuid& after, const Uuid& last,
+                                                           const std::vector<ReceiptLimit>& limits) = 0;
   virtual Result<Totals> totals() = 0;
 
   // For the callbacks. Due ones, oldest first; nobody else gets them for `lease_ms`.

@@ -30,16 +30,7 @@ with z as materialized (
         and name = (array['critical', 'high', 'normal', 'bulk'])[d.priority])) then 13
       when d.provider <> u.provider then 9
       when d.avoid = u.provider and d.provider is null and u.has_choice then 12
-      when d.attempt_no > 1 and not exists (select from attempt_result r where r.message_id = u.id
-          and r.message_id between $7 and $8 and r.attempt_no = d.attempt_no - 1 and r.outcome in (2, 5))
-        and not exists (select from decision x where x.message_id = u.id
-          and x.message_id between $7 and $8 and x.attempt_no = d.attempt_no - 1
-          and x.decision in ('resend', 'requeue'))
-        and not exists (select from attempt_start v where v.message_id = u.id
-          and v.message_id between $7 and $8 and v.attempt_no = d.attempt_no - 1 and v.kind = 2
-          and exists (select from approval p where p.message_id = u.id and p.message_id between $7 and $8
-            and p.version = m.version and p.approval_mac is not null))  -- a recall makes a new version
-        then 10
+      when d.attempt_no > 1 and not may_follow(u.id, d.attempt_no - 1, m.version) then 10
       else 0
     end as verdict, d.attempt_no, u.provider, u.lane, u.why, clock_timestamp() as permitted_at, m.version, m.kind,
     d.priority, d.lane as due_lane, d.sender, d.due_at, d.send_until, m.expires_at, m.requeues, m.attempts,
@@ -203,9 +194,9 @@ from c cross join lateral (
 }  // namespace
 
 const std::vector<PgStatement>& journal_statements() {
-  static const std::vector<PgStatement> all{{"permit", kPermitSql}, {"result", kResultSql}, {"opt_out", kOptOutSql},
-                                            {"end", kEndSql},       {"move", kMoveSql},     {"heads", kHeadsSql},
-                                            {"open", kOpenSql},     {"claim", kClaimSql}};
+  static const std::vector<PgStatement> all{
+      {"permit", kPermitSql, true}, {"result", kResultSql, true}, {"opt_out", kOptOutSql}, {"end", kEndSql},
+      {"move", kMoveSql},           {"heads", kHeadsSql},         {"open", kOpenSql},      {"claim", kClaimSql}};
   return all;
 }
 

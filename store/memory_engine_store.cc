@@ -268,31 +268,35 @@ Result<Slice> MemoryEngineStore::look_at_messages(const Uuid& after, int count_m
   return out;
 }
 
-Result<std::vector<Unconfirmed>> MemoryEngineStore::unconfirmed(const std::vector<ReceiptLimit>& limits) {
+Result<std::vector<MessageCount>> MemoryEngineStore::count_messages(const Uuid& after, const Uuid& last,
+                                                                    const std::vector<ReceiptLimit>& limits) {
   if (auto error = fault()) return *error;
-  std::vector<Unconfirmed> out;
-  for (const auto& limit : limits) {
-    Unconfirmed one{limit.provider, 0};
-    for (const auto& [id, m] : store_.messages)
-      if (m.row.status == Status::sent && m.row.provider == limit.provider && m.row.sent_at &&
-          *m.row.sent_at < before(store_.now(), limit.wait_ms))
-        one.count++;
-    out.push_back(std::move(one));
+  std::map<std::pair<Status, std::string>, MessageCount> counts;
+  for (auto at = store_.messages.upper_bound(after); at != store_.messages.end(); ++at) {
+    if (!last.is_nil() && last < at->first) break;
+    const MessageRow& row = at->second.row;
+    MessageCount& count = counts[{row.status, row.provider}];
+    count.status = row.status;
+    count.provider = row.provider;
+    count.messages++;
+    const bool is_late = std::any_of(limits.begin(), limits.end(), [&](const ReceiptLimit& limit) {
+      return limit.provider == row.provider && row.sent_at && *row.sent_at < before(store_.now(), limit.wait_ms);
+    });
+    count.unconfirmed += row.status == Status::sent && is_late;
   }
+  std::vector<MessageCount> out;
+  for (auto& [key, count] : counts) out.push_back(std::move(count));
   return out;
 }
 
 Result<Totals> MemoryEngineStore::totals() {
   if (auto error = fault()) return *error;
   Totals out;
-  std::map<Status, int64_t> by_status;
   for (const auto& [id, m] : store_.messages) {
-    by_status[m.row.status]++;
     if (!m.due || m.due->due_at > store_.now()) continue;
     out.due++;
     out.oldest_due_ms = std::max(out.oldest_due_ms, (store_.now().us - m.due->due_at.us) / 1000);
   }
-  out.by_status.assign(by_status.begin(), by_status.end());
   out.orphans = std::count_if(store_.due_callbacks.begin(), store_.due_callbacks.end(),
                               [](const auto& due) { return due.second.tries >= kOrphanTries; });
   return out;

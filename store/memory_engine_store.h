@@ -36,7 +36,8 @@ class MemoryEngineStore : public EngineStore {
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;
   Result<bool> keep_callback(const CallbackRow& row) override;
   Result<Slice> look_at_messages(const Uuid& after, int count_max) override;
-  Result<std::vector<Unconfirmed>> unconfirmed(const std::vector<ReceiptLimit>& limits) override;
+  Result<std::vector<MessageCount>> count_messages(const Uuid& after, const Uuid& last,
+                                                   const std::vector<ReceiptLimit>& limits) override;
   Result<Totals> totals() override;
   Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) override;
   Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) override;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/crash_point.h"
+#include "store/due_lanes.h"
 #include "store/engine_store.h"
 #include "store/place.h"
 
@@ -11,6 +12,8 @@ constexpr int64_t kPingUs = 1'000'000;  // of the 10 s after which the server en
 
 // A run that beat this long ago is alive: three beats and a moment.
 constexpr char kIsAlive[] = "seen_at > now() - interval '7 s'";
+
+constexpr int kDueCounted = 20'000;  // due rows; more are estimated
 
 PgValue small(int number) { return PgValue(static_cast<int32_t>(number)); }
 
@@ -38,7 +41,8 @@ class PgEngineStore : public EngineStore {
   Result<std::optional<std::pair<std::string, std::string>>> data_key(const Uuid& message_id) override;
   Result<bool> keep_callback(const CallbackRow& row) override;
   Result<Slice> look_at_messages(const Uuid& after, int count_max) override;
-  Result<std::vector<Unconfirmed>> unconfirmed(const std::vector<ReceiptLimit>& limits) override;
+  Result<std::vector<MessageCount>> count_messages(const Uuid& after, const Uuid& last,
+                                                   const std::vector<ReceiptLimit>& limits) override;
   Result<Totals> totals() override;
   Result<std::vector<CallbackRow>> take_callbacks(int count_max, int64_t lease_ms) override;
   Result<void> postpone_callbacks(const std::vector<Postponed>& callbacks) override;
@@ -83,15 +87,6 @@ class PgEngineStore : public EngineStore {
     return out;
   }
 
-  // For questions about a whole table: the session of a place goes by indexes alone. On one core: the others are the
-  // deliveries'.
-  static Result<void> read_whole(PgTransaction& tx) {
-    if (auto set = tx.run("set local max_parallel_workers_per_gather = 0"); !set) return set.error();
-    for (const char* plan : {"seqscan", "hashjoin", "bitmapscan"})
-      if (auto set = tx.run(std::string("set local enable_") + plan + " = on"); !set) return set.error();
-    return {};
-  }
-
   const PgOptions postgres_;
   const Clock& clock_;
   std::unique_ptr<PgSession> session_;
@@ -129,14 +124,10 @@ Result<Pulse> PgEngineStore::beat(const std::string& instance, const std::vector
 }
 
 Result<std::vector<DueLane>> PgEngineStore::due_lanes(int64_t ahead_ms) {
-  // From one lane to the next by the index, whatever stands in them.
-  auto rows = run(
-      "with recursive l as ((select shard, priority, lane from due order by shard, priority, lane limit 1) union all "
-      "select n.* from l cross join lateral (select shard, priority, lane from due d where (d.shard, d.priority, "
-      "d.lane) > (l.shard, l.priority, l.lane) order by shard, priority, lane limit 1) n) "
-      "select priority, shard, lane from l where exists (select from due d where d.shard = l.shard and d.priority = "
-      "l.priority and d.lane = l.lane and d.due_at < now() + $1 * interval '1 millisecond') order by 1, 2, 3",
-      {ahead_ms});
+  auto rows =
+      run(std::string(kDueLanes) + "select priority, shard, lane from l where exists (select from due d where " +
+              kDueInLane + "and d.due_at < now() + $1 * interval '1 millisecond') order by 1, 2, 3",
+          {ahead_ms});
   if (!rows) return rows.error();
   std::vector<DueLane> out;
   for (int i = 0; i < rows->size(); i++)
@@ -299,43 +290,39 @@ Result<Slice> PgEngineStore::look_at_messages(const Uuid& after, int count_max) 
   return signet::look_at_messages(**to, after, count_max);
 }
 
-Result<std::vector<Unconfirmed>> PgEngineStore::unconfirmed(const std::vector<ReceiptLimit>& limits) {
+Result<std::vector<MessageCount>> PgEngineStore::count_messages(const Uuid& after, const Uuid& last,
+                                                                const std::vector<ReceiptLimit>& limits) {
   std::vector<std::string> names, waits;
   for (const auto& limit : limits) {
     names.push_back(limit.provider);
     waits.push_back(std::to_string(limit.wait_ms));
   }
-  return in_transaction<std::vector<Unconfirmed>>([&](PgTransaction& tx) -> Result<std::vector<Unconfirmed>> {
-    if (auto set = read_whole(tx); !set) return set.error();
-    auto rows = tx.run(
-        "select l.provider, count(m.id) from unnest($1::text[], $2::text[]) l(provider, wait_ms) left join message m "
-        "on m.status = 5 and m.provider = l.provider and m.sent_at < now() - l.wait_ms::bigint * interval "
-        "'1 millisecond' group by 1",
-        {PgValue::texts(names), PgValue::texts(waits)});
-    if (!rows) return rows.error();
-    std::vector<Unconfirmed> out;
-    for (int i = 0; i < rows->size(); i++) out.push_back({rows->text(i, 0), rows->number(i, 1)});
-    return out;
-  });
+  Uuid high = last;
+  if (high.is_nil()) high.bytes.fill(0xff);
+  auto rows = run(
+      "select m.status, coalesce(m.provider, ''), count(*), count(*) filter (where m.status = 5 and exists (select "
+      "from unnest($3::text[], $4::text[]) l(provider, wait_ms) where l.provider = m.provider and m.sent_at < now() "
+      "- l.wait_ms::bigint * interval '1 millisecond')) from message m where m.id > $1 and m.id <= $2 group by 1, 2",
+      {after, high, PgValue::texts(names), PgValue::texts(waits)});
+  if (!rows) return rows.error();
+  std::vector<MessageCount> out;
+  for (int i = 0; i < rows->size(); i++)
+    out.push_back({static_cast<Status>(rows->number(i, 0)), rows->text(i, 1), rows->number(i, 2), rows->number(i, 3)});
+  return out;
 }
 
 Result<Totals> PgEngineStore::totals() {
-  return in_transaction<Totals>([&](PgTransaction& tx) -> Result<Totals> {
-    if (auto set = read_whole(tx); !set) return set.error();
-    auto due = tx.run(
-        "select count(*), coalesce((extract(epoch from now() - min(due_at)) * 1000)::bigint, 0), (select count(*) from "
-        "callback_due where tries >= 6) from due where due_at <= now()");
-    if (!due) return due.error();
-    auto statuses = tx.run("select status, count(*) from message group by 1 order by 1");
-    if (!statuses) return statuses.error();
-    Totals out;
-    out.due = due->number(0, 0);
-    out.oldest_due_ms = due->number(0, 1);
-    out.orphans = due->number(0, 2);
-    for (int i = 0; i < statuses->size(); i++)
-      out.by_status.emplace_back(static_cast<Status>(statuses->number(i, 0)), statuses->number(i, 1));
-    return out;
-  });
+  auto rows =
+      run(std::string(kDueLanes) +
+              "select case when c.n <= $1 then c.n else greatest(c.n, (select reltuples from pg_class where oid = "
+              "'due'::regclass))::bigint end, coalesce((select (extract(epoch from now() - min(x.due_at)) * "
+              "1000)::bigint from l cross join lateral (select due_at from due d where " +
+              kDueInLane +
+              "order by due_at limit 1) x where x.due_at <= now()), 0), (select count(*) from callback_due where tries "
+              ">= 6) from (select count(*) n from (select from due where due_at <= now() limit $1 + 1) d) c",
+          {kDueCounted});
+  if (!rows) return rows.error();
+  return Totals{rows->number(0, 0), rows->number(0, 1), rows->number(0, 2)};
 }
 
 Result<std::vector<CallbackRow>> PgEngineStore::take_callbacks(int count_max, int64_t lease_ms) {

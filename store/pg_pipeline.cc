@@ -4,6 +4,8 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -13,6 +15,16 @@ namespace {
 
 constexpr int64_t kReconnectMsMin = 50, kReconnectMsMax = 500;
 constexpr int64_t kAnswerMarginMs = 1000;
+
+// Plans a prepared statement and keeps the plan, since plans are generic here; runs nothing.
+std::string explain_of(const PgStatement& statement) {
+  int parameters = 0;
+  for (const char* at = statement.sql; (at = std::strchr(at, '$')) != nullptr;)
+    parameters = std::max(parameters, std::atoi(++at));
+  std::string out = std::string("explain execute ") + statement.name + '(';
+  for (int i = 0; i < parameters; i++) out += i == 0 ? "null" : ",null";
+  return out + ')';
+}
 
 const char* text_of(const PGresult* result, int field, const char* otherwise) {
   const char* text = PQresultErrorField(result, field);
@@ -139,7 +151,11 @@ void PgPipeline::prepare() {
   PQsetNoticeProcessor(
       pg_, [](void*, const char*) {}, nullptr);
   PQenterPipelineMode(pg_);
-  for (const auto& statement : statements_) PQsendPrepare(pg_, statement.name, statement.sql, 0, nullptr);
+  for (const auto& statement : statements_) {
+    PQsendPrepare(pg_, statement.name, statement.sql, 0, nullptr);
+    if (statement.is_planned_ahead)
+      PQsendQueryParams(pg_, explain_of(statement).c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1);
+  }
   PQpipelineSync(pg_);
   flush();
 }
@@ -206,7 +222,7 @@ void PgPipeline::take(PGresult* result) {
       reconnect_ms_ = kReconnectMsMin;
       limit_.stop();
       handlers_.on_change();
-    } else if (status != PGRES_COMMAND_OK) {
+    } else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
       lost_soon(text_of(result, PG_DIAG_MESSAGE_PRIMARY, "a statement could not be prepared") +
                 std::string(": run `signetd migrate`"));
     }

@@ -21,6 +21,7 @@ namespace signet {
 struct PgStatement {
   const char* name;
   const char* sql;
+  bool is_planned_ahead = false;  // before the connection is ready: what may not wait for its plan, tens of ms
 };
 
 // Statements between two Syncs are one transaction.

@@ -13,6 +13,9 @@ namespace {
 constexpr int64_t kHoldMs = 4;  // how long a half-full batch waits while sends are under way
 constexpr size_t kAcksMax = 256;
 constexpr int64_t kSoonUs = 120'000'000;  // hints of what is due later are not kept in Redis
+// Of a provider, begun in one round of the loop: then its answers are read, and what is urgent is seen, before the
+// next.
+constexpr int kSendsMax = 64;
 
 }  // namespace
 
@@ -257,8 +260,9 @@ void Delivery::send_granted() {
   for (auto& [name, lines] : granted_) {
     Transport& transport = *providers_.at(name).transport;
     bool is_blocked = false;
+    int sends_left = kSendsMax;
     for (auto& waiting : lines)
-      while (!waiting.empty()) {
+      while (!waiting.empty() && sends_left > 0) {
         Flight* flight = find(waiting.front());
         const bool is_over = !flight || flight->has_outcome;
         const bool is_lapsed = !is_over && now >= flight->deadline;
@@ -272,11 +276,14 @@ void Delivery::send_granted() {
           }
         }
         waiting.pop_front();
-        if (is_lapsed)
+        if (is_lapsed) {
           end_as(*flight, OutcomeKind::unsent, "permit_lapsed");
-        else if (!is_over)
+        } else if (!is_over) {
           send(*flight, transport);
+          sends_left--;
+        }
       }
+    if (sends_left == 0) parts_.loop.post([] {});  // only turns the loop
     transport.round();
   }
 }

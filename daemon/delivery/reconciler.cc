@@ -9,9 +9,8 @@ namespace {
 
 constexpr int kDueSlice = 20000;  // due rows looked at in a pass
 constexpr int kDoubtsMax = 256;
-constexpr int kSlice = 5000;     // messages looked at in a pass
-constexpr int kCountEvery = 15;  // passes: counting reads every message
-constexpr int kUnconfirmedEvery = 150;
+constexpr int kSlice = 5000;               // messages looked at in a pass
+constexpr int kCountEvery = 15;            // passes
 constexpr int64_t kLookUpsUs = 4'000'000;  // in a pass, all together: the place is lost after 10 s
 constexpr int64_t kPersonMs = 600'000;     // before a doubt that a person decides is looked at again
 constexpr int64_t kAskAgainMs = 2000, kAskAgainMsMax = 600'000;
@@ -42,7 +41,7 @@ bool Reconciler::pass() {
   settle_overdue();
   const bool is_more = settle_doubts();
   look_at_messages();
-  if (passes_++ % kCountEvery == 0) count();
+  if (passes_++ % kCountEvery == 0) count_due();
   return is_more;
 }
 
@@ -52,7 +51,9 @@ bool Reconciler::leads() {
   metrics_.set("signet_reconciler_leader", "", is_ours);
   if (!is_ours) {
     passes_ = 0;
-    overdue_after_ = {};
+    overdue_after_ = looked_at_ = {};
+    by_status_.clear();
+    unconfirmed_.clear();
     led_since_.reset();
   } else if (!led_since_) {
     led_since_ = clock_.tick();
@@ -142,11 +143,13 @@ bool Reconciler::decide(const std::vector<Doubt>& doubts, const std::map<Uuid, F
   return store_.postpone_doubts({{ids[0], kAskAgainMsMax}}).ok();
 }
 
-// Both must stay empty; each is counted once. Alerts names them (daemon/evidence/alert_rules.h).
+// Slice by slice: to read every message at once would be felt by the deliveries, the more the longer signetd is used.
 void Reconciler::look_at_messages() {
   auto slice = store_.look_at_messages(looked_at_, kSlice);
   if (!slice) return;
+  if (!count_messages(slice->last)) return;
   looked_at_ = slice->last;
+  // Both must stay empty; each is counted once. Alerts names them (daemon/evidence/alert_rules.h).
   auto note = [this](const std::vector<Uuid>& ids, std::set<Uuid>& known, const char* metric) {
     for (const auto& id : ids)
       if (known.size() < kKnownMax && known.insert(id).second) metrics_.add(metric);
@@ -155,20 +158,34 @@ void Reconciler::look_at_messages() {
   note(slice->repeated, duplicates_, "signet_duplicate_total");
 }
 
-void Reconciler::count() {
-  if (auto sums = store_.totals()) {
-    for (const auto& [status, messages] : sums->by_status)
-      metrics_.set("signet_messages", "status=\"" + std::string(name(status)) + "\"", messages);
-    metrics_.set("signet_due", "", sums->due);
-    metrics_.set("signet_oldest_due_ms", "", sums->oldest_due_ms);
-    metrics_.set("signet_orphan_callbacks", "", sums->orphans);
-  }
-  if ((passes_ - 1) % kUnconfirmedEvery != 0) return;
+bool Reconciler::count_messages(const Uuid& last) {
   std::vector<ReceiptLimit> limits;
   for (const auto& [name, one] : providers_)
     if (one.provider->has_receipts()) limits.push_back({name, one.provider->receipt_wait_ms()});
-  if (auto waiting = store_.unconfirmed(limits))
-    for (const auto& one : *waiting) metrics_.set("signet_unconfirmed", "provider=\"" + one.provider + "\"", one.count);
+  auto counts = store_.count_messages(looked_at_, last, limits);
+  if (!counts) return false;
+  for (const auto& one : *counts) {
+    by_status_[one.status] += one.messages;
+    unconfirmed_[one.provider] += one.unconfirmed;
+  }
+  if (!last.is_nil()) return true;
+  for (auto n = static_cast<int>(Status::pending); n <= static_cast<int>(Status::suppressed); n++) {
+    const auto status = static_cast<Status>(n);
+    metrics_.set("signet_messages", "status=\"" + std::string(name(status)) + "\"", by_status_[status]);
+  }
+  for (const auto& limit : limits)
+    metrics_.set("signet_unconfirmed", "provider=\"" + limit.provider + "\"", unconfirmed_[limit.provider]);
+  by_status_.clear();
+  unconfirmed_.clear();
+  return true;
+}
+
+void Reconciler::count_due() {
+  const auto sums = store_.totals();
+  if (!sums) return;
+  metrics_.set("signet_due", "", sums->due);
+  metrics_.set("signet_oldest_due_ms", "", sums->oldest_due_ms);
+  metrics_.set("signet_orphan_callbacks", "", sums->orphans);
 }
 
 }  // namespace signet

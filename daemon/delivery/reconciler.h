@@ -51,7 +51,8 @@ class Reconciler {
   bool decide(const std::vector<Doubt>& doubts, const std::map<Uuid, Found>& found);
   DoubtRules rules_of(const std::string& provider) const;
   void look_at_messages();
-  void count();
+  bool count_messages(const Uuid& last);
+  void count_due();
 
   EngineStore& store_;
   const ReconcilerSettings settings_;
@@ -64,8 +65,10 @@ class Reconciler {
   const Hooks hooks_;
   int64_t passes_ = 0;
   std::optional<Tick> led_since_;
-  Uuid overdue_after_, looked_at_;    // the due rows, and the messages, up to here in this round
-  std::set<Uuid> lost_, duplicates_;  // counted already
+  Uuid overdue_after_, looked_at_;              // the due rows, and the messages, up to here in this round
+  std::set<Uuid> lost_, duplicates_;            // counted already
+  std::map<Status, int64_t> by_status_;         // of this round so far
+  std::map<std::string, int64_t> unconfirmed_;  // by provider, likewise
 };
 
 }  // namespace signet

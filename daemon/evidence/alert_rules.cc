@@ -13,6 +13,7 @@ constexpr int64_t kHourMs = 3'600'000, kMinuteMs = 60'000;
 constexpr int64_t kLogInsWithinMs = 600'000;
 constexpr int64_t kAttemptsMin = 20;        // fewer say nothing about a rate
 constexpr int64_t kLateMs = 2 * kMinuteMs;  // a commit may come so long after its event's time
+constexpr int kEntriesMax = 50'000;         // of a busy system a sample: a share is what is asked for
 constexpr int kSliceSize = 20000;
 constexpr size_t kKnownMax = 10000;
 
@@ -86,12 +87,13 @@ Result<void> AlertRules::look_at_attempts(PgSession& session, std::vector<AlertC
   const WallTime hour_ago = ago(kHourMs);
   const WallTime from =
       minutes_.empty() ? hour_ago : std::max(hour_ago, WallTime{minutes_.rbegin()->first.us - kLateMs * 1000});
-  // Whole minutes, since those that are read replace those that are known.
+  // Whole minutes, since what is read replaces what is known.
   const WallTime since{from.us - from.us % (kMinuteMs * 1000)};
-  auto minutes = count_attempts(session, since);
+  auto minutes = count_attempts(session, since, kEntriesMax);
   if (!minutes) return minutes.error();
-  minutes_.erase(minutes_.lower_bound(since), minutes_.end());
-  for (const auto& minute : *minutes) minutes_[minute.minute] = minute;
+  // What was counted of a minute before may be more, if the sample ends within it now.
+  for (const auto& minute : *minutes)
+    if (auto& known = minutes_[minute.minute]; minute.attempts > known.attempts) known = minute;
   minutes_.erase(minutes_.begin(), minutes_.lower_bound(hour_ago));
   int64_t attempts = 0, failed = 0;
   for (const auto& [time, minute] : minutes_) {

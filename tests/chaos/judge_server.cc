@@ -49,8 +49,8 @@ JudgeServer::JudgeServer(Loop& loop, const Clock& clock, Random& random, Log& lo
   listener.name = "judge";
   listener.inline_handler = true;
   listener.limits.connections = 8192;
-  // Connections that a daemon keeps for later go while it may be about to use them.
-  listener.limits.idle_ms = 2000;
+  // Connections that a daemon keeps for later go while it may be about to use them; a calm provider keeps them.
+  if (settings_.mix != "calm") listener.limits.idle_ms = 2000;
   listener.handler = [this](const http::Request& request, const http::Reply& reply) { handle(request, reply); };
   const auto port = server_.listen({"127.0.0.1", settings_.http_port}, std::move(listener));
   if (!port) throw std::runtime_error(port.error().text);

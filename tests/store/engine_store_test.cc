@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tests/store/engine_world.h"
@@ -384,6 +385,23 @@ TEMPLATE_TEST_CASE("messages that nothing will send, and those sent twice undeci
   CHECK_FALSE(fine.is_nil());
 }
 
+TEMPLATE_TEST_CASE("messages are counted by status, slice by slice", "", ENGINE_WORLDS) {
+  TestType made;
+  EngineWorld& world = made;
+  const Uuid first = world.insert({}), second = world.insert({}), third = world.insert({});
+  world.permit(third, 1, "gateway", world.ids.next());
+  world.end(third, 1, OutcomeKind::accepted, Status::sent);
+  auto counted = must(world.store().count_messages({}, second, {}));
+  REQUIRE(counted.size() == 1);
+  CHECK((counted[0].status == Status::queued && counted[0].messages == 2));
+  counted = must(world.store().count_messages(first, {}, {}));
+  std::sort(counted.begin(), counted.end(), [](const auto& a, const auto& b) { return a.status < b.status; });
+  REQUIRE(counted.size() == 2);
+  CHECK((counted[0].status == Status::queued && counted[0].messages == 1 && counted[0].provider.empty()));
+  CHECK((counted[1].status == Status::sent && counted[1].messages == 1 && counted[1].provider == "gateway"));
+  CHECK((counted[0].unconfirmed == 0 && counted[1].unconfirmed == 0));
+}
+
 TEMPLATE_TEST_CASE("what was sent and never confirmed is counted by provider, past its time", "", ENGINE_WORLDS) {
   TestType made;
   EngineWorld& world = made;
@@ -392,10 +410,11 @@ TEMPLATE_TEST_CASE("what was sent and never confirmed is counted by provider, pa
     world.permit(id, 1, "gateway", world.ids.next());
     world.end(id, 1, OutcomeKind::accepted, Status::sent);
   }
-  const auto counted = must(world.store().unconfirmed({{"gateway", 0}, {"other", 0}}));
-  REQUIRE(counted.size() == 2);
-  for (const auto& one : counted) CHECK(one.count == (one.provider == "gateway" ? 2 : 0));
-  CHECK(must(world.store().unconfirmed({{"gateway", 3'600'000}}))[0].count == 0);
+  const auto counted = must(world.store().count_messages({}, {}, {{"gateway", 0}, {"other", 0}}));
+  REQUIRE(counted.size() == 1);
+  CHECK((counted[0].status == Status::sent && counted[0].provider == "gateway"));
+  CHECK((counted[0].messages == 2 && counted[0].unconfirmed == 2));
+  CHECK(must(world.store().count_messages({}, {}, {{"gateway", 3'600'000}, {"other", 0}}))[0].unconfirmed == 0);
 }
 
 TEST_CASE("a row that somebody else has locked is left for the next round") {

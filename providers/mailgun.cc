@@ -2,12 +2,12 @@
 //
 //   POST https://api.mailgun.net/v3/mg.example.org/messages          in the EU https://api.eu.mailgun.net
 //   Authorization: Basic base64(api:KEY)
-//   Content-Type: application/x-www-form-urlencoded
+//   Content-Type: multipart/form-data; boundary=signet-5f2c...        (RFC 7578)
 //
-//   from=Clinic+%3Cclinic%40mg.example.org%3E&to=a%40example.net&subject=s&text=x&v%3Asid=0193b3c4-....1
+//   from: Clinic <clinic@mg.example.org>   to: a@example.net   subject: s   text: x   v:sid: 0193b3c4-....1
 //
 //   200 {"id":"<20130503182626.18666.16540@mg.example.org>","message":"Queued. Thank you."}
-//   429 {"message":"... try again after Thu, 02 Jul 2020 15:09:10 UTC"}
+//   429 {"message":"... try again after Thu, 02 Jul 2020 15:09:10 UTC"}       or "... after 120 seconds"
 //
 // Webhook, its signature inside: hex(HMAC-SHA256(signing key, timestamp + token)). It does not cover the event: a token
 // counts once, and for five minutes.
@@ -97,16 +97,26 @@ class Mailgun : public Provider {
   CallbackWay callback_way() const override { return CallbackWay::account; }
 
   HttpRequest build(const Outbound& message) const override {
-    HttpRequest request;
-    request.url = url_;
-    request.headers = {{"Authorization", std::string(authorization_.octets())},
-                       {"Content-Type", "application/x-www-form-urlencoded"}};
+    const std::string echo = message.echo();
     const std::pair<std::string_view, std::string_view> fields[] = {{"from", from_},
                                                                     {"to", message.recipient.reveal()},
                                                                     {"subject", message.subject.reveal()},
-                                                                    {"text", message.body.reveal()}};
-    for (const auto& [name, value] : fields) append_form(request.body.append(name) += '=', value), request.body += '&';
-    append_form(request.body += "v%3Asid=", message.echo());
+                                                                    {"text", message.body.reveal()},
+                                                                    {"v:sid", echo}};
+    std::string values;
+    for (const auto& [name, value] : fields) values += value;
+    // The hash of what is between the boundaries does not stand in it.
+    const std::string boundary = "signet-" + to_hex(view(sha256(values)).substr(0, 16));
+    HttpRequest request;
+    request.url = url_;
+    request.headers = {{"Authorization", std::string(authorization_.octets())},
+                       {"Content-Type", "multipart/form-data; boundary=" + boundary}};
+    for (const auto& [name, value] : fields) {
+      request.body +=
+          "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + std::string(name) + "\"\r\n\r\n";
+      request.body.append(value) += "\r\n";
+    }
+    request.body += "--" + boundary + "--\r\n";
     return request;
   }
 
@@ -116,7 +126,7 @@ class Mailgun : public Provider {
     if (reply.status == 200 && !id.empty()) return accepted_as(id, reply);
     const auto text = object ? text_at(*object, "message", 4096) : "";
     Outcome outcome = outcome_of(class_of(reply.status, lower_case(text)), reply);
-    if (outcome.is_throttled && !outcome.retry_after_ms) outcome.retry_after_ms = retry_date_ms(reply, text);
+    if (outcome.is_throttled && !outcome.retry_after_ms) outcome.retry_after_ms = retry_text_ms(reply, text);
     return outcome;
   }
 

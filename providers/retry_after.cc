@@ -52,7 +52,14 @@ std::optional<int64_t> reset_after_ms(const HttpReply& reply, std::string_view l
   return unit == ResetUnit::epoch ? until_ms(reply, number) : std::min(*number, kSecondsMax) * 1000;
 }
 
-std::optional<int64_t> retry_date_ms(const HttpReply& reply, std::string_view text) {
+std::optional<int64_t> retry_text_ms(const HttpReply& reply, std::string_view text) {
+  constexpr std::string_view kAfter = "try again after ";
+  if (const auto after = text.find(kAfter); after != text.npos) {
+    const auto rest = text.substr(after + kAfter.size());
+    const auto digits = rest.substr(0, rest.find_first_not_of("0123456789"));
+    const auto seconds = number_of(digits);
+    if (seconds && rest.substr(digits.size()).starts_with(" second")) return std::min(*seconds, kSecondsMax) * 1000;
+  }
   constexpr size_t kDate = std::string_view("Thu, 02 Jul 2020 15:09:10").size();
   for (auto comma = text.find(", "); comma != text.npos; comma = text.find(", ", comma + 1)) {
     if (comma < 3) continue;

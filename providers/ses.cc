@@ -64,7 +64,8 @@ constexpr struct {
     {"NotAuthorized", kAuth},
     {"NotFoundException", kAccount},  // no such configuration set
     {"OptInRequired", kAccount},
-    {"RequestExpired", kAuth},  // this machine's clock is off
+    {"RequestAbortedException", kProviderError},  // before a reply was sent back
+    {"RequestExpired", kAuth},                    // this machine's clock is off
     {"SendingPausedException", kAccount},
     {"ServiceUnavailable", kProviderError},
     {"SignatureDoesNotMatch", kAuth},

@@ -49,7 +49,7 @@ class Resend : public Dialect {
   std::optional<http::Response> refuse(Refusal why, WallTime) const override {
     switch (why) {
       case Refusal::unauthorized:
-        return refusal(401, "missing_api_key", "Missing API key in the authorization header.");
+        return refusal(403, "invalid_api_key", "API key is invalid.");
       case Refusal::unknown_recipient:
         return refusal(422, "validation_error", "Invalid `to` field.");
       case Refusal::broken:
@@ -78,11 +78,18 @@ class Resend : public Dialect {
                        : news.kind == ReceiptKind::opted_out ? "email.suppressed"
                                                              : "email.bounced";
     const Arrival& arrival = news.submission.arrival;
-    Json data{{"email_id", news.reference}, {"created_at", rfc3339_ms(news.at)},
-              {"from", arrival.sender},     {"to", {arrival.recipient}},
-              {"subject", arrival.subject}, {"tags", Json::parse(news.submission.handed_back, nullptr, false)}};
+    Json data{{"email_id", news.reference},
+              {"message_id", '<' + news.reference + "@sandbox.resend.example>"},
+              {"created_at", rfc3339_ms(news.at)},
+              {"from", arrival.sender},
+              {"to", {arrival.recipient}},
+              {"subject", arrival.subject},
+              {"tags", Json::parse(news.submission.handed_back, nullptr, false)}};
     if (news.kind == ReceiptKind::bounced)
       data["bounce"] = {{"type", "Permanent"}, {"subType", "General"}, {"message", "No such mailbox here"}};
+    if (news.kind == ReceiptKind::opted_out)
+      data["suppressed"] = {{"type", "OnAccountSuppressionList"},
+                            {"message", "The address is on the suppression list"}};
     const Json body{{"type", type}, {"created_at", rfc3339_ms(news.at)}, {"data", std::move(data)}};
     CallBack out{
         url_, body.dump(-1, ' ', false, Json::error_handler_t::replace), {{"Content-Type", "application/json"}}};

@@ -39,12 +39,18 @@ TEST_CASE("mailgun builds exactly the documented request") {
   CHECK(request.method == "POST");
   CHECK(request.url == "http://127.0.0.1:1/v3/mg.example.org/messages");
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  CHECK(request.headers == Headers{{"Authorization", "Basic " + to_base64("api:key-api")},
-                                   {"Content-Type", "application/x-www-form-urlencoded"}});
-  CHECK(request.body ==
-        "from=Clinic+%3Cclinic%40example.org%3E&to=patient%40example.net&subject=Your+results&"
-        "text=Your+results+are+ready.&v%3Asid=" +
-            kEcho);
+  REQUIRE(request.headers.size() == 2);
+  const std::string type = "multipart/form-data; boundary=", &got = request.headers[1].second;
+  REQUIRE(got.substr(0, type.size()) == type);
+  const std::string boundary = got.substr(type.size());
+  CHECK((boundary.size() <= 70 && request.body.find(boundary + "\r\n") == 2));  // RFC 2046 section 5.1.1
+  CHECK(request.headers == Headers{{"Authorization", "Basic " + to_base64("api:key-api")}, {"Content-Type", got}});
+  auto part = [&](const std::string& name, const std::string& value) {
+    return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+  };
+  CHECK(request.body == part("from", "Clinic <clinic@example.org>") + part("to", "patient@example.net") +
+                            part("subject", "Your results") + part("text", "Your results are ready.") +
+                            part("v:sid", kEcho) + "--" + boundary + "--\r\n");
   auto settings = mailgun_settings();
   settings.values.erase("base_url");
   CHECK(mailgun(settings)->build(outbound(Kind::email)).url == "https://api.mailgun.net/v3/mg.example.org/messages");
@@ -104,6 +110,8 @@ TEST_CASE("mailgun reads every kind of reply") {
                       said("Domain mg.example.org is not allowed to send: request limit exceeded, try again after "
                            "Thu, 02 Jul 2020 15:09:10 UTC")});
   CHECK(outcome.retry_after_ms == 540000);
+  CHECK(adapter->parse({429, {}, said("request limit exceeded, try again after 120 seconds")}).retry_after_ms ==
+        120000);
 }
 
 TEST_CASE("mailgun's published signatures verify, tampered and old ones do not") {

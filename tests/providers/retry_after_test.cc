@@ -42,7 +42,7 @@ TEST_CASE("a limit's reset is read as seconds or as a moment since 1970, and rub
   CHECK(!reset_after_ms({429, {}, ""}, "x-reset", seconds));
 }
 
-TEST_CASE("a date inside a text says when to try again") {
+TEST_CASE("a date or seconds inside a text say when to try again") {
   struct Row {
     std::string text;
     std::optional<int64_t> ms;
@@ -61,8 +61,18 @@ TEST_CASE("a date inside a text says when to try again") {
            {std::string(100000, ','), std::nullopt},
        }) {
     INFO(row.text.substr(0, 100));
-    CHECK(retry_date_ms({429, {{"date", kNoon}}, ""}, row.text) == row.ms);
-    CHECK(!retry_date_ms({429, {}, ""}, row.text));
+    CHECK(retry_text_ms({429, {{"date", kNoon}}, ""}, row.text) == row.ms);
+    CHECK(!retry_text_ms({429, {}, ""}, row.text));
+  }
+  for (auto& row : std::vector<Row>{{"request limit exceeded, try again after 120 seconds", 120000},
+                                    {"try again after 1 second.", 1000},
+                                    {"try again after 99999999999999999999 seconds", 7 * 24 * 3600 * int64_t{1000}},
+                                    {"try again after seconds", std::nullopt},
+                                    {"try again after 5 minutes", std::nullopt},
+                                    {"try again after 5", std::nullopt},
+                                    {"try again after ", std::nullopt}}) {
+    INFO(row.text);
+    CHECK(retry_text_ms({429, {}, ""}, row.text) == row.ms);
   }
 }
 

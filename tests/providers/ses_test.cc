@@ -187,6 +187,7 @@ TEST_CASE("ses reads every kind of reply") {
            {404, "NotFoundException", retryable, "account_refused", account},
            {403, "OptInRequired", retryable, "account_refused", account},
            {400, "RequestExpired", retryable, "auth_failed", credential},
+           {400, "RequestAbortedException", retryable, "provider_error", provider},
            {400, "SendingPausedException", retryable, "account_refused", account},
            {503, "ServiceUnavailable", retryable, "provider_error", provider},
            {403, "SignatureDoesNotMatch", retryable, "auth_failed", credential},

@@ -42,27 +42,63 @@ constexpr int64_t kWindowS = 300;
 
 using namespace reply_class;
 
-// developers.telnyx.com/docs/messaging/messages/error-codes. The numbers are Telnyx's word, the classes are our
-// judgement; what is not here falls back to the class of the HTTP status.
+// developers.telnyx.com/docs/messaging/messages/error-codes, support.telnyx.com/en/articles/6505121. The numbers are
+// Telnyx's word, the classes are our judgement; what is not here falls back to the class of the HTTP status.
 constexpr CodeClass kCodes[] = {
-    {10002, kNoRecipient},    // invalid phone number
-    {10007, kProviderError},  // unexpected error
-    {10008, kProviderError},  // the request timed out
-    {10009, kAuth},           // wrong key
-    {10010, kAuth},           // this key may not
-    {10011, kThrottled},      // too many requests
-    {10015, kMessage},        // bad request
-    {10016, kNoRecipient},    // the number is not E.164
-    {40001, kRecipient},      // cannot be routed there
-    {40002, kSender},         // taken for spam, for now
-    {40003, kMessage},        // taken for spam, for good
-    {40004, kUnreachable},    // the destination refused, nobody knows why
-    {40005, kMessage},        // expired on its way
-    {40006, kUnreachable},    // the recipient's carrier is down
-    {40008, kRecipient},      // undeliverable
-    {40009, kMessage},        // the text is not valid
-    {40011, kThrottled},      // faster than this sender may
-    {40300, kOptedOut},       // the recipient has written STOP
+    {10002, kNoRecipient},      // invalid phone number
+    {10007, kProviderError},    // unexpected error
+    {10008, kProviderError},    // the request timed out
+    {10009, kAuth},             // wrong key
+    {10010, kAuth},             // this key may not
+    {10011, kThrottled},        // too many requests
+    {10015, kMessage},          // bad request
+    {10016, kNoRecipient},      // the number is not E.164
+    {20002, kAuth},             // the key was revoked
+    {20006, kAuth},             // the token has expired
+    {20012, kAccount},          // inactive, perhaps without funds
+    {20013, kAccount},          // blocked
+    {20014, kAccount},          // not verified
+    {20015, kAccount},          // SMS is not enabled
+    {20016, kAccount},          // not verified to level 1
+    {20017, kAccount},          // not verified to level 2
+    {20100, kAccount},          // no funds
+    {40001, kRecipient},        // cannot be routed there
+    {40002, kSender},           // taken for spam, for now
+    {40003, kMessage},          // taken for spam, for good
+    {40004, kUnreachable},      // the destination refused, nobody knows why
+    {40005, kMessage},          // expired on its way
+    {40006, kUnreachable},      // the recipient's carrier is down
+    {40008, kRecipient},        // undeliverable
+    {40009, kMessage},          // the text is not valid
+    {40010, kSender},           // in no 10DLC campaign
+    {40011, kThrottled},        // faster than this sender may
+    {40012, kNoRecipient},      // the carrier knows no such number
+    {40013, kSender},           // the carrier refuses the sender
+    {40014, kMessage},          // expired in the queue
+    {40015, kMessage},          // taken for spam by Telnyx
+    {40016, kSenderThrottled},  // T-Mobile's limit of a day
+    {40017, kMessage},          // taken for spam by AT&T
+    {40018, kSenderThrottled},  // AT&T's limit of a minute
+    {40100, kSender},           // the number has no messaging
+    {40150, kSender},           // a toll-free number that is not registered
+    {40151, kSender},           // another provider is enabling the number
+    {40300, kOptedOut},         // the recipient has written STOP
+    {40301, kRecipient},        // no such kind of message there
+    {40302, kMessage},          // too large
+    {40305, kSender},           // no From of this profile
+    {40306, kSender},           // no alphanumeric sender configured
+    {40309, kAccount},          // the profile may not send to that region
+    {40310, kNoRecipient},      // invalid To
+    {40312, kAccount},          // the profile is disabled
+    {40314, kAccount},          // messaging is disabled
+    {40315, kSender},           // the number is unhealthy
+    {40316, kMessage},          // no content
+    {40318, kThrottled},        // the queue is full
+    {40319, kRecipient},        // sender and recipient do not fit
+    {40320, kSender},           // the number is still being bought
+    {40321, kSender},           // no number in the pool
+    {40322, kMessage},          // blocked for its content
+    {40329, kSender},           // a toll-free number that is not verified
 };
 
 constexpr StatusWord kStatuses[] = {{"queued", ReceiptKind::queued},

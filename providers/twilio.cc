@@ -57,6 +57,7 @@ constexpr struct {
     {21211, kNoRecipient},      // invalid To
     {21212, kSender},           // invalid From
     {21408, kAccount},          // the account may not send to this region
+    {21601, kSender},           // From has no SMS
     {21602, kMessage},          // no body
     {21604, kMessage},          // no To
     {21606, kSender},           // From cannot send SMS
@@ -66,6 +67,8 @@ constexpr struct {
     {21611, kSenderThrottled},  // this From's queue is full
     {21612, kRecipient},        // cannot route to To
     {21614, kNoRecipient},      // To is not a mobile number
+    {21659, kSender},           // From is no number of Twilio's
+    {21660, kSender},           // From is another account's
     {21703, kSender},           // the messaging service has no sender
     {30001, kThrottled},        // queue overflow
     {30002, kAccount},          // account suspended
@@ -121,7 +124,7 @@ std::string xml_text(std::string_view text) {
 
 bool is_message_sid(std::string_view sid) {
   return sid.size() == 34 && (sid.starts_with("SM") || sid.starts_with("MM")) &&
-         sid.substr(2).find_first_not_of("0123456789abcdef") == sid.npos;
+         sid.substr(2).find_first_not_of("0123456789abcdefABCDEF") == sid.npos;
 }
 
 struct Answer {

@@ -55,10 +55,30 @@ constexpr CodeClass kCodes[] = {
     {1050, kRecipient},      // the number is barred
     {1060, kAccount},        // the account is barred
     {1070, kAccount},        // its credit or quota is used up
+    {1080, kAccount},        // the account may not use this API
+    {1090, kMessage},        // too long
     {1100, kProviderError},  // communication failed: not submitted
     {1120, kSender},         // this sender is not allowed there
+    {1140, kAccount},        // not enabled for the account
+    {1160, kAccount},        // not on the list of a trial account
+    {1170, kNoRecipient},    // no or an invalid number
+    {1180, kUnreachable},    // out of reach, for now
+    {1190, kNoRecipient},    // no longer in use
+    {1200, kRecipient},      // lost between two carriers
+    {1210, kMessage},        // taken for spam
+    {1220, kUnreachable},    // the handset is busy
+    {1230, kProviderError},  // a network failure
     {1240, kOptedOut},       // the recipient has written STOP ("Illegal Number")
+    {1241, kThrottled},      // too many to this number
+    {1250, kRecipient},      // no route there
+    {1260, kRecipient},      // unreachable
+    {1270, kRecipient},      // age restriction
+    {1280, kRecipient},      // the carrier blocks the number
+    {1290, kRecipient},      // no credit to receive
+    {1300, kNoRecipient},    // not in that network
+    {1310, kRecipient},      // its device cannot
     {1330, kProviderError},  // unknown error of the carrier
+    {1331, kProviderError},  // the carrier does not respond
     {1360, kMessage},        // expired before it could be delivered
 };
 
@@ -111,7 +131,10 @@ class VonageMessages : public Provider {
                                 {"from", from_},
                                 {"text", message.body.reveal()},
                                 {"client_ref", message.echo()}};
-    if (has_receipts() && !message.callback_url.empty()) body["webhook_url"] = message.callback_url;
+    if (has_receipts() && !message.callback_url.empty()) {
+      body["webhook_url"] = message.callback_url;
+      body["webhook_version"] = "v1";  // what receipts() reads, whatever the account is set to
+    }
     request.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return request;
   }

@@ -130,7 +130,7 @@ TEST_CASE("twilio reads every kind of reply") {
             FaultScope::provider},
            {201, R"({"sid":"XX0123456789abcdef0123456789abcdef"})", in_doubt, "unreadable_reply", "",
             FaultScope::provider},
-           {201, R"({"sid":"SM0123456789ABCDEF0123456789abcdef"})", in_doubt, "unreadable_reply", "",
+           {201, R"({"sid":"SM0123456789abcdeg0123456789abcdef"})", in_doubt, "unreadable_reply", "",
             FaultScope::provider},
            {201, R"({"sid":12})", in_doubt, "unreadable_reply", "", FaultScope::provider},
            {201, sent(R"(,"sid":"SMffffffffffffffffffffffffffffffff")"), in_doubt, "unreadable_reply", "",
@@ -148,6 +148,7 @@ TEST_CASE("twilio reads every kind of reply") {
            {400, error(21211), permanent, "unknown_recipient", "21211", recipient},
            {400, error(21212), retryable, "sender_refused", "21212", sender},
            {400, error(21408), retryable, "account_refused", "21408", account},
+           {400, error(21601), retryable, "sender_refused", "21601", sender},
            {400, error(21602), permanent, "message_refused", "21602"},
            {400, error(21604), permanent, "message_refused", "21604"},
            {400, error(21606), retryable, "sender_refused", "21606", sender},
@@ -157,6 +158,8 @@ TEST_CASE("twilio reads every kind of reply") {
            {400, error(21611), retryable, "throttled", "21611", sender, true},
            {400, error(21612), permanent, "recipient_refused", "21612", recipient},
            {400, error(21614), permanent, "unknown_recipient", "21614", recipient},
+           {400, error(21659), retryable, "sender_refused", "21659", sender},
+           {400, error(21660), retryable, "sender_refused", "21660", sender},
            {400, error(21703), retryable, "sender_refused", "21703", sender},
            {400, error(30001), retryable, "throttled", "30001", account, true},
            {400, error(30002), retryable, "account_refused", "30002", account},
@@ -198,6 +201,8 @@ TEST_CASE("twilio reads every kind of reply") {
     CHECK((outcome.kind != accepted || outcome.provider_reference == kSid));
   }
   CHECK(adapter->parse({201, {}, sent(R"(,"status":"queued","num_segments":"3")")}).parts == 3);
+  const std::string capitals = "SM0123456789ABCDEF0123456789ABCDEF";  // the description's pattern has them too
+  CHECK(adapter->parse({201, {}, R"({"status":"queued","sid":")" + capitals + "\"}"}).provider_reference == capitals);
 }
 
 TEST_CASE("twilio's Retry-After is read as seconds or as a date") {

@@ -60,7 +60,8 @@ TEST_CASE("vonage builds exactly the documented request") {
   CHECK(request.body ==
         R"({"message_type":"text","channel":"sms","to":"15558675310","from":"Clinic","text":"Your results are ready.",)"
         R"("client_ref":"0193b3c4-0000-7000-8000-00000000abcd.2",)"
-        R"("webhook_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2"})");
+        R"("webhook_url":"https://signet.example/webhooks/main?m=0193b3c4-0000-7000-8000-00000000abcd.2",)"
+        R"("webhook_version":"v1"})");
 }
 
 TEST_CASE("vonage's sender goes without its plus, as the recipient does") {
@@ -172,6 +173,26 @@ TEST_CASE("vonage reads every kind of reply") {
            {422, problem(1120), retryable, "sender_refused", "1120", sender},
            {422, problem(1240), permanent, "opted_out", "1240", recipient, false, true},
            {500, problem(1330), retryable, "provider_error", "1330", provider},
+           {422, problem(1080), retryable, "account_refused", "1080", account},
+           {422, problem(1090), permanent, "message_refused", "1090"},
+           {422, problem(1140), retryable, "account_refused", "1140", account},
+           {422, problem(1160), retryable, "account_refused", "1160", account},
+           {422, problem(1170), permanent, "unknown_recipient", "1170", recipient},
+           {422, problem(1180), retryable, "recipient_unreachable", "1180", recipient},
+           {422, problem(1190), permanent, "unknown_recipient", "1190", recipient},
+           {422, problem(1200), permanent, "recipient_refused", "1200", recipient},
+           {422, problem(1210), permanent, "message_refused", "1210"},
+           {422, problem(1220), retryable, "recipient_unreachable", "1220", recipient},
+           {422, problem(1230), retryable, "provider_error", "1230", provider},
+           {422, problem(1241), retryable, "throttled", "1241", account, true},
+           {422, problem(1250), permanent, "recipient_refused", "1250", recipient},
+           {422, problem(1260), permanent, "recipient_refused", "1260", recipient},
+           {422, problem(1270), permanent, "recipient_refused", "1270", recipient},
+           {422, problem(1280), permanent, "recipient_refused", "1280", recipient},
+           {422, problem(1290), permanent, "recipient_refused", "1290", recipient},
+           {422, problem(1300), permanent, "unknown_recipient", "1300", recipient},
+           {422, problem(1310), permanent, "recipient_refused", "1310", recipient},
+           {422, problem(1331), retryable, "provider_error", "1331", provider},
            {422, problem(1360), permanent, "message_refused", "1360"},
            {422, R"({"type":"https://developer.nexmo.com/api-errors/messages-olympus","title":1120})", retryable,
             "sender_refused", "1120", sender},

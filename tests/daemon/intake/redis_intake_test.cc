@@ -205,12 +205,12 @@ TEST_CASE("a stop waits for what is under way and leaves the rest in the stream"
   std::atomic<bool> is_released = false;
   std::atomic<int> taken = 0;
   Intake intake(site.services, site.key, "intake", site.metrics);
+  for (int i = 0; i < 10; i++) site.add();  // before it reads: it may ask for no more until one ends
   auto reader = std::make_unique<Reader>(site, "signetd-1", [&](const IntakeEntry& entry) {
     taken++;
     is_released.wait(false);
     return intake.take(entry);
   });
-  for (int i = 0; i < 10; i++) site.add();
   wait_until("two are under way", [&] { return taken == 2; });
   std::thread stopping([&] { reader->stop(); });
   is_released = true;

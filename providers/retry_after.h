@@ -1,6 +1,7 @@
 // When a provider says that a request may be tried again: Retry-After (RFC 9110 section 10.2.3), as seconds or as a
-// date; the seconds or the moment in which a limit resets; a date or seconds in a text. A moment is counted from the reply's own
-// Date header, so that the clocks of the two need not agree; without one it is not used. All at most a week.
+// date; the seconds or the moment in which a limit resets; a date or seconds in a text. A moment is counted from the
+// reply's own Date header, so that the clocks of the two need not agree; without one it is not used. All at most a
+// week.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
--- What stands in the permit's statement is planned with it, on every connection and anew after each ANALYZE of a table in
--- it: the partitions that only a second attempt asks made that ten times as long (12 to 80 ms), and the first message
--- after it waited. In a function they are planned by the first that needs them.
+-- What stands in the permit's statement is planned with it, on every connection, and anew after each ANALYZE of one of
+-- its tables: the partitions that only a second attempt asks made that three times as long, and the first message after
+-- it waited. In a function they are planned by the first that needs them.
 
 -- Attempt `before` + 1 of a message may be permitted: `before` ended in a retryable or unsent result, somebody decided to
 -- repeat it, or it is void and this version of the content was approved after (a recall makes a new version).
